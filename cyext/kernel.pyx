@@ -1,0 +1,262 @@
+"""What every kernel shares: the clock, the sentinel and the rule that a failure is never timed.
+
+A kernel is one ``cdef class`` that extends `Kernel` and overrides some of these, in order:
+
+==================  ======  ====================================================================
+``__init__``        --      acquire what the probe needs; raise `OSError` or `NotSupported`
+``grow(level)``     --      curves: bring the live resources to ``level``, or raise `LimitReached`
+``prepare(n)``      --      before a batch: make whatever n operations consume
+``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
+``restore(n)``      --      after a batch, also a failed one: undo what it left
+``close()``         --      give everything back; may be called twice
+==================  ======  ====================================================================
+
+``prepare(a + b)``, ``loop(a)``, ``loop(b)``, ``restore(a + b)`` is legal: a kernel that uses up what
+``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic clock.
+"""
+
+import array
+import errno
+
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
+from libc.string cimport memset
+
+
+cdef extern from "os/process.h" nogil:
+    int micro_die_with_parent()
+
+cdef extern from *:
+    """
+    #ifndef MICRO_COMPILER
+    #define MICRO_COMPILER "unknown"
+    #define MICRO_FLAGS_USED "unknown"
+    #endif
+    """
+    const char *MICRO_COMPILER
+    const char *MICRO_FLAGS_USED
+
+# Two slices share the sentinel between them if no more than this passed since it ran: the neighbour
+# comes and goes in milliseconds.
+cdef int64_t SHARED_SENSE_NS = 20_000
+
+COMPILER = MICRO_COMPILER.decode()
+COMPILER_FLAGS = MICRO_FLAGS_USED.decode()
+
+
+class NotSupported(Exception):
+    """This system lacks what the probe measures; the text says what. The probe is skipped."""
+
+
+class LimitReached(Exception):
+    """The system would not hold more resources.
+
+    ``reached`` is the level the kernel now stands at, ``reason`` the limit, by its name.
+    """
+
+    def __init__(self, reached, reason):
+        super().__init__(f"stopped at {reached}: {reason}")
+        self.reached = reached
+        self.reason = reason
+
+
+class OperationFailed(OSError):
+    """An operation of a batch failed: ``call``, ``errno``, and how many had succeeded before it."""
+
+    def __init__(self, call, error, after):
+        name = errno.errorcode.get(error, f"error {error}")
+        super().__init__(error, f"{call}: {name} after {after}")
+        self.call = call
+        self.after = after
+
+    def __str__(self):
+        return self.strerror
+
+
+cdef class Kernel:
+    """Base of all kernels. ``max_batch`` is the most operations a batch may hold at this level."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.level = 0
+        self.max_batch = INT64_MAX
+        self.failed_call = NULL
+        memset(&self.last_sense, 0, sizeof(self.last_sense))
+
+    def grow(self, uint64_t level):
+        """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
+        self.level = level
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        return 0
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        return self.fail(b"loop", 38, 0)  # ENOSYS: a kernel without a loop measures nothing
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        return 0
+
+    def close(self):
+        """Give back every process, descriptor, map and file. May be called twice."""
+
+    cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
+        """Note which call failed with which errno after how many operations; returns -errno."""
+        if self.failed_call == NULL:  # the first failure is the cause, later ones its consequences
+            self.failed_call = call
+            self.failed_after = after
+        return -error if error > 0 else -5  # EIO: a failure without a number is one all the same
+
+    cdef object failure(self, int64_t status):
+        call = self.failed_call.decode() if self.failed_call != NULL else "batch"
+        error = OperationFailed(call, -status, self.failed_after)
+        self.failed_call = NULL
+        return error
+
+    cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        cdef int64_t start = micro_now_ns()
+        cdef int64_t status = self.loop(n)
+        elapsed_ns[0] = micro_now_ns() - start
+        return status
+
+    cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
+        cdef int64_t undone
+        cdef int64_t status = self.prepare(n)
+        if status == 0:
+            if micro_now_ns() - self.last_sense.end_ns > SHARED_SENSE_NS:
+                micro_sense(&self.last_sense)
+            out.before = self.last_sense
+            status = self.batch(n, &out.elapsed_ns)
+            micro_sense(&self.last_sense)
+            out.after = self.last_sense
+        undone = self.restore(n)
+        return status if status else undone
+
+    cdef check_batch(self, n):
+        if not 1 <= n <= self.max_batch:
+            raise ValueError(f"a batch here holds 1 to {self.max_batch} operations, not {n}")
+
+    def run(self, n):
+        """Nanoseconds that one batch of ``n`` operations takes. Raises `OperationFailed`."""
+        self.check_batch(n)
+        cdef uint64_t count = n
+        cdef int64_t elapsed_ns = 0
+        cdef int64_t status, undone
+        with nogil:
+            status = self.prepare(count)
+            if status == 0:
+                status = self.batch(count, &elapsed_ns)
+            undone = self.restore(count)
+            if status == 0:
+                status = undone
+        if status:
+            raise self.failure(status)
+        return elapsed_ns
+
+    def trace(self, n):
+        """Nanoseconds of each of ``n`` operations, as an int64 array; one clock read apiece."""
+        self.check_batch(n)
+        times = array.array("q", bytes(8 * n))
+        cdef uintptr_t address = times.buffer_info()[0]
+        cdef int64_t *out = <int64_t *>address
+        cdef uint64_t count = n
+        cdef uint64_t i
+        cdef int64_t before, now, status, undone
+        with nogil:
+            status = self.prepare(count)
+            if status == 0:
+                before = micro_now_ns()
+                for i in range(count):
+                    status = self.loop(1)
+                    if status:
+                        break
+                    now = micro_now_ns()
+                    out[i] = now - before
+                    before = now
+            undone = self.restore(count)
+            if status == 0:
+                status = undone
+        if status:
+            raise self.failure(status)
+        return times
+
+    def sample(self, slices, n):
+        """Time ``slices`` batches of ``n`` operations, the sentinel before and after each.
+
+        Returns an int64 array of five numbers a slice, all nanoseconds: the batch, then chain and
+        width of the sentinel before it, then of the one after it. Raises `OperationFailed`.
+        """
+        self.check_batch(n)
+        table = array.array("q", bytes(8 * 5 * slices))
+        cdef uintptr_t address = table.buffer_info()[0]
+        cdef int64_t *row = <int64_t *>address
+        cdef uint64_t count = n
+        cdef uint64_t total = slices
+        cdef uint64_t i
+        cdef int64_t status = 0
+        cdef Slice one
+        with nogil:
+            for i in range(total):
+                status = self.slice(count, &one)
+                if status:
+                    break
+                row[0] = one.elapsed_ns
+                row[1] = one.before.chain_ns
+                row[2] = one.before.width_ns
+                row[3] = one.after.chain_ns
+                row[4] = one.after.width_ns
+                row += 5
+        if status:
+            raise self.failure(status)
+        return table
+
+
+cdef class TimedKernel(Kernel):
+    """A kernel whose start and end lie in different threads or processes: it times itself."""
+
+    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        return self.fail(b"timed_loop", 38, 0)  # ENOSYS
+
+    cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        return self.timed_loop(n, elapsed_ns)
+
+    def trace(self, n):
+        """One batch of a single operation each: such a kernel keeps its own clock."""
+        return array.array("q", [self.run(1) for _ in range(n)])
+
+
+def sense(count, pause_ns=0):
+    """Run the sentinel ``count`` times, ``pause_ns`` apart; an int64 array of (chain, width) pairs."""
+    table = array.array("q", bytes(16 * count))
+    cdef uintptr_t address = table.buffer_info()[0]
+    cdef int64_t *row = <int64_t *>address
+    cdef uint64_t total = count
+    cdef int64_t pause = pause_ns
+    cdef int64_t until
+    cdef uint64_t i
+    cdef micro_sense_t one
+    with nogil:
+        for i in range(total):
+            micro_sense(&one)
+            row[0] = one.chain_ns
+            row[1] = one.width_ns
+            row += 2
+            until = one.end_ns + pause
+            while micro_now_ns() < until:
+                pass
+    return table
+
+
+def clock_cost(reads=2000):
+    """Nanoseconds of one read of the clock, as a float: the mean over ``reads``."""
+    cdef uint64_t total = reads
+    cdef uint64_t i
+    cdef int64_t start, end
+    with nogil:
+        start = micro_now_ns()
+        end = start
+        for i in range(total):
+            end = micro_now_ns()
+    return (end - start) / total
+
+
+def die_with_parent():
+    """Ask to be killed when the parent process dies; False where the system cannot do that."""
+    return bool(micro_die_with_parent())

@@ -1,0 +1,62 @@
+"""What kernels hold many of, and where the system's limits end it."""
+
+import errno
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, realloc
+from posix.unistd cimport close
+
+
+cdef extern from "os/file.h" nogil:
+    int64_t micro_raise_descriptor_limit()
+    int64_t micro_open_descriptors()
+
+# Descriptors left free above a curve's last level: the batches there open some more, and so may
+# whatever else the process does.
+cdef int64_t HEADROOM = 32
+
+
+cdef class Descriptors:
+    """A stack of open descriptors that knows how many more the process may open.
+
+    The soft limit is raised to the hard one. ``room()`` is the number the stack may reach; under a
+    limit so small that the usual head-room would eat it all, a quarter of it is kept instead.
+    """
+
+    def __cinit__(self):
+        self.fds = NULL
+        self.count = 0
+        self.capacity = 0
+        self.limit = micro_raise_descriptor_limit()
+        if self.limit < 0:
+            raise OSError(-self.limit, f"getrlimit: {errno.errorcode.get(-self.limit)}")
+
+    def __dealloc__(self):
+        self.close_down_to(0)
+        free(self.fds)
+
+    cdef int64_t room(self) noexcept:
+        cdef int64_t free_now = self.limit - micro_open_descriptors()
+        return self.count + free_now - min(HEADROOM, max(free_now // 4, 0))
+
+    cdef int reserve(self, int64_t capacity) except -1:
+        cdef int *grown
+        if capacity > self.capacity:
+            grown = <int *>realloc(self.fds, capacity * sizeof(int))
+            if grown == NULL:
+                raise MemoryError(f"no room for {capacity} descriptors")
+            self.fds = grown
+            self.capacity = capacity
+        return 0
+
+    cdef void push(self, int fd) noexcept nogil:
+        self.fds[self.count] = fd
+        self.count += 1
+
+    cdef void close_down_to(self, int64_t count) noexcept nogil:
+        while self.count > count:
+            self.count -= 1
+            close(self.fds[self.count])
+
+    cdef limit_reason(self):
+        return f"RLIMIT_NOFILE hard limit {self.limit}"

@@ -1,0 +1,143 @@
+"""Several kernels at once: threads or processes that start at one barrier; the slowest counts."""
+
+import os
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from cyext.kernel cimport Kernel, Slice, TimedKernel, micro_sense_t
+
+from cyext.kernel import OperationFailed
+
+
+cdef extern from "team.h" nogil:
+    enum:
+        MICRO_PREPARE
+        MICRO_LOOP
+        MICRO_TEAM_MAX
+    ctypedef struct micro_member_t:
+        const char *failed_call
+        uint64_t failed_after
+    ctypedef struct micro_shared_t:
+        micro_member_t *members
+    ctypedef int64_t (*micro_step_t)(
+        void *kernel, int step, uint64_t n, micro_member_t *member) noexcept nogil
+    ctypedef struct micro_team_t:
+        unsigned count
+        unsigned cpu_count
+        int processes
+        const int *cpus
+        void **kernels
+        micro_step_t step
+        micro_shared_t *shared
+    int micro_team_start(micro_team_t *team, const char **call)
+    void micro_team_stop(micro_team_t *team)
+    int64_t micro_team_slice(
+        micro_team_t *team, uint64_t n, int64_t *elapsed_ns,
+        micro_sense_t *before, micro_sense_t *after, unsigned *failed)
+
+
+cdef int64_t step(void *kernel, int which, uint64_t n, micro_member_t *member) noexcept nogil:
+    cdef int64_t status
+    if which == MICRO_PREPARE:
+        status = (<Kernel>kernel).prepare(n)
+    elif which == MICRO_LOOP:
+        status = (<Kernel>kernel).loop(n)
+    else:
+        status = (<Kernel>kernel).restore(n)
+    if status:
+        member.failed_call = (<Kernel>kernel).failed_call
+        member.failed_after = (<Kernel>kernel).failed_after
+    return status
+
+
+cdef class Team(TimedKernel):
+    """Run one kernel a member, all members at once.
+
+    A batch of n is n operations in *every* member, from the first start to the last end. ``mode`` is
+    "threads" or "processes"; member i is pinned to ``cpus[i % len(cpus)]``, and the first member on
+    each CPU runs the sentinel there. The team closes its kernels.
+    """
+
+    cdef list kernels
+    cdef micro_team_t team
+    cdef void **pointers
+    cdef int *cpus
+    cdef bint running
+
+    def __init__(self, kernels, mode, cpus=()):
+        if mode not in ("threads", "processes"):
+            raise ValueError(f"mode is threads or processes, not {mode!r}")
+        if not 1 <= len(kernels) <= MICRO_TEAM_MAX:
+            raise ValueError(f"a team has 1 to {MICRO_TEAM_MAX} members, not {len(kernels)}")
+        cdef Kernel member
+        cdef const char *call = NULL
+        cdef int status
+        self.kernels = list(kernels)
+        self.pointers = <void **>calloc(len(self.kernels), sizeof(void *))
+        self.cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
+        if self.pointers == NULL or self.cpus == NULL:
+            raise MemoryError
+        for i, member in enumerate(self.kernels):
+            self.pointers[i] = <void *>member
+            self.max_batch = min(self.max_batch, member.max_batch)
+        for i, cpu in enumerate(cpus):
+            self.cpus[i] = cpu
+        self.team.count = <unsigned>len(self.kernels)
+        self.team.cpu_count = <unsigned>len(cpus)
+        self.team.processes = mode == "processes"
+        self.team.cpus = self.cpus
+        self.team.kernels = self.pointers
+        self.team.step = step
+        self.level = len(self.kernels)
+        self.running = True
+        with nogil:
+            status = micro_team_start(&self.team, &call)
+        if status:
+            self.close()
+            raise OperationFailed(call.decode(), -status, 0)
+
+    def __dealloc__(self):
+        free(self.pointers)
+        free(self.cpus)
+
+    cdef int64_t _slice(self, uint64_t n, Slice *out) noexcept nogil:
+        cdef unsigned failed = 0
+        cdef int64_t status = micro_team_slice(
+            &self.team, n, &out.elapsed_ns, &out.before, &out.after, &failed)
+        if status:
+            self.failed_call = self.team.shared.members[failed].failed_call
+            self.failed_after = self.team.shared.members[failed].failed_after
+        return status
+
+    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        cdef Slice out
+        cdef int64_t status = self._slice(n, &out)
+        elapsed_ns[0] = out.elapsed_ns
+        return status
+
+    cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
+        return self._slice(n, out)
+
+    def close(self):
+        """Stop all members and close their kernels."""
+        if self.running:
+            self.running = False
+            with nogil:
+                micro_team_stop(&self.team)
+            for kernel in self.kernels:
+                kernel.close()
+
+
+def parallel(kernels, n, mode, cpus=()):
+    """Nanoseconds of one batch of ``n`` operations in each of ``kernels`` at once; closes them.
+
+    ``os.sched_getaffinity`` gives the CPUs where none are named.
+    """
+    if not cpus and hasattr(os, "sched_getaffinity"):
+        cpus = sorted(os.sched_getaffinity(0))
+    team = Team(kernels, mode, cpus)
+    try:
+        return team.run(n)
+    finally:
+        team.close()

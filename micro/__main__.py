@@ -1,0 +1,41 @@
+"""``python -m micro`` and the ``micro`` command."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def misplaced_packages() -> str | None:
+    """One sentence if ``runners`` or ``cyext`` is another project's, found first on the path."""
+    for name in ("runners", "cyext"):
+        spec = importlib.util.find_spec(name)
+        origin = spec.origin if spec is not None else None
+        if origin is None:
+            return f"micro's package {name} is missing beside {ROOT}: install osmicro again"
+        found = Path(origin).resolve().parent
+        if found != ROOT / name:
+            return (
+                f"{found} hides micro's own package {name}: run from another directory, "
+                "or as `python -P -m micro`"
+            )
+    return None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    intruder = misplaced_packages()
+    if intruder is not None:
+        print(f"micro: error: {intruder}", file=sys.stderr)
+        return 2
+    from micro.cli import run  # noqa: PLC0415 - imports the packages that were just checked
+
+    return run(sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Measure some probes, with parameters of your choice."""
+
+from __future__ import annotations
+
+import argparse
+
+from micro import measure
+from micro.cli import UsageError
+from micro.probe import BadParameter, override, select
+
+HELP = "measure one or several probes"
+ORDER = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("names", nargs="+", metavar="NAME|GLOB", help="probes or families")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set a parameter, or the points of a curve: -p size=4k -p threads=1,2,4",
+    )
+    measure.add_arguments(parser)
+    parser.add_argument(
+        "--trace", action="store_true", help="time single operations, also very short ones"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure."""
+    given = {}
+    for text in arguments.parameter:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"-p {text}: expected KEY=VALUE, such as -p size=4096")
+        given[key] = value
+    jobs = [probe.job(quick=arguments.quick) for probe in select(arguments.names)]
+    known = {key for job in jobs for key in (job.axis, *job.params) if key}
+    for key in given:
+        if key not in known:
+            has = ", ".join(sorted(known)) or "none"
+            raise BadParameter(f"-p {key}: no probe chosen has it; parameters here: {has}")
+    jobs = [
+        override(job, {k: v for k, v in given.items() if k == job.axis or k in job.params})
+        for job in jobs
+    ]
+    return measure.run(jobs, arguments)

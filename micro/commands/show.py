@@ -1,0 +1,51 @@
+"""Print stored sessions again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from micro.reports import console
+from micro.reports.document import document
+from micro.reports.noise import noise_table
+from micro.reports.table import print_session
+from runners.store import BadFile, read
+
+HELP = "print stored sessions again"
+ORDER = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files of sessions")
+    parser.add_argument("--full", action="store_true", help="every point of every curve")
+    parser.add_argument(
+        "--noise",
+        action="store_true",
+        help="how far rounds differ: plain, minimum, gated by the sentinel, gated and scaled",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout a file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each file; a bad one is named and the others are still shown."""
+    out = console(stderr=False)
+    code = 0
+    for path in arguments.files:
+        try:
+            session = read(path)
+        except BadFile as error:
+            print(f"micro: error: {error}", file=sys.stderr)
+            code = 2
+            continue
+        if arguments.json:
+            print(json.dumps(document(session)))
+        elif arguments.noise:
+            out.print(noise_table(session))
+        else:
+            if len(arguments.files) > 1:
+                out.rule(str(path))
+            print_session(out, session, full=arguments.full)
+    return code

@@ -1,0 +1,176 @@
+"""From jobs to a stored, printed session: what `micro all` and `micro run` share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
+from micro.reports import console
+from micro.reports.document import document
+from micro.reports.progress import display
+from micro.reports.table import print_session
+from runners import environment, history, store
+from runners.job import Job
+from runners.launch import Launcher
+from runners.schedule import Scheduler, Settings
+from runners.scratch import scratch_directory
+from runners.session import Session
+
+DEFAULT = Settings()
+QUICK = Settings(rounds=6, budget_s=20.0)
+RIGOROUS = Settings(rounds=20, budget_s=900.0, trace=1000)
+
+
+class Interrupted(BaseException):
+    """Asked to stop by a signal; ``exit_code`` is 128 plus its number, as shells have it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.exit_code = 128 + signal_number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that measures."""
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument("--quick", action="store_true", help="fewer points and rounds: 25 s")
+    effort.add_argument("--rigorous", action="store_true", help="twice the rounds and more")
+    parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="measure no longer")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="store the session there (pyperf JSON)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--full", action="store_true", help="every point of every curve")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    return value
+
+
+def settings(arguments: argparse.Namespace) -> Settings:
+    """How much to measure, from the options."""
+    preset = QUICK if arguments.quick else RIGOROUS if arguments.rigorous else DEFAULT
+    trace = getattr(arguments, "trace", False)
+    return Settings(
+        rounds=preset.rounds,
+        budget_s=arguments.budget or preset.budget_s,
+        trace=1000 if trace else preset.trace,
+        trace_all=trace,
+    )
+
+
+def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
+    """Measure the jobs; print, store; returns the exit code."""
+    require_kernels()
+    facts = environment.describe()
+    output = _output(arguments.output, environment.key(facts))
+    cpus = environment.usable_cpus()
+    known = history.known_clean(facts)
+    trouble: list[str] = []
+    exit_code = EXIT_OK
+    with scratch_directory() as scratch, _signals(), display(arguments.quiet) as shown:
+        launcher = Launcher(scratch, time_limit_s=max(60.0, settings(arguments).budget_s / 2))
+        scheduler = Scheduler(jobs, launcher, settings(arguments), cpus, known)
+
+        def keep(session: Session) -> None:
+            session.environment = facts
+            _store(session, output, trouble)
+
+        try:
+            scheduler.run(shown.step, keep)
+        except Interrupted as stop:
+            exit_code = stop.exit_code
+        session = scheduler.session(facts)
+    _store(session, output, trouble)
+    history.remember(facts, scheduler.clean)
+    if arguments.json:
+        print(json.dumps(document(session)))
+    else:
+        print_session(console(stderr=False), session, full=arguments.full)
+    return _finish(session, output, trouble, arguments, exit_code)
+
+
+def _finish(
+    session: Session,
+    output: Path | None,
+    trouble: Sequence[str],
+    arguments: argparse.Namespace,
+    exit_code: int,
+) -> int:
+    """Say where the session is and what failed; returns the exit code."""
+    if exit_code:
+        print("micro: stopped early; what was measured is above", file=sys.stderr)
+    if trouble:
+        print(f"micro: not stored: {trouble[-1]}", file=sys.stderr)
+        if arguments.output is not None:
+            exit_code = exit_code or EXIT_FAILED
+    elif output is not None and output.exists() and not arguments.quiet:
+        print(f"stored in {output}", file=sys.stderr)
+    failed = [result for result in session.results if result.status == "failed"]
+    for result in failed:
+        print(f"micro: {result.benchmark} failed: {result.reason}", file=sys.stderr)
+    return exit_code or (EXIT_FAILED if failed else EXIT_OK)
+
+
+def _output(wanted: Path | None, key: str) -> Path | None:
+    """Where the session goes; checked before an hour of measuring would be lost."""
+    if wanted is None:
+        name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = history.state_directory() / "sessions" / key / f"{name}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return None
+        return path if os.access(path.parent, os.W_OK) else None
+    if wanted.is_dir():
+        raise UsageError(f"{wanted} is a directory: give -o a file's name in it")
+    if wanted.exists():
+        raise UsageError(f"{wanted} exists already: remove it or give -o another name")
+    if not wanted.absolute().parent.is_dir():
+        raise UsageError(f"{wanted}: there is no directory {wanted.absolute().parent}")
+    if not os.access(wanted.absolute().parent, os.W_OK):
+        raise UsageError(f"{wanted}: its directory cannot be written to")
+    return wanted
+
+
+def _store(session: Session, output: Path | None, trouble: list[str]) -> None:
+    if output is None:
+        return
+    try:
+        store.write(session, output)
+        trouble.clear()
+    except OSError as error:
+        trouble.append(f"{output}: {error.strerror or error}")
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted` while measuring."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in watched:
+            signal.signal(each, signal.SIG_IGN)  # one is enough: what was measured is being kept
+        raise Interrupted(number)
+
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in watched}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Declarations, a module a family: each lists its probes in ``PROBES``."""

@@ -1,0 +1,55 @@
+"""The JSON document: schema 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runners.session import Curve, Result, Session
+
+
+def document(session: Session) -> dict[str, Any]:
+    """A session as one JSON object. All times are seconds per operation."""
+    return {
+        "schema": 1,
+        "environment": dict(session.environment),
+        "settings": dict(session.settings),
+        "results": [_result(result) for result in session.results],
+        "curves": [_curve(session, curve) for curve in session.curves],
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "params": _params(result),
+        "x": result.x,
+        "unit": "s",
+        "value": result.value_s,
+        "ci95": list(result.ci95_s) if result.ci95_s else None,
+        "rounds": result.rounds,
+        "min": result.minimum_s,
+        "percentiles": dict(result.percentiles_s) if result.percentiles_s else None,
+        "bytes_per_op": result.bytes_per_op,
+        "status": result.status,
+        "reason": result.reason,
+    }
+
+
+def _params(result: Result) -> dict[str, Any]:
+    params: dict[str, Any] = dict(result.params)
+    if result.axis is not None and result.x is not None:
+        params[result.axis] = result.x
+    return params
+
+
+def _curve(session: Session, curve: Curve) -> dict[str, Any]:
+    points = session.points(curve)
+    return {
+        "name": curve.name,
+        "params": dict(curve.params),
+        "axis": curve.axis,
+        "x": [point.x for point in points],
+        "y": [point.value_s for point in points],
+        "reached": curve.reached,
+        "stopped_by": curve.stopped_by,
+    }

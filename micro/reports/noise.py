@@ -1,0 +1,60 @@
+"""How far rounds differ, by four ways of reading the same slices: what the sentinel is worth."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from runners.session import Session, Visit
+
+_WAYS: tuple[tuple[str, Callable[[Visit], float], bool], ...] = (
+    ("plain median", lambda visit: visit.plain_s, False),
+    ("minimum", lambda visit: visit.minimum_s, False),
+    ("gated", lambda visit: visit.gated_s, True),
+    ("gated, scaled", lambda visit: visit.scaled_s, True),
+)
+
+
+def deviations(visits: list[Visit]) -> list[float | None]:
+    """Standard deviation between rounds over their mean, one a way; None below three rounds.
+
+    The gated ways leave out visits without enough clean slices, as the figures themselves do.
+    """
+    found: list[float | None] = []
+    for _, value, only_good in _WAYS:
+        values = [value(v) for v in visits if not only_good or v.doubt is None]
+        mean = statistics.fmean(values) if values else 0.0
+        found.append(statistics.stdev(values) / mean if len(values) >= 3 and mean > 0 else None)
+    return found
+
+
+def noise_table(session: Session) -> Table:
+    """A row a point, and the medians over all points."""
+    table = Table(box=box.SIMPLE, pad_edge=False, title="SD between rounds", title_justify="left")
+    table.add_column("benchmark", overflow="fold")
+    for name, _, _ in _WAYS:
+        table.add_column(name, justify="right")
+    table.add_column("clean slices", justify="right")
+    rows = []
+    for result in session.results:
+        if not result.visits:
+            continue
+        found = deviations(result.visits)
+        rows.append(found)
+        clean = sum(visit.clean for visit in result.visits)
+        total = sum(visit.slices for visit in result.visits)
+        share = f"{clean / total:.0%}" if total else "–"
+        table.add_row(Text(result.benchmark), *map(_percent, found), share)
+    table.add_section()
+    columns = [[row[i] for row in rows if row[i] is not None] for i in range(len(_WAYS))]
+    medians = [statistics.median(c) if c else None for c in columns]  # type: ignore[type-var]
+    table.add_row("median of all", *map(_percent, medians), "")
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"

@@ -1,0 +1,66 @@
+"""What is shown while measuring: between visits only, so that nothing draws while a value is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, Progress, TextColumn
+
+from micro.reports import console
+from runners.schedule import Progress as Step
+
+
+class Display:
+    """Told where the run stands; draws at once or never, and has no thread of its own."""
+
+    def step(self, step: Step) -> None:
+        """A visit is about to start."""
+
+
+class _Lines(Display):
+    def __init__(self) -> None:
+        self._round = 0
+        self._console = console(stderr=True)
+
+    def step(self, step: Step) -> None:
+        if step.round != self._round:
+            self._round = step.round
+            self._console.print(
+                f"round {step.round}: {step.share_done:.0%} measured, {_left(step)}", markup=False
+            )
+
+
+class _Bar(Display):
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=1.0, left="")
+
+    def step(self, step: Step) -> None:
+        self._progress.update(
+            self._task,
+            completed=step.share_done,
+            description=f"round {step.round}  {step.job:<24.24}",
+            left=_left(step),
+        )
+        self._progress.refresh()
+
+
+def _left(step: Step) -> str:
+    if step.seconds_left >= 1e8:
+        return "…"
+    return f"{step.seconds_left:.0f} s left"
+
+
+@contextmanager
+def display(quiet: bool) -> Iterator[Display]:
+    """A bar on a terminal, one line a round elsewhere, nothing if ``quiet``. On stderr."""
+    out = console(stderr=True)
+    if quiet:
+        yield Display()
+    elif not out.is_terminal:
+        yield _Lines()
+    else:
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+        with Progress(*columns, console=out, auto_refresh=False, transient=True) as progress:
+            yield _Bar(progress)

@@ -1,0 +1,136 @@
+"""The table a person reads in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from micro import units
+from runners.session import Curve, Result, Session
+
+SHOWN_POINTS = 5
+_HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization")
+
+
+def print_session(out: Console, session: Session, full: bool = False) -> None:
+    """Print a session: what it ran on, its figures, and what to think of them."""
+    head = headline(session)
+    if head:
+        out.print(Text(head, "bold"))
+    out.print(result_table(session, full))
+    for line in remarks(session):
+        out.print(Text(line))
+
+
+def headline(session: Session) -> str:
+    """One line on the machine, of the facts that are known."""
+    facts = session.environment
+    parts = [str(facts[key]) for key in _HEAD if key in facts]
+    if "cpu_count" in facts:
+        parts[[key for key in _HEAD if key in facts].index("cpu_count")] = f"{facts['cpu_count']} CPUs"
+    return " · ".join(parts)
+
+
+def result_table(session: Session, full: bool = False) -> Table:
+    """One row a point; of a long curve the ends and some between, unless ``full``."""
+    traced = any(result.percentiles_s for result in session.results)
+    rated = any(result.bytes_per_op for result in session.results)
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("probe", no_wrap=True)
+    table.add_column("per operation", justify="right", no_wrap=True)
+    table.add_column("95 %", justify="right", no_wrap=True)
+    if traced:
+        table.add_column("p99", justify="right", no_wrap=True)
+    if rated:
+        table.add_column("rate", justify="right", no_wrap=True)
+    table.add_column("rounds", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold", ratio=1)
+    curves = {(c.name, tuple(c.params.items())): c for c in session.curves}
+    family = ""
+    for (name, params), results in _grouped(session).items():
+        if family and name.partition(".")[0] != family:
+            table.add_section()
+        family = name.partition(".")[0]
+        curve = curves.get((name, params))
+        label = name + "".join(f" {key}={value}" for key, value in params)
+        if curve is not None:
+            table.add_row(Text(label, "bold"), *[""] * (len(table.columns) - 2), Text(_end(curve)))
+        for result in results if full else _some(results):
+            table.add_row(*_row(result, label, curve is not None, traced, rated))
+    return table
+
+
+def _grouped(session: Session) -> dict[tuple[str, tuple[tuple[str, object], ...]], list[Result]]:
+    groups: dict[tuple[str, tuple[tuple[str, object], ...]], list[Result]] = {}
+    for result in session.results:
+        groups.setdefault((result.name, tuple(result.params.items())), []).append(result)
+    return groups
+
+
+def _some(results: Sequence[Result]) -> list[Result]:
+    """The first, the last and evenly spread points between; all that have no value."""
+    measured = [result for result in results if result.value_s is not None]
+    others = [result for result in results if result.value_s is None]
+    if len(measured) > SHOWN_POINTS:
+        last = len(measured) - 1
+        picked = {round(i * last / (SHOWN_POINTS - 1)) for i in range(SHOWN_POINTS)}
+        measured = [measured[i] for i in sorted(picked)]
+    return measured + others
+
+
+def _end(curve: Curve) -> str:
+    return f"to {curve.reached:,}: {curve.stopped_by}" if curve.stopped_by else ""
+
+
+def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) -> list[Text]:
+    shown = f"  {units.level(result.axis, result.x)}" if nested and result.axis and result.x else label
+    cells = [Text(shown)]
+    if result.value_s is None or result.ci95_s is None:
+        cells += [Text("–")] * (3 + traced + rated)
+        cells.append(Text(f"{result.status}: {result.reason}", "yellow"))
+        return cells
+    low, high = result.ci95_s
+    unstable = result.status == "unstable"
+    cells.append(Text(units.duration(result.value_s), "yellow" if unstable else ""))
+    half = (high - low) / 2 / result.value_s if result.value_s else 0.0
+    cells.append(Text(f"±{half:.1%}"))
+    if traced:
+        p99 = (result.percentiles_s or {}).get("p99")
+        cells.append(Text("" if p99 is None else units.duration(p99)))
+    if rated:
+        bytes_per_op = result.bytes_per_op
+        cells.append(Text(units.rate(bytes_per_op, result.value_s) if bytes_per_op else ""))
+    cells.append(Text(str(result.rounds)))
+    cells.append(Text(f"unstable: {result.reason}" if unstable else "", "yellow"))
+    return cells
+
+
+def remarks(session: Session) -> list[str]:
+    """What a reader should know before believing the table."""
+    found = []
+    count = {
+        status: sum(result.status == status for result in session.results)
+        for status in ("ok", "unstable", "skipped", "failed")
+    }
+    total = sum(count.values())
+    parts = [f"{number} {status}" for status, number in count.items() if number]
+    found.append(f"{total} figures: {', '.join(parts)}." if total else "Nothing was measured.")
+    visits = [visit for result in session.results for visit in result.visits]
+    slices = sum(visit.slices for visit in visits)
+    if slices and "clean_ratio" in session.settings:
+        share = sum(visit.clean for visit in visits) / slices
+        found.append(f"{share:.0%} of the slices were measured on a core of our own.")
+    elif slices:
+        found.append(
+            "No sharp sentinel level on this CPU: plain medians, neighbours cannot be told apart."
+        )
+    if "shared_cores" in session.settings:
+        found.append(
+            f"CPUs {session.settings['shared_cores']} slow each other (they share a core): "
+            "figures of several threads show that, too."
+        )
+    return found

@@ -1,0 +1,45 @@
+"""Numbers for people."""
+
+from __future__ import annotations
+
+import math
+
+_DURATIONS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_RATES = ((1e12, "TB/s"), (1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s"))
+
+
+def three_digits(value: float) -> str:
+    """A number from 0 up, to three significant digits, without an exponent."""
+    if value <= 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(value)))
+    text = f"{value:.{decimals}f}"
+    # 9.996 rounds up to 10.00, one digit too many.
+    return f"{value:.{max(0, decimals - 1)}f}" if len(text.replace(".", "").lstrip("0")) > 3 else text
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that leaves one to three digits before the point: ``3.87 µs``."""
+    for scale, unit in _DURATIONS:
+        if seconds >= 0.9995 * scale:
+            return f"{three_digits(seconds / scale)} {unit}"
+    return f"{three_digits(seconds * 1e9)} ns"
+
+
+def rate(bytes_per_op: int, seconds: float) -> str:
+    """Bytes per second, in powers of 1,000: ``12.8 GB/s``."""
+    per_second = bytes_per_op / seconds if seconds > 0 else 0.0
+    for scale, unit in _RATES:
+        if per_second >= 0.9995 * scale:
+            return f"{three_digits(per_second / scale)} {unit}"
+    return "0 B/s"
+
+
+def level(axis: str, x: int) -> str:
+    """A point of an axis: sizes in binary units, counts with thin groups: ``size=4 KiB``."""
+    if axis == "size":
+        for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+            if x >= 1 << shift and x % (1 << shift) == 0:
+                return f"{axis}={x >> shift} {unit}"
+        return f"{axis}={x} B"
+    return f"{axis}={x:,}"

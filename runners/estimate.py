@@ -1,0 +1,107 @@
+"""From the values of rounds to one figure: median, exact interval, percentiles, and doubts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+#: Rounds below which no pair of order statistics covers the median with 95 %.
+LEAST_ROUNDS = 6
+PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0))
+
+
+def order_statistic_ranks(n: int, coverage: float = 0.95) -> tuple[int, int]:
+    """Ranks (from 0) of the narrowest symmetric interval for the median of ``n`` values.
+
+    P(x[k] <= median <= x[n-1-k]) = 1 - 2 P(Binomial(n, 1/2) <= k), whatever the distribution. Where
+    even the extremes do not reach ``coverage`` (n < 6 at 95 %) they are what is returned.
+    """
+    if n < 1:
+        raise ValueError("no values, no interval")
+    best = 0
+    tail = 0
+    for k in range((n + 1) // 2):
+        tail += math.comb(n, k)
+        if 2 * tail > (1 - coverage) * 2**n:
+            break
+        best = k
+    return best, n - 1 - best
+
+
+def median_interval(values: Sequence[float] | Floats) -> tuple[float, tuple[float, float]]:
+    """Median and its 95 % order-statistic interval. Raises `ValueError` on no values."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    low, high = order_statistic_ranks(len(ordered))
+    return float(np.median(ordered)), (float(ordered[low]), float(ordered[high]))
+
+
+def percentiles(times: Floats) -> dict[str, float]:
+    """Those percentiles of single operations that so many can tell: p99 takes 100, p99.9 1,000."""
+    enough = {"p50": 1, "p90": 10, "p99": 100, "p99.9": 1000, "max": 1}
+    return {
+        name: float(np.percentile(times, share, method="higher"))
+        for name, share in PERCENTILES
+        if len(times) >= enough[name]
+    }
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Limits beyond which a figure is called unstable. Shares of the median."""
+
+    #: Widest interval, high minus low.
+    interval: float = 0.08
+    #: Distance between the two halves of a session, in order of time.
+    drift: float = 0.05
+
+
+def find_doubt(values: Sequence[float], doubts: Doubts = Doubts()) -> str | None:  # noqa: B008
+    """Why a figure from these rounds (in order of time) is not to be trusted, or None.
+
+    Checked: too few rounds, a wide interval, two separate modes, a drift through the session.
+    """
+    if len(values) < LEAST_ROUNDS:
+        return f"only {len(values)} of {LEAST_ROUNDS} rounds"
+    middle, (low, high) = median_interval(values)
+    if middle <= 0:
+        return "no time measured"
+    series = np.asarray(values, dtype=np.float64)
+    if (gap := mode_gap(series)) is not None and (high - low) > doubts.interval / 2 * middle:
+        return f"two modes {gap:.0%} apart"
+    if high - low > doubts.interval * middle:
+        return f"rounds differ by {(high - low) / middle:.0%}"
+    half = len(series) // 2
+    if half >= LEAST_ROUNDS // 2:
+        first, second = series[:half], series[-half:]
+        separate = first.max() < second.min() or second.max() < first.min()
+        step = abs(float(np.median(second) - np.median(first))) / middle
+        if separate and step > doubts.drift:
+            return f"drifted by {step:.0%}"
+    return None
+
+
+def mode_gap(values: Floats) -> float | None:
+    """The empty stretch between two modes as a share of the median, or None where there is one mode.
+
+    Two modes: cut at the widest gap, at least a quarter of the values lies on either side, and the
+    gap is wider than four times the spread inside each side.
+    """
+    ordered = np.sort(values)
+    quarter = max(2, len(ordered) // 4)
+    if len(ordered) < 2 * quarter:
+        return None
+    gaps = np.diff(ordered)
+    inner = gaps[quarter - 1 : len(gaps) - quarter + 1]
+    cut = quarter - 1 + int(np.argmax(inner))
+    gap = float(gaps[cut])
+    spread = max(float(ordered[cut] - ordered[0]), float(ordered[-1] - ordered[cut + 1]))
+    middle = float(np.median(ordered))
+    if middle <= 0 or gap <= 4 * spread or gap < 0.02 * middle:
+        return None
+    return gap / middle

@@ -1,0 +1,73 @@
+"""What this machine's earlier sessions taught: the clean level of its CPU model.
+
+Kept in ``$XDG_STATE_HOME/micro`` (``~/.local/state/micro``). A session on a core that is never clean
+would else take the dirty level for the clean one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from runners.job import Scalar
+from runners.sentinel import Clean, agree
+
+_FILE = "clean_levels.json"
+
+
+def state_directory() -> Path:
+    """Where micro keeps what should outlive a session; not necessarily there or writable."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if os.path.isabs(base):
+        return Path(base) / "micro"
+    return Path(os.path.expanduser("~")) / ".local" / "state" / "micro"
+
+
+def known_clean(environment: Mapping[str, Scalar]) -> Clean | None:
+    """The clean level earlier sessions on this CPU model found, or None."""
+    entry = _read().get(_model(environment))
+    if not isinstance(entry, dict):
+        return None
+    ratio, chain_ns = entry.get("ratio"), entry.get("chain_ns")
+    if not all(
+        isinstance(x, int | float) and math.isfinite(x) and x > 0 for x in (ratio, chain_ns)
+    ):
+        return None
+    return Clean(float(ratio), float(chain_ns))  # type: ignore[arg-type]
+
+
+def remember(environment: Mapping[str, Scalar], clean: Clean | None) -> None:
+    """Note the level for later sessions; silently not, where nothing can be written."""
+    model = _model(environment)
+    level = agree(clean, known_clean(environment))
+    if level is None or not model:
+        return
+    levels = _read() | {model: {"ratio": level.ratio, "chain_ns": level.chain_ns}}
+    directory = state_directory()
+    with contextlib.suppress(OSError):
+        directory.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=directory)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(levels, file, indent=1)
+            os.replace(name, directory / _FILE)
+        except OSError:
+            os.unlink(name)
+
+
+def _read() -> dict[str, object]:
+    try:
+        levels = json.loads((state_directory() / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return levels if isinstance(levels, dict) else {}
+
+
+def _model(environment: Mapping[str, Scalar]) -> str:
+    # The sentinel's own code may change with the program: its level belongs to both.
+    return f"{environment.get('cpu_model', '')}|{environment.get('arch', '')}|1"

@@ -1,0 +1,60 @@
+"""What the runner is asked to measure: plain data, no probe known by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = int | float | str
+Workers = Literal["single", "threads", "processes"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A probe with its parameters, ready to run in a worker of its own.
+
+    ``kernel`` is ``"module:Class"``. A job with an ``axis`` is a curve: its points are ``levels``,
+    ascending, measured in one worker as it grows; without one it has a single point, level None.
+    ``workers`` says whether one kernel runs, or a team of ``level`` (or ``members``) threads or
+    processes.
+    """
+
+    name: str
+    kernel: str
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    axis: str | None = None
+    levels: tuple[int, ...] = ()
+    workers: Workers = "single"
+    members: int = 1
+    #: Nanoseconds of such an operation follow the clock rate of the core, up to this level (None:
+    #: at every level, 0: never); slices are scaled to the best clock accordingly.
+    clock_bound_up_to: int | None = None
+    #: The operation itself sleeps and wakes: waiting in the run queue is part of it, not noise.
+    sleeps: bool = False
+    #: Slices that make up a visit; more where single operations differ by chance.
+    slices: int = 15
+    #: Bytes moved by one operation: a number, or "level".
+    bytes_per_op: int | Literal["level"] | None = None
+
+    @property
+    def points(self) -> tuple[int | None, ...]:
+        """The levels to measure; a single None for a job without an axis."""
+        return self.levels if self.axis else (None,)
+
+    def clock_bound(self, level: int | None) -> bool:
+        """Whether the operation's time follows the clock rate at this level."""
+        return self.clock_bound_up_to is None or (level or 1) <= self.clock_bound_up_to
+
+    def bytes_at(self, level: int | None) -> int | None:
+        """Bytes that one operation moves at this level."""
+        return level if self.bytes_per_op == "level" else self.bytes_per_op
+
+
+def benchmark_name(name: str, params: Mapping[str, Scalar], axis: str | None, x: int | None) -> str:
+    """The name of one point, as stored: ``fd.open_interleaved[open_fds=1000]``."""
+    shown = dict(params)
+    if axis is not None and x is not None:
+        shown[axis] = x
+    inside = ",".join(f"{key}={value}" for key, value in shown.items())
+    return f"{name}[{inside}]" if inside else name

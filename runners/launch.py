@@ -1,0 +1,188 @@
+"""Start a worker, wait for it without waking up meanwhile, and bring back what it said."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runners.job import Job
+
+WORKER = Path(__file__).with_name("worker.py")
+# The worker's words must fit into the pipe: they are read when it has ended, so that nobody but the
+# probe runs while it measures.
+PIPE_BYTES = 1 << 20
+ANSWER_BYTES_MAX = 1 << 26
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is told for one visit. Times in nanoseconds."""
+
+    job: Job
+    levels: tuple[int | None, ...]
+    cpus: tuple[int, ...]
+    #: Batch sizes of levels measured before: calibration is frozen after the first round.
+    batch: Mapping[int | None, int] = field(default_factory=dict)
+    clean_ratio: float | None = None
+    tolerance: float = 0.02
+    slice_ns: int = 300_000
+    #: A point's nominal time; longer operations get fewer slices, though never below five.
+    visit_ns: int = 60_000_000
+    #: Single operations to trace, for how long, and how many clock reads one must be worth.
+    trace: int = 200
+    trace_ns: int = 2_000_000
+    trace_clocks: int = 20
+
+    def encode(self) -> str:
+        """The order as the worker's argument."""
+        plain = asdict(self)
+        job = plain.pop("job")
+        plain["batch"] = {str(level): n for level, n in self.batch.items()}
+        plain["slices"] = job["slices"]
+        for name in ("kernel", "params", "workers", "members"):
+            plain[name] = job[name]
+        return json.dumps(plain)
+
+
+@dataclass
+class Answer:
+    """What came back: the lines, and how the worker ended if not well."""
+
+    lines: list[dict[str, Any]]
+    error: str | None = None
+
+
+def wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bool]:
+    """Everything a process writes until it (and all who share its pipe) ended; False on time-out."""
+    assert process.stdout is not None
+    fd = process.stdout.fileno()
+    try:
+        # With room for the whole answer only the hang-up is awaited: no wake-up while it measures.
+        fcntl.fcntl(fd, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
+        events = 0
+    except OSError:
+        events = select.POLLIN
+    poller = select.poll()
+    poller.register(fd, events)
+    deadline = time.monotonic() + timeout_s
+    data = bytearray()
+    while len(data) < ANSWER_BYTES_MAX:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            # What a stuck worker managed to say is still in the pipe.
+            os.set_blocking(fd, False)
+            with contextlib.suppress(BlockingIOError):
+                while chunk := os.read(fd, PIPE_BYTES):
+                    data += chunk
+            return bytes(data), False
+        if not poller.poll(left * 1000):
+            continue
+        chunk = os.read(fd, PIPE_BYTES)
+        if not chunk:
+            break
+        data += chunk
+    return bytes(data), True
+
+
+def parse(data: bytes) -> list[dict[str, Any]]:
+    """The complete lines of an answer; a torn last line is left out."""
+    lines = []
+    for raw in data.split(b"\n"):
+        with contextlib.suppress(ValueError):
+            line = json.loads(raw)
+            if isinstance(line, dict):
+                lines.append(line)
+    return lines
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a worker and whatever it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+class Launcher:
+    """Runs workers one at a time. ``scratch`` is where their files go."""
+
+    def __init__(self, scratch: Path, time_limit_s: float = 60.0) -> None:
+        self.scratch = scratch
+        self.time_limit_s = time_limit_s
+
+    def visit(self, order: Order) -> Answer:
+        """Carry out one order."""
+        return self._run(order.encode())
+
+    def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
+        """Run the sentinel on every CPU alone and on each pair at once."""
+        survey = {
+            "cpus": list(cpus),
+            "pairs": [list(pair) for pair in pairs],
+            "senses": senses,
+            "pause_ns": 100_000,
+            "pair_slices": 100,
+        }
+        return self._run(json.dumps({"survey": survey}))
+
+    def _run(self, order: str) -> Answer:
+        order = order[:-1] + f', "parent": {os.getpid()}}}'
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(WORKER), order],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if sys.flags.dev_mode else subprocess.DEVNULL,
+            env=self._environment(),
+            cwd="/",
+            process_group=0,
+        )
+        with self._ended(process):
+            data, in_time = wait_for_end(process, self.time_limit_s)
+            if not in_time:
+                kill_group(process)
+                return Answer(parse(data), f"no end after {self.time_limit_s:g} s: killed")
+            process.wait()
+        lines = parse(data)
+        if process.returncode < 0:
+            return Answer(lines, f"crashed: {_signal_name(-process.returncode)}")
+        if process.returncode or not (lines and "done" in lines[-1]):
+            return Answer(lines, f"worker ended with exit code {process.returncode}")
+        return Answer(lines)
+
+    @contextlib.contextmanager
+    def _ended(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            kill_group(process)
+            raise
+        finally:
+            assert process.stdout is not None
+            process.stdout.close()
+            if process.stderr is not None:
+                process.stderr.close()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in ("PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "MALLOC_CONF")
+        }
+        return kept | {"MICRO_SCRATCH": str(self.scratch), "LC_ALL": "C"}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,47 @@
+"""A directory for the workers' files that never outlives its session by long.
+
+A session that is killed cannot clean up behind itself, so each holds a lock on its directory, and
+the next session removes those of this user that nobody holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PREFIX = "micro-scratch-"
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
+    """A fresh directory, removed at the end; raises `OSError` where none can be made."""
+    base = parent or Path(tempfile.gettempdir())
+    remove_abandoned(base)
+    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_abandoned(base: Path) -> None:
+    """Remove what dead sessions of this user left in ``base``."""
+    with contextlib.suppress(OSError):
+        for path in base.glob(PREFIX + "*"):
+            with contextlib.suppress(OSError):
+                if path.is_symlink() or path.stat().st_uid != os.getuid():
+                    continue
+                lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path, ignore_errors=True)
+                finally:
+                    os.close(lock)
