@@ -53,7 +53,7 @@ cdef class _Watched(Kernel):
             raise NotSupported(f"no loopback network: {errno_names.errorcode.get(-status)}")
 
     cdef add_idle(self, int64_t goal):
-        """Open or close idle sockets until there are ``goal``; the reason where the system refused."""
+        """Open or close idle sockets until there are ``goal``; why not, where refused."""
         cdef int64_t most = self.idle.room()
         cdef int fd
         self.idle.close_down_to(max(min(goal, most), 0))
@@ -75,7 +75,7 @@ cdef class _Watched(Kernel):
 
 
 cdef class Poll(_Watched):
-    """One operation: poll() with a blocking time-out over ``level`` sockets, the middle one ready."""
+    """One operation: poll() with a blocking time-out over ``level`` sockets, one ready."""
 
     cdef pollfd *watched
     cdef unsigned long count

@@ -11,8 +11,8 @@ A kernel is one ``cdef class`` that extends `Kernel` and overrides some of these
 ``close()``         --      give everything back; may be called twice
 ==================  ======  ====================================================================
 
-``prepare(a + b)``, ``loop(a)``, ``loop(b)``, ``restore(a + b)`` is legal: a kernel that uses up what
-``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic clock.
+``prepare(a + b)``, ``loop(a)``, ``loop(b)``, ``restore(a + b)`` is legal: a kernel that uses up
+what ``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic clock.
 """
 
 import array
@@ -189,11 +189,11 @@ cdef class Kernel:
         cdef int64_t *row = <int64_t *>address
         cdef uint64_t count = n
         cdef uint64_t total = slices
-        cdef uint64_t i
+        cdef uint64_t _i
         cdef int64_t status = 0
         cdef Slice one
         with nogil:
-            for i in range(total):
+            for _i in range(total):
                 status = self.slice(count, &one)
                 if status:
                     break
@@ -223,17 +223,17 @@ cdef class TimedKernel(Kernel):
 
 
 def sense(count, pause_ns=0):
-    """Run the sentinel ``count`` times, ``pause_ns`` apart; an int64 array of (chain, width) pairs."""
+    """Run the sentinel ``count`` times, ``pause_ns`` apart; int64 array of (chain, width) pairs."""
     table = array.array("q", bytes(16 * count))
     cdef uintptr_t address = table.buffer_info()[0]
     cdef int64_t *row = <int64_t *>address
     cdef uint64_t total = count
     cdef int64_t pause = pause_ns
     cdef int64_t until
-    cdef uint64_t i
+    cdef uint64_t _i
     cdef micro_sense_t one
     with nogil:
-        for i in range(total):
+        for _i in range(total):
             micro_sense(&one)
             row[0] = one.chain_ns
             row[1] = one.width_ns
@@ -247,12 +247,12 @@ def sense(count, pause_ns=0):
 def clock_cost(reads=2000):
     """Nanoseconds of one read of the clock, as a float: the mean over ``reads``."""
     cdef uint64_t total = reads
-    cdef uint64_t i
+    cdef uint64_t _i
     cdef int64_t start, end
     with nogil:
         start = micro_now_ns()
         end = start
-        for i in range(total):
+        for _i in range(total):
             end = micro_now_ns()
     return (end - start) / total
 

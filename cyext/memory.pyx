@@ -1,6 +1,5 @@
 """Moving bytes."""
 
-from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
@@ -66,8 +65,8 @@ cdef class Copy(Kernel):
         self.level = level
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t i
-        for i in range(n):
+        cdef uint64_t _i
+        for _i in range(n):
             memcpy(self.target, self.source, self.level)
             MICRO_WROTE(self.target)
         return 0

@@ -125,7 +125,7 @@ cdef class _Maps(Kernel):
 
 
 cdef class Map(_Maps):
-    """One operation, with ``level`` maps live: mmap one page of the file. Unmapping is not timed."""
+    """One operation, with ``level`` maps live: mmap one page of the file; munmap is not timed."""
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
@@ -158,8 +158,8 @@ cdef class Touch(_Maps):
         return 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t i
-        for i in range(n):
+        cdef uint64_t _i
+        for _i in range(n):
             micro_touch(self.pages[self.cursor])
             self.cursor += 1
         return 0

@@ -2,7 +2,7 @@
 
 import errno as errno_names
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from cyext.resources cimport Descriptors
 from cyext.kernel cimport Kernel, micro_now_ns
@@ -18,7 +18,9 @@ cdef extern from "os/network.h" nogil:
 
 # Ports left free above the last level: its batches bind some more, other programs need some too.
 cdef int64_t PORT_HEADROOM = 64
-cdef int64_t SLOW_SEARCH_NS = 1_000_000
+# A search this many times longer than the fastest, this often in a row, has become one in vain.
+cdef int64_t SLOW_SEARCH = 500
+cdef int SLOW_IN_ROW = 16
 
 
 def ephemeral_ports():
@@ -43,7 +45,8 @@ cdef class BindEphemeral(Kernel):
     cdef int64_t cursor
     cdef int64_t lowest
     cdef int64_t ports
-    cdef bint searching
+    cdef int64_t fastest_ns
+    cdef int slow_in_row
     cdef uint64_t random
 
     def __init__(self):
@@ -51,7 +54,8 @@ cdef class BindEphemeral(Kernel):
         low, high = ephemeral_ports() or (1, 0)
         self.lowest = low
         self.ports = high - low + 1
-        self.searching = False
+        self.fastest_ns = INT64_MAX
+        self.slow_in_row = 0
         self.random = 1
         self.held = 0
         try:
@@ -69,19 +73,23 @@ cdef class BindEphemeral(Kernel):
         self.bound.reserve(self.held + self.max_batch)
 
     cdef int bind_more(self, int fd) noexcept nogil:
-        """Bind to port 0; or, once the system's search takes long, to a free port drawn here.
+        """Bind to port 0; or, once the system searches in vain, to a free port drawn here.
 
         Linux first fills the ports of one parity and then searches all of those in vain before it
         turns to the others: from there on a port drawn at random is where bind() would end, and
         growing takes a second instead of a minute. The timed loop always leaves it to the system.
         """
-        cdef int64_t start
+        cdef int64_t elapsed_ns
         cdef int status
         cdef int tries = 0
-        if not self.searching or self.ports <= 0:
-            start = micro_now_ns()
+        if self.slow_in_row < SLOW_IN_ROW or self.ports <= 0:
+            elapsed_ns = micro_now_ns()
             status = micro_bind(fd, 0)
-            self.searching = micro_now_ns() - start > SLOW_SEARCH_NS
+            elapsed_ns = micro_now_ns() - elapsed_ns
+            self.fastest_ns = min(self.fastest_ns, elapsed_ns)
+            self.slow_in_row += 1
+            if elapsed_ns < SLOW_SEARCH * self.fastest_ns:
+                self.slow_in_row = 0
             return status
         while tries < 1000:
             tries += 1

@@ -1,19 +1,18 @@
 """Files that kernels need for a while, in one place that the runner can clear away.
 
-The runner names a directory in ``MICRO_SCRATCH`` and removes it when the session ends, also after a
-worker has crashed. Without it, files go to the system's temporary directory.
+The runner names a directory in ``MICRO_SCRATCH`` and removes it when the session ends, also after
+a worker has crashed. Without it, files go to the system's temporary directory.
 """
 
+import contextlib
 import os
 
 
 class ScratchFile:
-    """A fresh regular file of ``size_bytes`` (sparse): ``directory`` and ``name`` (bytes), ``fd``."""
+    """A fresh sparse file of ``size_bytes``: its ``directory``, ``name`` (bytes) and ``fd``."""
 
     def __init__(self, size_bytes: int = 0) -> None:
-        self.directory = (
-            os.environ.get("MICRO_SCRATCH") or os.environ.get("TMPDIR") or "/tmp"
-        )
+        self.directory = os.environ.get("MICRO_SCRATCH") or os.environ.get("TMPDIR") or "/tmp"
         self.name = b"micro-%d-%s" % (os.getpid(), os.urandom(6).hex().encode())
         self._path = os.path.join(os.fsencode(self.directory), self.name)
         self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -26,7 +25,5 @@ class ScratchFile:
     def remove(self) -> None:
         """Close and delete the file."""
         os.close(self.fd)
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
-        except FileNotFoundError:
-            pass

@@ -54,9 +54,9 @@ cdef int64_t step(void *kernel, int which, uint64_t n, micro_member_t *member) n
 cdef class Team(TimedKernel):
     """Run one kernel a member, all members at once.
 
-    A batch of n is n operations in *every* member, from the first start to the last end. ``mode`` is
-    "threads" or "processes"; member i is pinned to ``cpus[i % len(cpus)]``, and the first member on
-    each CPU runs the sentinel there. The team closes its kernels.
+    A batch of n is n operations in *every* member, from the first start to the last end. ``mode``
+    is "threads" or "processes"; member i is pinned to ``cpus[i % len(cpus)]``, and the first member
+    on each CPU runs the sentinel there. The team closes its kernels.
     """
 
     cdef list kernels

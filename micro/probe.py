@@ -42,7 +42,7 @@ class Probe:
     workers: Workers = "single"
     bytes_per_op: int | Literal["level"] | None = None
     clock_bound_up_to: int | None = None
-    sleeps: bool = False
+    waits: bool = False
     slices: int = 15
 
     @property
@@ -63,7 +63,7 @@ class Probe:
             levels=levels,
             workers=self.workers,
             clock_bound_up_to=self.clock_bound_up_to,
-            sleeps=self.sleeps,
+            waits=self.waits,
             slices=self.slices,
             bytes_per_op=self.bytes_per_op,
         )
@@ -119,12 +119,12 @@ def _unknown(pattern: str, probes: Sequence[Probe]) -> str:
     names = [probe.name for probe in probes]
     near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.4)
     shorts = {name.partition(".")[2]: name for name in names}
-    near += [
-        shorts[short] for short in difflib.get_close_matches(pattern, shorts, n=2, cutoff=0.6)
-    ]
+    near += [shorts[short] for short in difflib.get_close_matches(pattern, shorts, n=2, cutoff=0.6)]
     hint = ", ".join(dict.fromkeys(near)) or "see micro list"
-    return f"no probe matches {pattern!r}; did you mean: {hint}?" if near else (
-        f"no probe matches {pattern!r}: {hint}"
+    return (
+        f"no probe matches {pattern!r}; did you mean: {hint}?"
+        if near
+        else (f"no probe matches {pattern!r}: {hint}")
     )
 
 

@@ -15,7 +15,9 @@ def three_digits(value: float) -> str:
     decimals = max(0, 2 - math.floor(math.log10(value)))
     text = f"{value:.{decimals}f}"
     # 9.996 rounds up to 10.00, one digit too many.
-    return f"{value:.{max(0, decimals - 1)}f}" if len(text.replace(".", "").lstrip("0")) > 3 else text
+    return (
+        f"{value:.{max(0, decimals - 1)}f}" if len(text.replace(".", "").lstrip("0")) > 3 else text
+    )
 
 
 def duration(seconds: float) -> str:

@@ -54,14 +54,12 @@ DMI_SIGNS = {
 }
 #: By a clock that only a guest is offered.
 CLOCK_SIGNS = {r"kvm-clock": "kvm", r"hyperv_clocksource": "hyperv", r"\bxen\b": "xen"}
-#: By the name a container is given, by a file in it, and by its control group.
+#: By the name a container is told, and by a file in it.
 CONTAINERS = ("docker", "podman", "lxc", "systemd-nspawn")
-CONTAINER_FILES = {"run/.containerenv": "podman", ".dockerenv": "docker"}
-CONTAINER_CGROUPS = {
-    r"kubepods": "kubernetes",
-    r"/docker/|docker-[0-9a-f]{12}": "docker",
-    r"libpod-": "podman",
-    r"/lxc/|/lxc\.payload": "lxc",
+CONTAINER_FILES = {
+    "run/secrets/kubernetes.io": "kubernetes",
+    "run/.containerenv": "podman",
+    ".dockerenv": "docker",
 }
 #: The namespaces that the kernel itself boots with have these names on every Linux.
 FIRST_NAMESPACES = {"ipc": "ipc:[4026531839]", "uts": "uts:[4026531838]", "pid": "pid:[4026531836]"}
@@ -321,11 +319,7 @@ def container(root: Path) -> str:
     name = read_word("run/systemd/container", root) or (environ[1] if environ else "")
     if name in CONTAINERS:
         return name
-    for path, name in CONTAINER_FILES.items():
-        if os.path.exists(root / path):
-            return name
-    groups = read("proc/1/cgroup", root) + read("proc/self/cgroup", root)
-    return next((name for sign, name in CONTAINER_CGROUPS.items() if re.search(sign, groups)), "")
+    return next((name for path, name in CONTAINER_FILES.items() if os.path.exists(root / path)), "")
 
 
 def settings(root: Path) -> dict[str, str]:

@@ -61,7 +61,7 @@ class Doubts:
     drift: float = 0.05
 
 
-def find_doubt(values: Sequence[float], doubts: Doubts = Doubts()) -> str | None:  # noqa: B008
+def find_doubt(values: Sequence[float], doubts: Doubts = Doubts()) -> str | None:
     """Why a figure from these rounds (in order of time) is not to be trusted, or None.
 
     Checked: too few rounds, a wide interval, two separate modes, a drift through the session.
@@ -87,7 +87,7 @@ def find_doubt(values: Sequence[float], doubts: Doubts = Doubts()) -> str | None
 
 
 def mode_gap(values: Floats) -> float | None:
-    """The empty stretch between two modes as a share of the median, or None where there is one mode.
+    """The empty stretch between two modes as a share of the median, or None where there is one.
 
     Two modes: cut at the widest gap, at least a quarter of the values lies on either side, and the
     gap is wider than four times the spread inside each side.

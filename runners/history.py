@@ -1,7 +1,7 @@
 """What this machine's earlier sessions taught: the clean level of its CPU model.
 
-Kept in ``$XDG_STATE_HOME/micro`` (``~/.local/state/micro``). A session on a core that is never clean
-would else take the dirty level for the clean one.
+Kept in ``$XDG_STATE_HOME/micro`` (``~/.local/state/micro``). A session on a core that is never
+clean would else take the dirty level for the clean one.
 """
 
 from __future__ import annotations

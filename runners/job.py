@@ -30,8 +30,9 @@ class Job:
     #: Nanoseconds of such an operation follow the clock rate of the core, up to this level (None:
     #: at every level, 0: never); slices are scaled to the best clock accordingly.
     clock_bound_up_to: int | None = None
-    #: The operation itself sleeps and wakes: waiting in the run queue is part of it, not noise.
-    sleeps: bool = False
+    #: Waiting in the run queue is the operation's own doing, not noise: it sleeps, or leaves work
+    #: to the kernel's threads on this CPU.
+    waits: bool = False
     #: Slices that make up a visit; more where single operations differ by chance.
     slices: int = 15
     #: Bytes moved by one operation: a number, or "level".

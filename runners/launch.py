@@ -41,7 +41,7 @@ class Order:
     visit_ns: int = 60_000_000
     #: Single operations to trace, for how long, and how many clock reads one must be worth.
     trace: int = 200
-    trace_ns: int = 2_000_000
+    trace_ns: int = 4_000_000
     trace_clocks: int = 20
 
     def encode(self) -> str:
@@ -64,7 +64,7 @@ class Answer:
 
 
 def wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bool]:
-    """Everything a process writes until it (and all who share its pipe) ended; False on time-out."""
+    """All that a process writes until it (and who shares its pipe) ended; False on time-out."""
     assert process.stdout is not None
     fd = process.stdout.fileno()
     try:

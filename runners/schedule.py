@@ -1,4 +1,4 @@
-"""Rounds: every job once a round, in a fresh random order, until each point has enough good visits."""
+"""Rounds: every job once a round, in a fresh random order, until all points have good visits."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _doubt(job: Job, raw: _Raw, clean: int) -> str | None:
         "CPU time stolen by the hypervisor": raw.noise.get("steal_ticks", 0) * _TICK_NS,
         "throttled by the cgroup's CPU quota": raw.noise.get("throttled_us", 0) * 1000,
     }
-    if job.workers == "single" and not job.sleeps:
+    if job.workers == "single" and not job.waits:
         shares["other programs on this CPU"] = raw.noise.get("wait_ns", 0)
     for reason, lost_ns in shares.items():
         if lost_ns > MOST_DISTURBED * wall_ns:
@@ -249,9 +249,7 @@ class Scheduler:
         """Levels of a job that need another visit."""
         if track.skipped is not None or track.failed is not None:
             return ()
-        return tuple(
-            level for level, point in track.points.items() if self._needs_visit(point)
-        )
+        return tuple(level for level, point in track.points.items() if self._needs_visit(point))
 
     def _needs_visit(self, point: _Point) -> bool:
         rounds = self.settings.rounds
@@ -282,7 +280,9 @@ class Scheduler:
             self._take(track, line)
         if answer.error is not None:
             at = len([line for line in answer.lines if "level" in line])
-            where = f" at {track.job.axis}={levels[at]}" if track.job.axis and at < len(levels) else ""
+            where = (
+                f" at {track.job.axis}={levels[at]}" if track.job.axis and at < len(levels) else ""
+            )
             track.failed = answer.error + where
 
     def _cpus_for(self, job: Job) -> tuple[int, ...]:
@@ -377,7 +377,7 @@ class Scheduler:
         good = [visit for visit in visits if visit.doubt is None]
         reason = None
         if len(good) < min(3, len(visits)) or 3 * len(good) < len(visits):
-            reason = self._disturbance(visits)
+            reason = self._disturbance(job, visits)
         used = good if len(good) >= 3 else [v for v in visits if v.clean] or visits
         values = [visit.value_s for visit in used]
         middle, interval = median_interval(values)
@@ -402,12 +402,14 @@ class Scheduler:
         )
 
     @staticmethod
-    def _disturbance(visits: Sequence[Visit]) -> str:
+    def _disturbance(job: Job, visits: Sequence[Visit]) -> str:
         reasons = [visit.doubt for visit in visits if visit.doubt is not None]
         worst = max(set(reasons), key=reasons.count)
         if worst != NEIGHBOUR:
             return worst
         clean, total = sum(v.clean for v in visits), sum(v.slices for v in visits)
+        if job.workers != "single":
+            return f"neighbour on a core, or two of ours on one ({clean / max(total, 1):.0%} clean)"
         return f"{NEIGHBOUR} ({clean / max(total, 1):.0%} of slices clean)"
 
 

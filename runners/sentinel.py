@@ -101,8 +101,8 @@ def find_clean(pairs_ns: Floats) -> Clean | None:
 def agree(seen: Clean | None, known: Clean | None) -> Clean | None:
     """One level from what this session saw and what earlier ones on the same CPU model knew.
 
-    The lower ratio wins, since a core that is never ours looks clean at a higher one, and the faster
-    clock, so that figures of all sessions are stated at the same one.
+    The lower ratio wins, since a core that is never ours looks clean at a higher one, and the
+    faster clock, so that figures of all sessions are stated at the same one.
     """
     if seen is None or known is None:
         return seen or known

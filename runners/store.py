@@ -79,9 +79,7 @@ def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:
         if visit.doubt is not None:
             own["micro_visit_doubt"] = visit.doubt
         runs.append(
-            pyperf.Run(
-                [visit.value_s], metadata={**common, **point, **own}, collect_metadata=False
-            )
+            pyperf.Run([visit.value_s], metadata={**common, **point, **own}, collect_metadata=False)
         )
     return runs
 
@@ -138,7 +136,14 @@ def read(path: Path) -> Session:
         raise BadFile(f"{path}: not a pyperf file ({_one_line(error)})") from None
     try:
         return _session(stored)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise BadFile(f"{path}: not a session of micro ({_one_line(error)})") from None
 
 

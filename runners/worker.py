@@ -37,8 +37,8 @@ CALIBRATION_RUNS = 3
 def import_module(name: str) -> "Any":
     """Import a kernel's module without the rest of the standard library that it would pull in.
 
-    A limited-API module built by Cython imports `inspect` for a few flag constants, which would take
-    longer than everything else here together; a stand-in that holds them serves it.
+    A limited-API module built by Cython imports `inspect` for a few flag constants, which would
+    take longer than everything else here together; a stand-in that holds them serves it.
     """
     if "inspect" in sys.modules:
         return __import__(name, fromlist=["*"])
@@ -126,7 +126,7 @@ def _open(path: str) -> "int | None":
 
 
 class Gate:
-    """Tells clean slices from dirty ones by their sentinels; everything is clean without a level."""
+    """Tells clean slices from dirty ones by their sentinels; without a level all are clean."""
 
     def __init__(self, clean_ratio: "float | None", tolerance: float) -> None:
         self.low = (clean_ratio or 0) * (1 - tolerance)
@@ -153,7 +153,9 @@ def calibrate(kernel: "Any", slice_ns: int) -> int:
         n = int(min(n * min(10, max(2, slice_ns // elapsed_ns)), kernel.max_batch))
 
 
-def measure(kernel: "Any", order: "dict[str, Any]", batch: int, cpus: "list[int]") -> "dict[str, Any]":
+def measure(
+    kernel: "Any", order: "dict[str, Any]", batch: int, cpus: "list[int]"
+) -> "dict[str, Any]":
     """Sample until enough slices are clean or the time is up; move on from a CPU that is never."""
     gate = Gate(order["clean_ratio"], order["tolerance"])
     first = kernel.run(batch)  # warms up, and tells how long a slice is
@@ -186,7 +188,7 @@ def trace(kernel: "Any", order: "dict[str, Any]", clock_ns: float, op_ns: float)
 
 def round_down(level: int) -> int:
     """A level to three digits, so that the last point of a curve is the same in every session."""
-    step = 10 ** max(0, len(str(level)) - 3)
+    step: int = 10 ** max(0, len(str(level)) - 3)
     return level // step * step
 
 
@@ -232,7 +234,7 @@ def visit(order: "dict[str, Any]") -> None:
                     kernel.grow(level)
                 except base.LimitReached as stop:
                     limit = {"reached": round_down(stop.reached), "reason": stop.reason}
-                    if limit["reached"] < 1.1 * last:
+                    if limit["reached"] < 1.05 * last:
                         emit(limit=limit)
                         break
                     kernel.grow(limit["reached"])
@@ -240,7 +242,9 @@ def visit(order: "dict[str, Any]") -> None:
             last = reached or 0
             batch = order["batch"].get(str(reached)) or calibrate(kernel, order["slice_ns"])
             noise.since()
-            point = measure(kernel, order, int(min(batch, kernel.max_batch)), cpus if single else [])
+            point = measure(
+                kernel, order, int(min(batch, kernel.max_batch)), cpus if single else []
+            )
             op_ns = min(point["slices"][::5]) / batch
             traced = trace(kernel, order, clock_ns, op_ns) if single else []
             emit(level=reached, clock_ns=clock_ns, trace=traced, noise=noise.since(), **point)
@@ -250,7 +254,11 @@ def visit(order: "dict[str, Any]") -> None:
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
-        emit(failed=f"{type(error).__name__}: {error}" if not isinstance(error, OSError) else str(error))
+        emit(
+            failed=f"{type(error).__name__}: {error}"
+            if not isinstance(error, OSError)
+            else str(error)
+        )
     finally:
         if kernel is not None:
             kernel.close()

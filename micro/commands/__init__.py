@@ -1,1 +1,1 @@
-"""The commands, a module each: ``HELP``, ``ORDER``, ``add_arguments(parser)`` and ``run(arguments)``."""
+"""Commands, a module each: ``HELP``, ``ORDER``, ``add_arguments(parser)``, ``run(arguments)``."""

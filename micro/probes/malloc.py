@@ -15,7 +15,9 @@ PROBES = (
         "barrier, thread i on CPU i modulo the CPUs, and the last to end counts.",
         source="malloc-test, Linux Scalability Project (Michigan 1999)",
         params={"size": 512},
-        axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS, 4 * _CPUS))),
+        axis=Axis(
+            "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS, 4 * _CPUS))
+        ),
         workers="threads",
     ),
 )

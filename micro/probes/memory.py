@@ -14,7 +14,7 @@ PROBES = (
         source="lmbench, bw_mem bcopy (McVoy and Staelin 1996)",
         axis=Axis(
             "size",
-            powers_of_two(256, 4 * _MIB) + (16 * _MIB, 64 * _MIB, 256 * _MIB),
+            (*powers_of_two(256, 4 * _MIB), 16 * _MIB, 64 * _MIB, 256 * _MIB),
             quick=(256, 16 * _KIB, _MIB, 16 * _MIB),
         ),
         bytes_per_op="level",

@@ -10,7 +10,7 @@ PROBES = (
         method="One operation is fork(), _exit(0) in the child and waitpid() in the parent, "
         "a Python process of about 10 MB, both on one CPU.",
         source="lmbench, lat_proc fork (McVoy and Staelin 1996)",
-        sleeps=True,
+        waits=True,
     ),
     Probe(
         name="process.vfork_exit",
@@ -19,6 +19,6 @@ PROBES = (
         method="One operation is vfork(), _exit(0) in the child and waitpid() in the parent, "
         "both on one CPU.",
         source="von Leitner, Scalable Network Programming (2003)",
-        sleeps=True,
+        waits=True,
     ),
 )

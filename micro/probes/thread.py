@@ -10,6 +10,6 @@ PROBES = (
         method="One operation is pthread_create() of an empty function with default attributes "
         "and pthread_join(), both threads on one CPU.",
         source="von Leitner, Scalable Network Programming (2003)",
-        sleeps=True,
+        waits=True,
     ),
 )

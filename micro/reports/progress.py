@@ -1,4 +1,4 @@
-"""What is shown while measuring: between visits only, so that nothing draws while a value is taken."""
+"""What is shown while measuring: between visits only, never while a value is taken."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from runners.job import Scalar
 from runners.session import Curve, Result, Session
 
 SHOWN_POINTS = 5
@@ -31,7 +32,9 @@ def headline(session: Session) -> str:
     facts = session.environment
     parts = [str(facts[key]) for key in _HEAD if key in facts]
     if "cpu_count" in facts:
-        parts[[key for key in _HEAD if key in facts].index("cpu_count")] = f"{facts['cpu_count']} CPUs"
+        parts[[key for key in _HEAD if key in facts].index("cpu_count")] = (
+            f"{facts['cpu_count']} CPUs"
+        )
     return " · ".join(parts)
 
 
@@ -64,8 +67,8 @@ def result_table(session: Session, full: bool = False) -> Table:
     return table
 
 
-def _grouped(session: Session) -> dict[tuple[str, tuple[tuple[str, object], ...]], list[Result]]:
-    groups: dict[tuple[str, tuple[tuple[str, object], ...]], list[Result]] = {}
+def _grouped(session: Session) -> dict[tuple[str, tuple[tuple[str, Scalar], ...]], list[Result]]:
+    groups: dict[tuple[str, tuple[tuple[str, Scalar], ...]], list[Result]] = {}
     for result in session.results:
         groups.setdefault((result.name, tuple(result.params.items())), []).append(result)
     return groups
@@ -87,7 +90,9 @@ def _end(curve: Curve) -> str:
 
 
 def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) -> list[Text]:
-    shown = f"  {units.level(result.axis, result.x)}" if nested and result.axis and result.x else label
+    shown = (
+        f"  {units.level(result.axis, result.x)}" if nested and result.axis and result.x else label
+    )
     cells = [Text(shown)]
     if result.value_s is None or result.ci95_s is None:
         cells += [Text("–")] * (3 + traced + rated)
@@ -130,7 +135,7 @@ def remarks(session: Session) -> list[str]:
         )
     if "shared_cores" in session.settings:
         found.append(
-            f"CPUs {session.settings['shared_cores']} slow each other (they share a core): "
-            "figures of several threads show that, too."
+            f"CPUs {session.settings['shared_cores']} slowed each other in the survey: they shared "
+            "a core then, and figures of several threads show it."
         )
     return found
