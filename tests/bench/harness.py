@@ -15,12 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cyext.empty import Empty  # noqa: E402
-from cyext.kernel import clock_cost  # noqa: E402
+from cyext.empty import Empty
+from cyext.kernel import clock_cost
 
-from runners.environment import usable_cpus  # noqa: E402
-from runners.job import Job  # noqa: E402
-from runners.launch import WORKER, Order  # noqa: E402
+from runners.environment import usable_cpus
+from runners.job import Job
+from runners.launch import WORKER, Order
 
 COLD_STARTS = 41
 
