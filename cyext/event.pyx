@@ -72,6 +72,7 @@ cdef class _Watched(Kernel):
         if self.ready >= 0:
             os.close(self.ready)
             self.ready = -1
+        Kernel.close(self)
 
 
 cdef class Poll(_Watched):
@@ -140,7 +141,11 @@ cdef class Epoll(_Watched):
             error = -self.epoll_fd
             self.close()
             raise OperationFailed("epoll_create1", error, 0)
-        self.add(self.ready)
+        try:
+            self.add(self.ready)
+        except OperationFailed:
+            self.close()
+            raise
         self.grow(1)
 
     cdef add(self, int fd):

@@ -11,7 +11,7 @@ from posix.unistd cimport close
 from cyext.resources cimport Descriptors
 from cyext.kernel cimport Kernel
 
-from cyext.kernel import LimitReached
+from cyext.kernel import LimitReached, NotSupported
 from cyext.scratch import ScratchFile
 
 
@@ -30,7 +30,12 @@ cdef class _OneFile(Kernel):
         self.directory = -1
         self.file = ScratchFile()
         self.name = self.file.name
-        self.directory = os.open(self.file.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.directory = os.open(
+                self.file.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            self.close()
+            raise
 
     cdef inline int open(self) noexcept nogil:
         return openat(self.directory, self.name, O_RDONLY | O_CLOEXEC)
@@ -42,6 +47,7 @@ cdef class _OneFile(Kernel):
                 os.close(self.directory)
             self.file.remove()
             self.file = None
+        Kernel.close(self)
 
 
 cdef class OpenClose(_OneFile):
@@ -71,6 +77,11 @@ cdef class OpenInterleaved(_OneFile):
     def __init__(self):
         self.held = Descriptors()
         _OneFile.__init__(self)
+        try:
+            self.grow(2)
+        except LimitReached as limit:
+            self.close()
+            raise NotSupported(f"no two files could be opened: {limit.reason}") from None
 
     def grow(self, uint64_t level):
         """Open or close files until ``level`` (at least 2) are open."""
@@ -79,7 +90,7 @@ cdef class OpenInterleaved(_OneFile):
         cdef int64_t goal = min(wanted, room)
         cdef int fd = 0
         if goal < 2:
-            raise LimitReached(0, self.held.limit_reason())
+            raise LimitReached(self.level, self.held.limit_reason())
         self.held.close_down_to(goal)
         self.held.reserve(goal)
         while self.held.count < goal:
@@ -90,9 +101,9 @@ cdef class OpenInterleaved(_OneFile):
         self.level = self.held.count
         if fd < 0:
             reason = errno_names.errorcode.get(errno)
-            self.held.close_down_to(max(self.held.count - 16, 0))
+            self.held.close_down_to(max(self.held.count - 16, 2))
             self.level = self.held.count
-            raise LimitReached(self.level if self.level >= 2 else 0, f"open: {reason}")
+            raise LimitReached(self.level, f"open: {reason}")
         if goal < wanted:
             raise LimitReached(self.level, self.held.limit_reason())
 

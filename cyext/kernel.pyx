@@ -8,7 +8,7 @@ A kernel is one ``cdef class`` that extends `Kernel` and overrides some of these
 ``prepare(n)``      --      before a batch: make whatever n operations consume
 ``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
 ``restore(n)``      --      after a batch, also a failed one: undo what it left
-``close()``         --      give everything back; may be called twice
+``close()``         --      give everything back, then ``Kernel.close(self)``; may be called twice
 ==================  ======  ====================================================================
 
 ``prepare(a + b)``, ``loop(a)``, ``loop(b)``, ``restore(a + b)`` is legal: a kernel that uses up
@@ -81,6 +81,9 @@ cdef class Kernel:
         self.failed_call = NULL
         memset(&self.last_sense, 0, sizeof(self.last_sense))
 
+    def __init__(self):
+        pass  # no parameters, unless the kernel has some
+
     def grow(self, uint64_t level):
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
         self.level = level
@@ -95,7 +98,8 @@ cdef class Kernel:
         return 0
 
     def close(self):
-        """Give back every process, descriptor, map and file. May be called twice."""
+        """Give back every process, descriptor, map and file: no run after it. May come twice."""
+        self.max_batch = 0
 
     cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
         """Note which call failed with which errno after how many operations; returns -errno."""
@@ -130,6 +134,8 @@ cdef class Kernel:
         return status if status else undone
 
     cdef check_batch(self, n):
+        if self.max_batch == 0:
+            raise ValueError("the kernel is closed")
         if not 1 <= n <= self.max_batch:
             raise ValueError(f"a batch here holds 1 to {self.max_batch} operations, not {n}")
 
@@ -166,6 +172,7 @@ cdef class Kernel:
                 for i in range(count):
                     status = self.loop(1)
                     if status:
+                        self.failed_after += i
                         break
                     now = micro_now_ns()
                     out[i] = now - before
@@ -219,6 +226,7 @@ cdef class TimedKernel(Kernel):
 
     def trace(self, n):
         """One batch of a single operation each: such a kernel keeps its own clock."""
+        self.check_batch(n)
         return array.array("q", [self.run(1) for _ in range(n)])
 
 
@@ -246,6 +254,8 @@ def sense(count, pause_ns=0):
 
 def clock_cost(reads=2000):
     """Nanoseconds of one read of the clock, as a float: the mean over ``reads``."""
+    if reads < 1:
+        raise ValueError(f"the clock is read at least once, not {reads} times")
     cdef uint64_t total = reads
     cdef uint64_t _i
     cdef int64_t start, end
@@ -254,7 +264,7 @@ def clock_cost(reads=2000):
         end = start
         for _i in range(total):
             end = micro_now_ns()
-    return (end - start) / total
+    return <double>(end - start) / <double>total
 
 
 def die_with_parent():

@@ -1,11 +1,14 @@
 """Moving bytes."""
 
+import errno as errno_names
+
+from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from cyext.kernel cimport Kernel
 
-from cyext.kernel import LimitReached
+from cyext.kernel import LimitReached, NotSupported
 
 
 cdef extern from "os/mapping.h" nogil:
@@ -46,37 +49,50 @@ cdef class Copy(Kernel):
         self.target_base = NULL
 
     def __init__(self):
-        self.grow(4096)
+        try:
+            self.grow(4096)
+        except LimitReached as limit:
+            raise NotSupported(f"no buffer of 4096 bytes: {limit.reason}") from None
 
     def grow(self, uint64_t level):
         """Make both buffers ``level`` bytes long and touch them."""
         cdef uint64_t reached = self.level
         available = available_bytes()
-        if available is not None and 2 * level > available // 2:
+        if available is not None and level > available // 4:
             raise LimitReached(reached, f"half of {available // 2 ** 20} MiB available memory")
-        self.close()
+        self.unmap()
         self.source = micro_buffer(level, &self.source_base, &self.source_length)
-        self.target = micro_buffer(level, &self.target_base, &self.target_length)
+        if self.source != NULL:
+            self.target = micro_buffer(level, &self.target_base, &self.target_length)
         if self.source == NULL or self.target == NULL:
-            self.close()
+            reason = f"mmap: {errno_names.errorcode.get(errno)}"
+            self.unmap()
             if reached:
                 self.grow(reached)
-            raise LimitReached(reached, "mmap: ENOMEM")
+            raise LimitReached(reached, reason)
         self.level = level
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t _i
+        if self.target == NULL:  # a failed growth, and no way back
+            return self.fail(b"mmap", 12, 0)  # ENOMEM
         for _i in range(n):
             memcpy(self.target, self.source, self.level)
             MICRO_WROTE(self.target)
         return 0
 
-    def close(self):
-        """Unmap both buffers."""
+    cdef void unmap(self) noexcept:
         if self.source_base != NULL:
             munmap(self.source_base, self.source_length)
         if self.target_base != NULL:
             munmap(self.target_base, self.target_length)
         self.source_base = NULL
         self.target_base = NULL
+        self.source = NULL
+        self.target = NULL
         self.level = 0
+
+    def close(self):
+        """Unmap both buffers."""
+        self.unmap()
+        Kernel.close(self)

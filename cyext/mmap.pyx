@@ -8,8 +8,9 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, realloc
 
 from cyext.kernel cimport Kernel
+from cyext.resources cimport batch_at, level_within
 
-from cyext.kernel import LimitReached
+from cyext.kernel import LimitReached, NotSupported
 from cyext.scratch import ScratchFile
 
 
@@ -58,7 +59,11 @@ cdef class _Maps(Kernel):
         self.file = ScratchFile(2 * self.page_bytes * (MOST_MAPS + MOST_MAPS // 8))
         self.fd = self.file.fd
         self.most, self.limit_name = most_maps()
-        self.grow(1)
+        try:
+            self.grow(1)
+        except LimitReached as limit:
+            self.close()
+            raise NotSupported(f"no page could be mapped: {limit.reason}") from None
 
     def __dealloc__(self):
         free(self.pages)
@@ -88,14 +93,17 @@ cdef class _Maps(Kernel):
 
     def grow(self, uint64_t level):
         """Map or unmap pages until ``level`` are mapped."""
-        cdef int64_t batch = max(8, level // 16)
         cdef int64_t most = MOST_MAPS
+        cdef int64_t room = 0
         cdef int status = 0
         reason = f"{MOST_MAPS} maps are enough"
-        if self.most is not None and self.most - batch < most:
-            most = max(self.most - batch, 0)
-            reason = self.limit_name
-        cdef int64_t goal = min(<int64_t>level, most)
+        if self.most is not None:
+            room = level_within(self.most)
+            if room < most:
+                most = room
+                reason = self.limit_name
+        cdef int64_t goal = min(level, <uint64_t>most)
+        cdef int64_t batch = batch_at(goal)
         self.unmap_down_to(goal)
         self.reserve(goal + batch)
         while self.count < goal and status == 0:
@@ -106,8 +114,8 @@ cdef class _Maps(Kernel):
         self.held = self.count
         self.cursor = self.held
         self.level = self.held
-        self.max_batch = batch
-        if status or goal < <int64_t>level:
+        self.max_batch = batch_at(self.held)
+        if status or <uint64_t>goal < level:
             raise LimitReached(self.held, reason)
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:
@@ -122,6 +130,7 @@ cdef class _Maps(Kernel):
         if self.file is not None:
             self.file.remove()
             self.file = None
+        Kernel.close(self)
 
 
 cdef class Map(_Maps):

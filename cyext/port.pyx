@@ -4,7 +4,7 @@ import errno as errno_names
 
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
-from cyext.resources cimport Descriptors
+from cyext.resources cimport Descriptors, batch_at, level_within
 from cyext.kernel cimport Kernel, micro_now_ns
 
 from cyext.kernel import LimitReached, NotSupported
@@ -69,7 +69,7 @@ cdef class BindEphemeral(Kernel):
         self.held = self.bound.count
         self.cursor = self.held
         self.level = self.held
-        self.max_batch = max(8, self.held // 16)
+        self.max_batch = batch_at(self.held)
         self.bound.reserve(self.held + self.max_batch)
 
     cdef int bind_more(self, int fd) noexcept nogil:
@@ -101,17 +101,16 @@ cdef class BindEphemeral(Kernel):
 
     def grow(self, uint64_t level):
         """Bind or close sockets until ``level`` are bound."""
-        cdef int64_t batch = max(8, level // 16)
-        cdef int64_t most = self.bound.room() - batch
+        cdef int64_t most = self.bound.room()
         cdef int64_t goal
         cdef int fd
         cdef int status = 0
         reason = self.bound.limit_reason()
-        if self.ports > 0 and self.ports - PORT_HEADROOM - batch < most:
-            most = self.ports - PORT_HEADROOM - batch
+        if self.ports > 0 and self.ports - PORT_HEADROOM < most:
+            most = self.ports - PORT_HEADROOM
             reason = f"ip_local_port_range holds {self.ports} ports"
-        goal = min(<int64_t>level, most)
-        self.bound.close_down_to(max(goal, 0))
+        goal = min(level, <uint64_t>level_within(most))
+        self.bound.close_down_to(goal)
         self.bound.reserve(max(goal, 1))
         while self.bound.count < goal:
             fd = micro_socket(AF_INET, SOCK_STREAM)
@@ -125,9 +124,9 @@ cdef class BindEphemeral(Kernel):
                 reason = f"bind: {errno_names.errorcode.get(-status)}"
                 break
         if status:
-            self.bound.close_down_to(max(self.bound.count - 1 - batch, 0))
+            self.bound.close_down_to(max(self.bound.count - 1 - batch_at(goal), 0))
         self.grow_batch()
-        if status or goal < <int64_t>level:
+        if status or <uint64_t>goal < level:
             raise LimitReached(self.held, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
@@ -159,3 +158,4 @@ cdef class BindEphemeral(Kernel):
         """Close all sockets."""
         self.bound.close_down_to(0)
         self.held = 0
+        Kernel.close(self)

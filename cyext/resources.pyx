@@ -36,8 +36,8 @@ cdef class Descriptors:
         free(self.fds)
 
     cdef int64_t room(self) noexcept:
-        cdef int64_t free_now = self.limit - micro_open_descriptors()
-        return self.count + free_now - min(HEADROOM, max(free_now // 4, 0))
+        cdef int64_t free_now = max(self.limit - micro_open_descriptors(), 0)
+        return self.count + free_now - min(HEADROOM, free_now // 4)
 
     cdef int reserve(self, int64_t capacity) except -1:
         cdef int *grown

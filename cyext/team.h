@@ -8,8 +8,10 @@
 #define MICRO_TEAM_H
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 
 #define MICRO_TEAM_MAX 4096
 #define MICRO_SPINS 256   /* before a waiting member lets others on its CPU run */
+#define MICRO_ROLL_CALL_MS 250   /* how often a long slice is asked whether all its members live */
 
 enum { MICRO_PREPARE, MICRO_LOOP, MICRO_RESTORE };
 
@@ -38,7 +41,7 @@ typedef int64_t (*micro_step_t)(void *kernel, int step, uint64_t n, micro_member
 
 typedef struct {
     atomic_uint arrived, generation;
-    uint64_t n;
+    uint64_t n;   /* 0: leave */
     micro_member_t members[];
 } micro_shared_t;
 
@@ -69,16 +72,25 @@ static void micro_barrier(micro_team_t *team)
             sched_yield();
 }
 
+/* The first member on each CPU runs the sentinel there; without CPUs to pin to, the first of all. */
+static unsigned micro_team_leaders(const micro_team_t *team)
+{
+    const unsigned cpus = team->cpu_count ? team->cpu_count : 1;
+    return cpus < team->count ? cpus : team->count;
+}
+
 static void micro_member(micro_team_t *team, unsigned index)
 {
     micro_shared_t *shared = team->shared;
     micro_member_t *me = &shared->members[index];
-    const int leads = index < team->cpu_count;   /* the first member on its CPU */
+    const int leads = index < micro_team_leaders(team);
     char token;
     if (team->cpu_count)
         micro_pin(team->cpus[index % team->cpu_count]);
     while (read(team->go[0], &token, 1) == 1) {
         const uint64_t n = shared->n;
+        if (n == 0)
+            return;
         me->status = team->step(team->kernels[index], MICRO_PREPARE, n, me);
         micro_barrier(team);
         if (leads)
@@ -109,13 +121,26 @@ static void *micro_member_thread(void *argument)
     return NULL;
 }
 
+/* Wake `count` members. A token each, not the end of file: processes forked later hold the pipe. */
+static int micro_team_wake(micro_team_t *team, unsigned count, uint64_t n)
+{
+    static const char tokens[64];
+    team->shared->n = n;
+    for (unsigned sent = 0; sent < count;) {
+        const unsigned some = count - sent < sizeof tokens ? count - sent : sizeof tokens;
+        const ssize_t wrote = write(team->go[1], tokens, some);
+        if (wrote < 0 && errno != EINTR)
+            return -errno;
+        sent += wrote > 0 ? (unsigned)wrote : 0;
+    }
+    return 0;
+}
+
 /* Let the members go and take everything back. Safe on a team that was only half started. */
 static void micro_team_stop(micro_team_t *team)
 {
-    if (team->go[1] >= 0) {
-        close(team->go[1]);   /* end of file: members leave */
-        team->go[1] = -1;
-    }
+    if (team->started)
+        micro_team_wake(team, team->started, 0);
     for (unsigned i = 0; i < team->started; i++) {
         if (team->processes)
             while (waitpid(team->children[i], NULL, 0) < 0 && errno == EINTR)
@@ -124,8 +149,8 @@ static void micro_team_stop(micro_team_t *team)
             pthread_join(team->threads[i], NULL);
     }
     team->started = 0;
-    int *ends[] = {&team->go[0], &team->done[0], &team->done[1]};
-    for (int i = 0; i < 3; i++)
+    int *ends[] = {&team->go[0], &team->go[1], &team->done[0], &team->done[1]};
+    for (int i = 0; i < 4; i++)
         if (*ends[i] >= 0) {
             close(*ends[i]);
             *ends[i] = -1;
@@ -150,11 +175,13 @@ static int micro_team_start(micro_team_t *team, const char **call)
     *call = "mmap";
     team->shared = mmap(NULL, team->shared_bytes, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (team->shared == MAP_FAILED || !team->threads || !team->children) {
-        if (team->shared == MAP_FAILED)
-            team->shared = NULL;
-        return -ENOMEM;
+    if (team->shared == MAP_FAILED) {
+        team->shared = NULL;
+        return -errno;
     }
+    *call = "calloc";
+    if (!team->threads || !team->children)
+        return -ENOMEM;
     *call = "pipe";
     if (pipe(team->go) != 0 || pipe(team->done) != 0)
         return -errno;
@@ -188,6 +215,24 @@ static int micro_team_start(micro_team_t *team, const char **call)
     return 0;
 }
 
+/* Members wait for each other: once one process was killed, the others are ended too. */
+static int micro_team_lost(micro_team_t *team)
+{
+    unsigned lost = 0;
+    while (lost < team->started && waitpid(team->children[lost], NULL, WNOHANG) == 0)
+        lost++;
+    if (lost == team->started)
+        return 0;
+    for (unsigned i = 0; i < team->started; i++)
+        if (i != lost) {
+            kill(team->children[i], SIGKILL);
+            while (waitpid(team->children[i], NULL, 0) < 0 && errno == EINTR)
+                ;
+        }
+    team->started = 0;
+    return 1;
+}
+
 static double micro_ratio(const micro_sense_t *sense)
 {
     return sense->chain_ns > 0 ? (double)sense->width_ns / (double)sense->chain_ns : 0;
@@ -199,23 +244,28 @@ static int64_t micro_team_slice(micro_team_t *team, uint64_t n, int64_t *elapsed
                                 micro_sense_t *before, micro_sense_t *after, unsigned *failed)
 {
     char tokens[64];
-    unsigned sent = 0, back = 0;
-    team->shared->n = n;
-    while (sent < team->count) {
-        const unsigned some = team->count - sent < sizeof tokens ? team->count - sent : sizeof tokens;
-        const ssize_t wrote = write(team->go[1], tokens, some);
-        if (wrote < 0 && errno != EINTR)
-            return -errno;
-        sent += wrote > 0 ? (unsigned)wrote : 0;
-    }
-    while (back < team->count) {
+    struct pollfd done = {.fd = team->done[0], .events = POLLIN};
+    int status = 0;
+    *failed = 0;
+    team->shared->members[0].failed_call = "member process";   /* unless a member knows better */
+    team->shared->members[0].failed_after = 0;
+    if (team->started < team->count)
+        return -ECHILD;
+    status = micro_team_wake(team, team->count, n);
+    if (status)
+        return status;
+    for (unsigned back = 0; back < team->count;) {
+        if (team->processes && poll(&done, 1, MICRO_ROLL_CALL_MS) < 1) {
+            if (micro_team_lost(team))
+                return -ECHILD;
+            continue;
+        }
         const ssize_t got = read(team->done[0], tokens, sizeof tokens);
-        if (got == 0)
-            return -EPIPE;
         if (got < 0 && errno != EINTR)
             return -errno;
         back += got > 0 ? (unsigned)got : 0;
     }
+    const unsigned leaders = micro_team_leaders(team);
     const micro_member_t *members = team->shared->members;
     int64_t first = members[0].start_ns, last = members[0].end_ns;
     *before = members[0].before;
@@ -229,9 +279,9 @@ static int64_t micro_team_slice(micro_team_t *team, uint64_t n, int64_t *elapsed
             first = members[i].start_ns;
         if (members[i].end_ns > last)
             last = members[i].end_ns;
-        if (i < team->cpu_count && micro_ratio(&members[i].before) > micro_ratio(before))
+        if (i < leaders && micro_ratio(&members[i].before) > micro_ratio(before))
             *before = members[i].before;
-        if (i < team->cpu_count && micro_ratio(&members[i].after) > micro_ratio(after))
+        if (i < leaders && micro_ratio(&members[i].after) > micro_ratio(after))
             *after = members[i].after;
     }
     *elapsed_ns = last - first;

@@ -40,6 +40,7 @@ cdef extern from "team.h" nogil:
 cdef int64_t step(void *kernel, int which, uint64_t n, micro_member_t *member) noexcept nogil:
     cdef int64_t status
     if which == MICRO_PREPARE:
+        (<Kernel>kernel).failed_call = NULL  # nobody asked a member for its last failure
         status = (<Kernel>kernel).prepare(n)
     elif which == MICRO_LOOP:
         status = (<Kernel>kernel).loop(n)
@@ -98,6 +99,8 @@ cdef class Team(TimedKernel):
             raise OperationFailed(call.decode(), -status, 0)
 
     def __dealloc__(self):
+        if self.running:
+            micro_team_stop(&self.team)
         free(self.pointers)
         free(self.cpus)
 
@@ -127,6 +130,7 @@ cdef class Team(TimedKernel):
                 micro_team_stop(&self.team)
             for kernel in self.kernels:
                 kernel.close()
+        Kernel.close(self)
 
 
 def parallel(kernels, n, mode, cpus=()):

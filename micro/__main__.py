@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,9 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if intruder is not None:
         print(f"micro: error: {intruder}", file=sys.stderr)
         return 2
-    from micro.cli import run  # noqa: PLC0415 - imports the packages that were just checked
+    # Where threads are rationed (ulimit -u), OpenBLAS would interrupt the import of numpy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        from micro.cli import run  # noqa: PLC0415 - imports the packages that were just checked
 
-    return run(sys.argv[1:] if argv is None else argv)
+        return run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

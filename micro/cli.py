@@ -14,6 +14,7 @@ from types import ModuleType
 
 import micro.commands
 from micro.probe import BadParameter, UnknownProbe
+from micro.reports import say
 from runners.store import BadFile
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -78,17 +79,27 @@ def run(argv: Sequence[str]) -> int:
         return int(stop.code or 0)
     try:
         code = int(arguments.module.run(arguments))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except (UsageError, UnknownProbe, BadParameter, BadFile) as error:
-        print(f"micro: error: {error}", file=sys.stderr)
+        say(f"micro: error: {error}")
         return EXIT_USAGE
     except BrokenPipeError:
-        # The reader has left (`micro show | head`): nothing to say, and nowhere to say it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
+        return EXIT_OK  # the reader has left (`micro show | head`): nobody to say anything to
     except OSError as error:
-        print(f"micro: error: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"micro: error: {where}{error.strerror or error}")
         return EXIT_FAILED
-    except KeyboardInterrupt:
-        return 130
+    finally:
+        _drop_unwritten()
+
+
+def _drop_unwritten() -> None:
+    """Python would try again at its end to write what a full disk or a closed pipe did not take."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

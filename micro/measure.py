@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import signal
-import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
-from micro.reports import console
+from micro.reports import console, say
 from micro.reports.document import document
 from micro.reports.progress import display
 from micro.reports.table import print_session
@@ -83,7 +83,7 @@ def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     known = history.known_clean(facts)
     trouble: list[str] = []
     exit_code = EXIT_OK
-    with scratch_directory() as scratch, _signals(), display(arguments.quiet) as shown:
+    with scratch_directory() as scratch, display(arguments.quiet) as shown:
         launcher = Launcher(scratch, time_limit_s=max(60.0, settings(arguments).budget_s / 2))
         scheduler = Scheduler(jobs, launcher, settings(arguments), cpus, known)
 
@@ -92,7 +92,8 @@ def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
             _store(session, output, trouble)
 
         try:
-            scheduler.run(shown.step, keep)
+            with _signals():
+                scheduler.run(shown.step, keep)
         except Interrupted as stop:
             exit_code = stop.exit_code
         session = scheduler.session(facts)
@@ -114,60 +115,70 @@ def _finish(
 ) -> int:
     """Say where the session is and what failed; returns the exit code."""
     if exit_code:
-        print("micro: stopped early; what was measured is above", file=sys.stderr)
+        say("micro: stopped early; what was measured is above")
     if trouble:
-        print(f"micro: not stored: {trouble[-1]}", file=sys.stderr)
+        say(f"micro: not stored: {trouble[-1]}")
         if arguments.output is not None:
             exit_code = exit_code or EXIT_FAILED
     elif output is not None and output.exists() and not arguments.quiet:
-        print(f"stored in {output}", file=sys.stderr)
+        say(f"stored in {output}")
     failed = [result for result in session.results if result.status == "failed"]
     for result in failed:
-        print(f"micro: {result.benchmark} failed: {result.reason}", file=sys.stderr)
+        say(f"micro: {result.benchmark} failed: {result.reason}")
     return exit_code or (EXIT_FAILED if failed else EXIT_OK)
 
 
 def _output(wanted: Path | None, key: str) -> Path | None:
     """Where the session goes; checked before an hour of measuring would be lost."""
     if wanted is None:
-        name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         path = history.state_directory() / "sessions" / key / f"{name}.json"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError:
             return None
         return path if os.access(path.parent, os.W_OK) else None
-    if wanted.is_dir():
-        raise UsageError(f"{wanted} is a directory: give -o a file's name in it")
-    if wanted.exists():
-        raise UsageError(f"{wanted} exists already: remove it or give -o another name")
-    if not wanted.absolute().parent.is_dir():
-        raise UsageError(f"{wanted}: there is no directory {wanted.absolute().parent}")
-    if not os.access(wanted.absolute().parent, os.W_OK):
-        raise UsageError(f"{wanted}: its directory cannot be written to")
-    return wanted
+    folder = wanted.absolute().parent
+    try:
+        if wanted.is_dir():
+            raise UsageError(f"{wanted} is a directory: give -o a file's name in it")
+        if wanted.exists():
+            raise UsageError(f"{wanted} exists already: remove it or give -o another name")
+        if not folder.is_dir():
+            raise UsageError(f"{wanted}: there is no directory {folder}")
+        # Only trying tells: root may write everywhere, except where nobody can.
+        with tempfile.NamedTemporaryFile(
+            dir=folder, prefix=f".{wanted.name}.", suffix=wanted.suffix
+        ):
+            return wanted
+    except OSError as error:
+        raise UsageError(f"{wanted} cannot be written: {error.strerror}") from None
 
 
 def _store(session: Session, output: Path | None, trouble: list[str]) -> None:
     if output is None:
         return
     try:
-        store.write(session, output)
-        trouble.clear()
+        if store.write(session, output):
+            trouble.clear()
+        else:
+            trouble.append("nothing has a value")
     except OSError as error:
         trouble.append(f"{output}: {error.strerror or error}")
 
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted` while measuring."""
+    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, unless they are ignored (nohup)."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in watched:
             signal.signal(each, signal.SIG_IGN)  # one is enough: what was measured is being kept
         raise Interrupted(number)
 
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handled = (signal.SIG_DFL, signal.default_int_handler)
+    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    watched = [number for number in every if signal.getsignal(number) in handled]
     before = {number: signal.signal(number, stop) for number in watched}
     try:
         yield

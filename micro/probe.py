@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -136,10 +137,13 @@ def override(job: Job, given: Mapping[str, str]) -> Job:
     params = dict(job.params)
     for key, text in given.items():
         if key == job.axis:
-            levels = tuple(sorted({_level(key, part) for part in text.split(",")}))
-            job = replace(job, levels=levels)
+            most = _MOST if job.workers == "single" else _MOST_MEMBERS
+            levels = {_integer(key, part, 1, most) for part in text.split(",")}
+            job = replace(job, levels=tuple(sorted(levels)))
+        elif isinstance(params.get(key), str):
+            params[key] = text
         elif key in params:
-            params[key] = _value(key, text, params[key])
+            params[key] = _integer(key, text, 1 if key == "size" else 0, _MOST)
         else:
             known = [*([job.axis] if job.axis else []), *params]
             raise BadParameter(
@@ -149,36 +153,17 @@ def override(job: Job, given: Mapping[str, str]) -> Job:
     return replace(job, params=params)
 
 
-def _level(key: str, text: str) -> int:
-    value = _integer(key, text)
-    if value < 1:
-        raise BadParameter(f"{key}={text}: a level is at least 1")
-    if value > 1 << 40:
-        raise BadParameter(f"{key}={text}: larger than any machine holds")
+#: More than any machine holds of anything, and the most members of a team.
+_MOST, _MOST_MEMBERS = 1 << 40, 4096
+_INTEGER = re.compile(r"\s*(-?[0-9]{1,4000})(?:([kmg])(?:ib)?)?\s*", re.IGNORECASE | re.ASCII)
+_SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
+
+
+def _integer(key: str, text: str, least: int, most: int) -> int:
+    match = _INTEGER.fullmatch(text)
+    if match is None:
+        raise BadParameter(f"{key}={text}: not a whole number (such as 4096, 64k or 1MiB)")
+    value = int(match[1]) << _SHIFTS[(match[2] or "").lower()]
+    if not least <= value <= most:
+        raise BadParameter(f"{key}={text}: must be from {least} to {most:,}")
     return value
-
-
-def _value(key: str, text: str, default: Scalar) -> Scalar:
-    if isinstance(default, str):
-        return text
-    value = _integer(key, text)
-    if value < 0:
-        raise BadParameter(f"{key}={text}: must not be negative")
-    return value
-
-
-_SUFFIXES = {"k": 10, "m": 20, "g": 30}
-
-
-def _integer(key: str, text: str) -> int:
-    number, shift = text.strip().lower(), 0
-    number = number.removesuffix("ib")
-    if number[-1:] in _SUFFIXES:
-        shift = _SUFFIXES[number[-1]]
-        number = number[:-1]
-    try:
-        return int(number) << shift
-    except ValueError:
-        raise BadParameter(
-            f"{key}={text}: not a whole number (such as 4096, 64k or 1MiB)"
-        ) from None

@@ -6,13 +6,14 @@ import math
 
 _DURATIONS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _RATES = ((1e12, "TB/s"), (1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s"))
+_DECIMALS_MAX = 6
 
 
 def three_digits(value: float) -> str:
     """A number from 0 up, to three significant digits, without an exponent."""
-    if value <= 0:
-        return "0"
-    decimals = max(0, 2 - math.floor(math.log10(value)))
+    if value <= 0 or math.isinf(value):
+        return "0" if value <= 0 else "inf"
+    decimals = min(max(0, 2 - math.floor(math.log10(value))), _DECIMALS_MAX)
     text = f"{value:.{decimals}f}"
     # 9.996 rounds up to 10.00, one digit too many.
     return (
@@ -22,19 +23,23 @@ def three_digits(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds in the unit that leaves one to three digits before the point: ``3.87 µs``."""
-    for scale, unit in _DURATIONS:
-        if seconds >= 0.9995 * scale:
-            return f"{three_digits(seconds / scale)} {unit}"
-    return f"{three_digits(seconds * 1e9)} ns"
+    return _in_unit(seconds, _DURATIONS)
 
 
 def rate(bytes_per_op: int, seconds: float) -> str:
     """Bytes per second, in powers of 1,000: ``12.8 GB/s``."""
-    per_second = bytes_per_op / seconds if seconds > 0 else 0.0
-    for scale, unit in _RATES:
-        if per_second >= 0.9995 * scale:
-            return f"{three_digits(per_second / scale)} {unit}"
-    return "0 B/s"
+    return _in_unit(bytes_per_op / seconds if seconds > 0 else 0.0, _RATES)
+
+
+def _in_unit(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    most = math.inf
+    for scale, unit in units:
+        # 999.5 of the smaller unit would be rounded to 1,000: it is 1.00 of this one, no less.
+        if value >= 0.9995 * scale:
+            return f"{three_digits(min(max(value / scale, 1.0), most))} {unit}"
+        most = 999.0
+    scale, unit = units[-1]
+    return f"{three_digits(value / scale)} {unit}"
 
 
 def level(axis: str, x: int) -> str:

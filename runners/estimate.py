@@ -28,7 +28,7 @@ def order_statistic_ranks(n: int, coverage: float = 0.95) -> tuple[int, int]:
     tail = 0
     for k in range((n + 1) // 2):
         tail += math.comb(n, k)
-        if 2 * tail > (1 - coverage) * 2**n:
+        if tail / 2 ** (n - 1) > 1 - coverage:
             break
         best = k
     return best, n - 1 - best

@@ -12,7 +12,9 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from runners.job import Scalar
 from runners.sentinel import Clean, agree
@@ -30,15 +32,7 @@ def state_directory() -> Path:
 
 def known_clean(environment: Mapping[str, Scalar]) -> Clean | None:
     """The clean level earlier sessions on this CPU model found, or None."""
-    entry = _read().get(_model(environment))
-    if not isinstance(entry, dict):
-        return None
-    ratio, chain_ns = entry.get("ratio"), entry.get("chain_ns")
-    if not all(
-        isinstance(x, int | float) and math.isfinite(x) and x > 0 for x in (ratio, chain_ns)
-    ):
-        return None
-    return Clean(float(ratio), float(chain_ns))  # type: ignore[arg-type]
+    return _read().get(_model(environment))
 
 
 def remember(environment: Mapping[str, Scalar], clean: Clean | None) -> None:
@@ -47,27 +41,42 @@ def remember(environment: Mapping[str, Scalar], clean: Clean | None) -> None:
     level = agree(clean, known_clean(environment))
     if level is None or not model:
         return
-    levels = _read() | {model: {"ratio": level.ratio, "chain_ns": level.chain_ns}}
+    levels = _read() | {model: level}
     directory = state_directory()
     with contextlib.suppress(OSError):
         directory.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=directory)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(levels, file, indent=1)
+                json.dump({model: asdict(level) for model, level in levels.items()}, file, indent=1)
             os.replace(name, directory / _FILE)
         except OSError:
             os.unlink(name)
 
 
-def _read() -> dict[str, object]:
+def _read() -> dict[str, Clean]:
     try:
-        levels = json.loads((state_directory() / _FILE).read_text(encoding="utf-8"))
+        entries = json.loads((state_directory() / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return levels if isinstance(levels, dict) else {}
+    if not isinstance(entries, dict):
+        return {}
+    levels = {model: _level(entry) for model, entry in entries.items()}
+    return {model: level for model, level in levels.items() if level is not None}
+
+
+def _level(entry: Any) -> Clean | None:
+    try:
+        level = Clean(float(entry["ratio"]), float(entry["chain_ns"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    sound = all(math.isfinite(x) and x > 0 for x in (level.ratio, level.chain_ns))
+    return level if sound else None
 
 
 def _model(environment: Mapping[str, Scalar]) -> str:
-    # The sentinel's own code may change with the program: its level belongs to both.
-    return f"{environment.get('cpu_model', '')}|{environment.get('arch', '')}|1"
+    # The sentinel's own code may change with the program: its level belongs to both. A CPU without
+    # a name has no level: it may be another one the next time.
+    if not environment.get("cpu_model"):
+        return ""
+    return f"{environment['cpu_model']}|{environment.get('arch', '')}|1"

@@ -19,9 +19,10 @@ from typing import Any
 from runners.job import Job
 
 WORKER = Path(__file__).with_name("worker.py")
-# The worker's words must fit into the pipe: they are read when it has ended, so that nobody but the
-# probe runs while it measures.
+# The worker's words should fit into the pipe: they are read when it has ended, so that nobody but
+# the probe runs while it measures. One look a second keeps a longer answer from blocking it.
 PIPE_BYTES = 1 << 20
+LOOK_S = 1.0
 ANSWER_BYTES_MAX = 1 << 26
 
 
@@ -64,9 +65,13 @@ class Answer:
 
 
 def wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bool]:
-    """All that a process writes until it (and who shares its pipe) ended; False on time-out."""
+    """All that a process writes until it (and who shares its pipe) ended.
+
+    False on time-out, or if it would not stop writing.
+    """
     assert process.stdout is not None
     fd = process.stdout.fileno()
+    os.set_blocking(fd, False)
     try:
         # With room for the whole answer only the hang-up is awaited: no wake-up while it measures.
         fcntl.fcntl(fd, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
@@ -77,29 +82,30 @@ def wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[by
     poller.register(fd, events)
     deadline = time.monotonic() + timeout_s
     data = bytearray()
-    while len(data) < ANSWER_BYTES_MAX:
+    while not _drain(fd, data):
         left = deadline - time.monotonic()
-        if left <= 0:
-            # What a stuck worker managed to say is still in the pipe.
-            os.set_blocking(fd, False)
-            with contextlib.suppress(BlockingIOError):
-                while chunk := os.read(fd, PIPE_BYTES):
-                    data += chunk
+        if left <= 0 or len(data) >= ANSWER_BYTES_MAX:
             return bytes(data), False
-        if not poller.poll(left * 1000):
-            continue
-        chunk = os.read(fd, PIPE_BYTES)
-        if not chunk:
-            break
-        data += chunk
+        poller.poll(min(left, LOOK_S) * 1000)
     return bytes(data), True
+
+
+def _drain(fd: int, data: bytearray) -> bool:
+    """Add what a pipe holds to ``data``; whether that was the end."""
+    with contextlib.suppress(BlockingIOError):
+        while len(data) < ANSWER_BYTES_MAX:
+            chunk = os.read(fd, PIPE_BYTES)
+            if not chunk:
+                return True
+            data += chunk
+    return False
 
 
 def parse(data: bytes) -> list[dict[str, Any]]:
     """The complete lines of an answer; a torn last line is left out."""
     lines = []
     for raw in data.split(b"\n"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             line = json.loads(raw)
             if isinstance(line, dict):
                 lines.append(line)
@@ -150,7 +156,9 @@ class Launcher:
             data, in_time = wait_for_end(process, self.time_limit_s)
             if not in_time:
                 kill_group(process)
-                return Answer(parse(data), f"no end after {self.time_limit_s:g} s: killed")
+                endless = len(data) >= ANSWER_BYTES_MAX
+                why = "no end of its answer" if endless else f"no end after {self.time_limit_s:g} s"
+                return Answer(parse(data), f"{why}: killed")
             process.wait()
         lines = parse(data)
         if process.returncode < 0:

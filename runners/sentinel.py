@@ -106,8 +106,7 @@ def agree(seen: Clean | None, known: Clean | None) -> Clean | None:
     """
     if seen is None or known is None:
         return seen or known
-    ratio = seen.ratio if seen.ratio < known.ratio * (1 + TOLERANCE / 2) else known.ratio
-    return Clean(ratio, min(seen.chain_ns, known.chain_ns))
+    return Clean(min(seen.ratio, known.ratio), min(seen.chain_ns, known.chain_ns))
 
 
 def same(first: Clean | None, second: Clean | None) -> bool:

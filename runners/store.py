@@ -9,6 +9,7 @@ JSON texts in the session's metadata. Every string read back is untrusted.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import math
 import os
@@ -40,6 +41,7 @@ def suite(session: Session) -> pyperf.BenchmarkSuite | None:
     without = [_without_value(r) for r in session.results if r.value_s is None]
     common["micro_without_value"] = json.dumps(without)
     common["micro_curves"] = json.dumps([_curve(curve) for curve in session.curves])
+    common = _metadata(common)
     benchmarks = [
         pyperf.Benchmark(_runs(result, common))
         for result in session.results
@@ -78,10 +80,18 @@ def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:
         }
         if visit.doubt is not None:
             own["micro_visit_doubt"] = visit.doubt
-        runs.append(
-            pyperf.Run([visit.value_s], metadata={**common, **point, **own}, collect_metadata=False)
-        )
+        metadata = {**common, **_metadata({**point, **own})}
+        runs.append(pyperf.Run([visit.value_s], metadata=metadata, collect_metadata=False))
     return runs
+
+
+def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what pyperf refuses: texts that are empty or have several lines."""
+    tidy = {
+        _printable(key): _printable(value).strip() if isinstance(value, str) else value
+        for key, value in values.items()
+    }
+    return {key: value for key, value in tidy.items() if value != ""}
 
 
 def _without_value(result: Result) -> dict[str, Any]:
@@ -102,7 +112,7 @@ def write(session: Session, path: Path) -> bool:
     stored = suite(session)
     if stored is None:
         return False
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".json", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     try:
         stored.dump(name, replace=True)
@@ -122,18 +132,16 @@ def write(session: Session, path: Path) -> bool:
 def read(path: Path) -> Session:
     """The session in a file. Raises `BadFile` for whatever is not one."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadFile(f"{path}: larger than {MOST_BYTES >> 20} MiB, not read")
         if path.is_dir():
-            raise BadFile(f"{path}: is a directory, not a session file")
-        stored = pyperf.BenchmarkSuite.load(str(path))
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror}") from None
+            raise _bad(path, "is a directory, not a session file")
+        stored = _load(path)
     except BadFile:
         raise
-    except (Exception, RecursionError) as error:
+    except OSError as error:
+        raise _bad(path, error.strerror or error) from None
+    except Exception as error:
         # pyperf raises what its parsing runs into: KeyError, TypeError, AttributeError, ...
-        raise BadFile(f"{path}: not a pyperf file ({_one_line(error)})") from None
+        raise _bad(path, "not a pyperf file", error) from None
     try:
         return _session(stored)
     except (
@@ -144,12 +152,25 @@ def read(path: Path) -> Session:
         OverflowError,
         RecursionError,
     ) as error:
-        raise BadFile(f"{path}: not a session of micro ({_one_line(error)})") from None
+        raise _bad(path, "not a session of micro", error) from None
 
 
-def _one_line(error: BaseException) -> str:
-    text = str(error) if not isinstance(error, KeyError) else f"no {error}"
-    return " ".join(text.split())[:160] or type(error).__name__
+def _load(path: Path) -> pyperf.BenchmarkSuite:
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise _bad(path, f"larger than {MOST_BYTES >> 20} MiB, not read")
+    # pyperf would take NaN for a number, and drop it where it should be equal in all runs.
+    json.loads(data, parse_constant=_seconds)
+    return pyperf.BenchmarkSuite.loads(data.decode())
+
+
+def _bad(path: Path, why: object, error: BaseException | None = None) -> BadFile:
+    text = f"{path}: {why}"
+    if error is not None:
+        cause = f"no {error}" if isinstance(error, KeyError) else str(error)
+        text += f" ({' '.join(cause.split())[:160] or type(error).__name__})"
+    return BadFile(_printable(text))
 
 
 def _session(stored: pyperf.BenchmarkSuite) -> Session:
@@ -170,7 +191,7 @@ def _session(stored: pyperf.BenchmarkSuite) -> Session:
                 _text(item["name"]),
                 _params(item["params"]),
                 _optional_text(item["axis"]),
-                _optional_int(item["x"]),
+                _optional_count(item["x"]),
                 item["status"],
                 _optional_text(item["reason"]),
             )
@@ -180,7 +201,7 @@ def _session(stored: pyperf.BenchmarkSuite) -> Session:
             _text(item["name"]),
             _params(item["params"]),
             _text(item["axis"]),
-            int(item["reached"]),
+            _count(item["reached"]),
             _optional_text(item["stopped_by"]),
         )
         for item in _objects(common["micro_curves"])
@@ -190,9 +211,9 @@ def _session(stored: pyperf.BenchmarkSuite) -> Session:
 
 def _with_prefix(metadata: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
     return {
-        _text(key.removeprefix(prefix)): _text(value) if isinstance(value, str) else value
+        _text(key.removeprefix(prefix)): _scalar(value)
         for key, value in metadata.items()
-        if key.startswith(prefix) and isinstance(value, str | int | float)
+        if key.startswith(prefix)
     }
 
 
@@ -214,7 +235,7 @@ def _result(benchmark: pyperf.Benchmark) -> Result:
         name=_text(point["micro_probe"]),
         params=_params(json.loads(point["micro_params"])),
         axis=_optional_text(point.get("micro_axis")),
-        x=_optional_int(point.get("micro_x")),
+        x=_optional_count(point.get("micro_x")),
         status=status,
         reason=_optional_text(point.get("micro_reason")),
         value_s=_seconds(point["micro_value_s"]),
@@ -222,8 +243,8 @@ def _result(benchmark: pyperf.Benchmark) -> Result:
         minimum_s=_seconds(point["micro_lowest_s"]),
         quartiles_s=pairs["quartiles"],
         percentiles_s=traced or None,
-        bytes_per_op=_optional_int(point.get("micro_bytes_per_op")),
-        batch=int(point["micro_batch"]),
+        bytes_per_op=_optional_count(point.get("micro_bytes_per_op")),
+        batch=_count(point["micro_batch"]),
         visits=[_visit(run) for run in benchmark.get_runs()],
     )
 
@@ -234,11 +255,11 @@ def _visit(run: pyperf.Run) -> Visit:
     return Visit(
         value_s=_seconds(value_s),
         **{key: _seconds(own[f"micro_visit_{key}"]) for key in _VISIT_SECONDS},
-        round=int(own["micro_visit_round"]),
-        clean=int(own["micro_visit_clean"]),
-        slices=int(own["micro_visit_slices"]),
-        cpu=int(own["micro_visit_cpu"]),
-        chain_ns=float(own["micro_visit_chain_ns"]),
+        round=_count(own["micro_visit_round"]),
+        clean=_count(own["micro_visit_clean"]),
+        slices=_count(own["micro_visit_slices"]),
+        cpu=_count(own["micro_visit_cpu"], least=-1),
+        chain_ns=_seconds(own["micro_visit_chain_ns"]),
         doubt=_optional_text(own.get("micro_visit_doubt")),
     )
 
@@ -246,8 +267,22 @@ def _visit(run: pyperf.Run) -> Visit:
 def _seconds(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number) or number < 0:
-        raise ValueError(f"{value!r} is no time in seconds")
+        raise ValueError(f"{value!r} is no measured time")
     return number
+
+
+def _count(value: Any, least: int = 0) -> int:
+    if not isinstance(value, int) or not least <= value < 1 << 63:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _scalar(value: Any) -> Scalar:
+    if isinstance(value, str):
+        return _text(value)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is neither a number nor a text")
+    return value
 
 
 def _objects(text: Any) -> list[dict[str, Any]]:
@@ -260,23 +295,22 @@ def _objects(text: Any) -> list[dict[str, Any]]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
-    return "".join(c if c.isprintable() else "?" for c in value)[:500]
+    return _printable(value[:500])
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _optional_text(value: Any) -> str | None:
     return None if value is None else _text(value)
 
 
-def _optional_int(value: Any) -> int | None:
-    return None if value is None else int(value)
+def _optional_count(value: Any) -> int | None:
+    return None if value is None else _count(value)
 
 
 def _params(value: Any) -> dict[str, Scalar]:
     if not isinstance(value, dict):
         raise TypeError("parameters are an object")
-    params: dict[str, Scalar] = {}
-    for key, item in value.items():
-        if not isinstance(item, str | int | float):
-            raise TypeError(f"parameter {key!r} is no scalar")
-        params[_text(key)] = _text(item) if isinstance(item, str) else item
-    return params
+    return {_text(key): _scalar(item) for key, item in value.items()}

@@ -156,13 +156,15 @@ def calibrate(kernel: "Any", slice_ns: int) -> int:
 def measure(
     kernel: "Any", order: "dict[str, Any]", batch: int, cpus: "list[int]"
 ) -> "dict[str, Any]":
-    """Sample until enough slices are clean or the time is up; move on from a CPU that is never."""
+    """Sample until enough slices are clean or the time is up; move on from a CPU that is never.
+
+    ``cpus`` starts with the one we run on, and is turned as we move: the next level stays there.
+    """
     gate = Gate(order["clean_ratio"], order["tolerance"])
     first = kernel.run(batch)  # warms up, and tells how long a slice is
     wanted = max(CHUNK_SLICES, min(order["slices"], order["visit_ns"] // max(first, 1)))
     table: Any = None
     clean = here = 0
-    at = 0
     while clean < wanted and (table is None or len(table) < 3 * wanted * 5):
         chunk = kernel.sample(CHUNK_SLICES, batch)
         found = gate.clean(chunk)
@@ -170,11 +172,11 @@ def measure(
         clean += found
         here = 0 if found else here + 1
         if here >= 2 and len(cpus) > 1:
-            at = (at + 1) % len(cpus)
-            pin([cpus[at]])
+            cpus.append(cpus.pop(0))
+            pin(cpus[:1])
             kernel.run(batch)
             here = 0
-    return {"batch": batch, "cpu": cpus[at] if cpus else -1, "slices": table.tolist()}
+    return {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}
 
 
 def trace(kernel: "Any", order: "dict[str, Any]", clock_ns: float, op_ns: float) -> "list[int]":
@@ -233,8 +235,10 @@ def visit(order: "dict[str, Any]") -> None:
                 try:
                     kernel.grow(level)
                 except base.LimitReached as stop:
-                    limit = {"reached": round_down(stop.reached), "reason": stop.reason}
-                    if limit["reached"] < 1.05 * last:
+                    # Rounding must not deny the level before, which was measured.
+                    room = max(round_down(stop.reached), last)
+                    limit = {"reached": room, "reason": stop.reason}
+                    if room < max(1, 1.05 * last):
                         emit(limit=limit)
                         break
                     kernel.grow(limit["reached"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from micro.reports import console
+from rich.text import Text
+
+from micro.reports import console, printable, say
 from micro.reports.document import document
 from micro.reports.noise import noise_table
 from micro.reports.table import print_session
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             session = read(path)
         except BadFile as error:
-            print(f"micro: error: {error}", file=sys.stderr)
+            say(f"micro: error: {error}")
             code = 2
             continue
         if arguments.json:
@@ -46,6 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
             out.print(noise_table(session))
         else:
             if len(arguments.files) > 1:
-                out.rule(str(path))
+                out.rule(Text(printable(str(path))))
             print_session(out, session, full=arguments.full)
     return code

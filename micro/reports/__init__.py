@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
 import os
 import sys
 
 from rich.console import Console
 
+#: What is written instead where the output's encoding lacks a character.
+_PLAIN = {"µ": "u", "±": "+-", "–": "-", "·": "-", "…": "..."}
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader has left: rich would end the program with exit code 1."""
+        raise BrokenPipeError
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(char, "?") for char in missing), error.end
+
+
+codecs.register_error("micro", _in_plain_letters)
+
 
 def console(stderr: bool) -> Console:
     """A console that follows the terminal, ``NO_COLOR`` and ``COLUMNS``; plain text elsewhere."""
-    stream = sys.stderr if stderr else sys.stdout
+    stream = (sys.stderr if stderr else sys.stdout) or io.StringIO()  # None: closed by the caller
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="micro")
     width = None if stream.isatty() or "COLUMNS" in os.environ else 100
-    return Console(file=stream, width=width, highlight=False, emoji=False, soft_wrap=False)
+    return _Console(file=stream, width=width, highlight=False, emoji=False, soft_wrap=False)
+
+
+def printable(text: str) -> str:
+    """The text on one line and without escape codes: a file's name may hold anything."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def say(text: str) -> None:
+    """One line on stderr; nothing where nobody can read it."""
+    with contextlib.suppress(OSError):
+        if sys.stderr is not None:
+            print(printable(text), file=sys.stderr)

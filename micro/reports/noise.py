@@ -34,11 +34,11 @@ def deviations(visits: list[Visit]) -> list[float | None]:
 
 def noise_table(session: Session) -> Table:
     """A row a point, and the medians over all points."""
-    table = Table(box=box.SIMPLE, pad_edge=False, title="SD between rounds", title_justify="left")
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    table.title, table.title_justify = "SD between rounds", "left"
     table.add_column("benchmark", overflow="fold")
-    for name, _, _ in _WAYS:
-        table.add_column(name, justify="right")
-    table.add_column("clean slices", justify="right")
+    for name in (*(way[0] for way in _WAYS), "clean slices"):
+        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     rows = []
     for result in session.results:
         if not result.visits:

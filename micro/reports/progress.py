@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -26,9 +26,11 @@ class _Lines(Display):
     def step(self, step: Step) -> None:
         if step.round != self._round:
             self._round = step.round
-            self._console.print(
-                f"round {step.round}: {step.share_done:.0%} measured, {_left(step)}", markup=False
-            )
+            with suppress(OSError):  # nobody reads it, or the disk is full: no reason to stop
+                self._console.print(
+                    f"round {step.round}: {step.share_done:.0%} measured, {_left(step)}",
+                    markup=False,
+                )
 
 
 class _Bar(Display):
@@ -43,7 +45,8 @@ class _Bar(Display):
             description=f"round {step.round}  {step.job:<24.24}",
             left=_left(step),
         )
-        self._progress.refresh()
+        with suppress(OSError):
+            self._progress.refresh()
 
 
 def _left(step: Step) -> str:
@@ -62,5 +65,12 @@ def display(quiet: bool) -> Iterator[Display]:
         yield _Lines()
     else:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-        with Progress(*columns, console=out, auto_refresh=False, transient=True) as progress:
-            yield _Bar(progress)
+        progress = Progress(*columns, console=out, auto_refresh=False, transient=True)
+        bar = _Bar(progress)
+        with suppress(OSError):
+            progress.start()
+        try:
+            yield bar
+        finally:
+            with suppress(OSError):  # the terminal may have hung up
+                progress.stop()

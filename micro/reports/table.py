@@ -22,7 +22,12 @@ def print_session(out: Console, session: Session, full: bool = False) -> None:
     head = headline(session)
     if head:
         out.print(Text(head, "bold"))
-    out.print(result_table(session, full))
+    table, notes = result_table(session, full), list[str]()
+    if out.measure(table, options=out.options.update(width=10_000)).maximum > out.width:
+        table = result_table(session, full, notes)
+    out.print(table)
+    for number, note in enumerate(notes, 1):
+        out.print(Text(f"[{number}] {note}"))
     for line in remarks(session):
         out.print(Text(line))
 
@@ -38,20 +43,23 @@ def headline(session: Session) -> str:
     return " · ".join(parts)
 
 
-def result_table(session: Session, full: bool = False) -> Table:
-    """One row a point; of a long curve the ends and some between, unless ``full``."""
+def result_table(session: Session, full: bool = False, notes: list[str] | None = None) -> Table:
+    """One row a point; of a long curve the ends and some between, unless ``full``.
+
+    Where a row has no room for a remark, hand in ``notes``: it gets them, and the rows the numbers.
+    """
     traced = any(result.percentiles_s for result in session.results)
     rated = any(result.bytes_per_op for result in session.results)
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column("probe", no_wrap=True)
-    table.add_column("per operation", justify="right", no_wrap=True)
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    table.add_column("probe", overflow="fold")
+    table.add_column("per op", justify="right", no_wrap=True)
     table.add_column("95 %", justify="right", no_wrap=True)
     if traced:
         table.add_column("p99", justify="right", no_wrap=True)
     if rated:
         table.add_column("rate", justify="right", no_wrap=True)
     table.add_column("rounds", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold", ratio=1)
+    table.add_column("", overflow="fold")
     curves = {(c.name, tuple(c.params.items())): c for c in session.curves}
     family = ""
     for (name, params), results in _grouped(session).items():
@@ -61,10 +69,21 @@ def result_table(session: Session, full: bool = False) -> Table:
         curve = curves.get((name, params))
         label = name + "".join(f" {key}={value}" for key, value in params)
         if curve is not None:
-            table.add_row(Text(label, "bold"), *[""] * (len(table.columns) - 2), Text(_end(curve)))
+            remark = Text(_note(_end(curve), notes))
+            table.add_row(Text(label, "bold"), *[""] * (len(table.columns) - 2), remark)
         for result in results if full else _some(results):
-            table.add_row(*_row(result, label, curve is not None, traced, rated))
+            *cells, remark = _row(result, label, curve is not None, traced, rated)
+            table.add_row(*cells, Text(_note(remark.plain, notes), remark.style))
     return table
+
+
+def _note(text: str, notes: list[str] | None) -> str:
+    """The text, or its number among the notes, which it joins."""
+    if notes is None or not text:
+        return text
+    if text not in notes:
+        notes.append(text)
+    return f"[{notes.index(text) + 1}]"
 
 
 def _grouped(session: Session) -> dict[tuple[str, tuple[tuple[str, Scalar], ...]], list[Result]]:

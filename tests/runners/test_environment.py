@@ -182,6 +182,24 @@ def test_no_file_leaks_names_or_paths(plant: Plant, leak: str) -> None:
     assert "/home" not in text
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Debian GNU/Linux 12 (bookworm)", "Debian GNU/Linux 12 (bookworm)"),
+        ("AMD Ryzen w/ Radeon @ 2.50GHz", "AMD Ryzen w/ Radeon @ 2.50GHz"),
+        ("a\x1b[31mb\u202ec\u2028d\x85e\0f\t g\n", "a [31mb c d e f g"),
+        ("gcc /usr/bin/gcc ~/bin/gcc ../gcc 12", "gcc 12"),
+        ("-I/opt -L/usr/lib -g -Wl,-rpath,/x -fmap=/y build/temp/z", "-g"),
+        ("built by mallory@pandora today", "built by today"),
+        ("x" * 300, "x" * 200),
+        ("x" * 199 + " y", "x" * 199),
+        ("6.1.0-mallory+ mallorybox", "6.1.0-*+ mallorybox"),
+    ],
+)
+def test_text_is_cleaned(text: str, expected: str) -> None:
+    assert environment.clean(text, [USER]) == expected
+
+
 def test_names_and_paths_in_what_people_chose_are_hidden(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -365,9 +383,9 @@ def test_a_command_that_cannot_run_says_nothing() -> None:
             8,
         ),
         (
-            {  # outside of the namespace: its path would lead to somebody else's
+            {  # outside of the namespace: what can be seen is somebody else's
                 "proc/self/cgroup": "0::/../theirs\n",
-                "sys/fs/cgroup/theirs/cpu.max": "100000 100000",
+                "sys/fs/cgroup/cpu.max": "100000 100000",
             },
             8,
         ),
@@ -395,6 +413,14 @@ def test_a_command_that_cannot_run_says_nothing() -> None:
                 "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
             },
             5,
+        ),
+        (
+            {  # mounted under the controller's own name alone
+                "proc/self/cgroup": "3:cpu,cpuacct:/a\n",
+                "sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "600000",
+                "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "100000",
+            },
+            6,
         ),
         (
             {  # the quota of a controller that is not the CPU's
@@ -503,7 +529,7 @@ FIRECRACKER_DEVICE = "sys/bus/acpi/devices/FCVMGID:00/hid"
         (METAL | dmi("Amazon EC2", "m5.metal"), "none"),
         (METAL | dmi("Amazon EC2", "c8g.metal-24xl"), "none"),
         (METAL | dmi("Google", "Google Compute Engine"), "none"),
-        (METAL | {CLOCKS: "tsc xenon"}, "none"),
+        (METAL | dmi("Xenith", "Xenon 9") | {CLOCKS: "tsc xenon"}, "none"),
         (GUEST, "hypervisor"),
         (GUEST | {"sys/hypervisor/type": "xen\n"}, "xen"),
         (GUEST | dmi("Xen", "HVM domU"), "xen"),

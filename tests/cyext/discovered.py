@@ -1,0 +1,60 @@
+"""Every declared probe's kernel, and how to run it in a test."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from cyext.kernel import NotSupported
+from cyext.team import Team
+
+from micro.probe import Probe, all_probes
+
+MOST_RESOURCES = 512
+MOST_BYTES = 1 << 20
+MEMBERS = 2
+
+PROBES = {probe.name: probe for probe in all_probes()}
+CURVES = {name: probe for name, probe in PROBES.items() if probe.axis and probe.workers == "single"}
+
+
+def each(probes: dict[str, Probe]) -> pytest.MarkDecorator:
+    """Parametrise a test over probes."""
+    return pytest.mark.parametrize(
+        "probe", [pytest.param(p, id=name) for name, p in probes.items()]
+    )
+
+
+def kernel_class(probe: Probe) -> Any:
+    """The class that a declaration names."""
+    module, _, name = probe.kernel.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def make_one(probe: Probe) -> Any:
+    """One kernel, whatever runs in parallel."""
+    try:
+        return kernel_class(probe)(**probe.params)
+    except NotSupported as reason:
+        pytest.skip(f"{probe.name}: {reason}")
+
+
+def make(probe: Probe) -> Any:
+    """The kernel that a worker would measure: a team, where the probe wants one."""
+    if probe.workers == "single":
+        return make_one(probe)
+    return Team([make_one(probe) for _ in range(MEMBERS)], probe.workers)
+
+
+def levels(probe: Probe) -> list[int]:
+    """A few levels of a curve, ascending, that a test can afford."""
+    assert probe.axis is not None
+    most = MOST_BYTES if probe.bytes_per_op == "level" else MOST_RESOURCES
+    cheap = [level for level in probe.axis.levels if level <= most]
+    return sorted({cheap[0], cheap[len(cheap) // 2], cheap[-1]})
+
+
+def batch(kernel: Any, wanted: int) -> int:
+    """``wanted`` operations, or as many as the kernel takes."""
+    return int(min(wanted, kernel.max_batch))

@@ -1,0 +1,244 @@
+"""A failed operation is never timed: it ends the batch with the name of the call and the errno."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import seccomp
+from cyext.fd import OpenClose
+from cyext.kernel import LimitReached, NotSupported, OperationFailed
+from cyext.memory import Copy
+from cyext.process import ForkExit, VforkExit
+from cyext.thread import CreateJoin
+from discovered import CURVES, PROBES, each, kernel_class
+from held import Held, allow_descriptors, leave_descriptors, same_as
+from isolated import isolated
+
+from micro.probe import Probe
+
+Forbid = Callable[..., None]
+UNPRIVILEGED = 65_534
+
+# Calls that an operation cannot do without, and how their failure must be told.
+NEEDED = [
+    ("event.epoll", "epoll_wait", "epoll_wait: EPERM after 0"),
+    ("event.poll", "poll", "poll: EPERM after 0"),
+    ("fd.open_close", "close", "close: EPERM after 0"),
+    ("fd.open_close", "openat", "open: EPERM after 0"),
+    ("fd.open_interleaved", "close", "close: EPERM after 0"),
+    ("fd.open_interleaved", "openat", "open: EPERM after 0"),
+    ("mmap.map", "mmap", "mmap: EPERM after 0"),
+    ("mmap.map", "munmap", "munmap: EPERM after 0"),
+    ("mmap.touch", "mmap", "mmap: EPERM after 0"),
+    ("mmap.touch", "munmap", "munmap: EPERM after 0"),
+    ("mmap.touch", "pread", "pread: EPERM after 0"),
+    ("port.bind_ephemeral", "bind", "bind: EPERM after 0"),
+    ("port.bind_ephemeral", "socket", "socket: EPERM after 0"),
+    ("process.fork_exit", "clone", "fork: EPERM after 0"),
+    ("process.fork_exit", "wait", "waitpid: EPERM after 0"),
+    ("process.vfork_exit", "vfork", "vfork: EPERM after 0"),
+    ("process.vfork_exit", "wait", "waitpid: EPERM after 0"),
+    ("thread.create_join", "clone", "pthread_create: EPERM after 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "text"), NEEDED)
+@pytest.mark.parametrize("method", ["run", "trace", "sample"])
+def test_a_failing_call_is_named(
+    name: str, call: str, text: str, method: str, forbid: Forbid
+) -> None:
+    def check() -> None:
+        kernel = kernel_class(PROBES[name])()
+        if name in CURVES:
+            kernel.grow(8)
+        kernel.run(1)
+        forbid(call)
+        methods = {"run": kernel.run, "trace": kernel.trace}
+        with pytest.raises(OperationFailed) as caught:
+            methods.get(method, lambda n: kernel.sample(2, n))(4)
+        failure = caught.value
+        assert str(failure) == text
+        assert (failure.call, failure.errno, failure.after) == (
+            text.partition(":")[0],
+            errno.EPERM,
+            0,
+        )
+
+    isolated(check)
+
+
+def fails_or_works(probe: Probe) -> str:
+    """One short life; the failure, in words, or nothing."""
+    try:
+        kernel = kernel_class(probe)(**probe.params)
+    except (OSError, NotSupported) as failure:
+        return f"{type(failure).__name__}: {failure}"
+    try:
+        if probe.name in CURVES:
+            kernel.grow(CURVES[probe.name].axis.levels[3])  # type: ignore[union-attr]
+        assert kernel.run(2) > 0
+    except (OperationFailed, LimitReached) as failure:
+        return f"{type(failure).__name__}: {failure}"
+    finally:
+        kernel.close()
+    return ""
+
+
+@each(PROBES)
+@pytest.mark.parametrize("call", sorted(seccomp.NUMBERS.keys() - {"close", "munmap", "fcntl"}))
+def test_a_forbidden_call_is_an_error_by_name_or_not_needed(
+    probe: Probe, call: str, forbid: Forbid, scratch: Path
+) -> None:
+    def check() -> str:
+        fails_or_works(probe)
+        before = Held.now(scratch)
+        forbid(call, error=errno.EXDEV)
+        told = fails_or_works(probe)
+        assert not told or "EXDEV" in told or os.strerror(errno.EXDEV) in told
+        if call not in ("openat", "wait"):  # nothing can be seen, or nobody buried
+            same_as(before, scratch)
+        return told
+
+    isolated(check)
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "text"),
+    [
+        ("event.poll", "socket", "NotSupported: no IPv4 socket: EXDEV"),
+        ("event.poll", "bind", "NotSupported: no loopback network: EXDEV"),
+        ("event.epoll", "sendto", "NotSupported: no loopback network: EXDEV"),
+        ("event.epoll", "epoll_create1", "OperationFailed: epoll_create1: EXDEV after 0"),
+        ("event.epoll", "epoll_ctl", "OperationFailed: epoll_ctl: EXDEV after 0"),
+        ("memory.copy", "mmap", "NotSupported: no buffer of 4096 bytes: mmap: EXDEV"),
+        ("mmap.map", "mmap", "NotSupported: no page could be mapped: mmap: EXDEV"),
+        ("port.bind_ephemeral", "bind", "NotSupported: no TCP socket could be bound: bind: EXDEV"),
+        (
+            "port.bind_ephemeral",
+            "socket",
+            "NotSupported: no TCP socket could be bound: socket: EXDEV",
+        ),
+    ],
+)
+def test_what_a_system_lacks_is_named(name: str, call: str, text: str, forbid: Forbid) -> None:
+    def check() -> str:
+        forbid(call, error=errno.EXDEV)
+        return fails_or_works(PROBES[name])
+
+    assert isolated(check) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "text"),
+    [
+        ("fd.open_interleaved", "openat", r"^stopped at \d+: open: EXDEV$"),
+        ("event.poll", "socket", r"^stopped at \d+: socket: EXDEV$"),
+        ("event.epoll", "socket", r"^stopped at \d+: socket: EXDEV$"),
+        ("event.epoll", "epoll_ctl", r"^epoll_ctl: EXDEV after \d+$"),
+        ("port.bind_ephemeral", "bind", r"^stopped at \d+: bind: EXDEV$"),
+        ("mmap.map", "mmap", r"^stopped at \d+: mmap: EXDEV$"),
+    ],
+)
+def test_growth_that_is_forbidden_names_the_call_and_keeps_the_kernel(
+    name: str, call: str, text: str, forbid: Forbid
+) -> None:
+    def check() -> None:
+        kernel = kernel_class(PROBES[name])()
+        kernel.grow(64)
+        forbid(call, error=errno.EXDEV)
+        with pytest.raises((LimitReached, OperationFailed), match=text) as caught:
+            kernel.grow(128)
+        if isinstance(caught.value, LimitReached):
+            assert caught.value.reached == kernel.level
+        if family == "event":  # its operations need none of these calls
+            assert kernel.run(2) > 0
+        else:
+            with pytest.raises(OperationFailed, match=r"EXDEV after 0$"):
+                kernel.run(2)
+        kernel.close()
+
+    family = name.partition(".")[0]
+    isolated(check)
+
+
+def test_a_buffer_that_cannot_be_mapped_again_is_an_error(forbid: Forbid) -> None:
+    def check() -> None:
+        kernel = Copy()
+        forbid("mmap", error=errno.EXDEV)
+        with pytest.raises(LimitReached, match=r"^stopped at 0: mmap: EXDEV$"):
+            kernel.grow(8192)
+        assert kernel.level == 0
+        with pytest.raises(OperationFailed, match=r"^mmap: ENOMEM after 0$"):
+            kernel.run(1)
+        kernel.close()
+
+    isolated(check)
+
+
+def no_more_tasks() -> None:
+    """Let this process make no other process and no thread, or skip the test."""
+    if os.getuid() == 0:
+        os.setuid(UNPRIVILEGED)
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+    try:
+        child = os.fork()
+    except OSError:
+        return
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    pytest.skip("RLIMIT_NPROC is not in force here")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "call"),
+    [(ForkExit, "fork"), (VforkExit, "vfork"), (CreateJoin, "pthread_create")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_no_more_processes_is_an_error_and_no_fast_fork(kernel: Any, call: str) -> None:
+    def check() -> None:
+        one = kernel()
+        no_more_tasks()
+        for operation in (one.run, one.trace, lambda n: one.sample(2, n)):
+            with pytest.raises(OperationFailed, match=f"^{call}: EAGAIN after 0$"):
+                operation(5)
+        one.close()
+
+    isolated(check)
+
+
+def test_no_more_descriptors_is_an_error_and_no_fast_open() -> None:
+    def check() -> None:
+        kernel = OpenClose()
+        leave_descriptors(0)
+        with pytest.raises(OperationFailed, match=r"^open: EMFILE after 0$"):
+            kernel.run(1000)
+        leave_descriptors(1)
+        assert kernel.run(1000) > 0
+        allow_descriptors()
+        kernel.close()
+
+    isolated(check)
+
+
+@pytest.mark.parametrize("method", ["run", "trace", "sample"])
+def test_a_file_that_is_gone_is_an_error_until_it_is_back(method: str, scratch: Path) -> None:
+    kernel = OpenClose()
+    call = {"run": kernel.run, "trace": kernel.trace, "sample": lambda n: kernel.sample(2, n)}
+    try:
+        (path,) = scratch.iterdir()
+        path.unlink()
+        for _ in range(2):
+            with pytest.raises(OperationFailed, match=r"^open: ENOENT after 0$"):
+                call[method](3)
+        path.touch()
+        assert call[method](3)
+    finally:
+        kernel.close()
+    assert list(scratch.iterdir()) == []

@@ -1,0 +1,83 @@
+"""Rules that the sources keep: one way down, no clock and no allocation between two clock reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyext.kernel import Kernel
+from discovered import PROBES, each, kernel_class
+
+from micro.probe import Probe
+
+CYEXT = Path(__file__).resolve().parents[2] / "cyext"
+SOURCES = sorted([*CYEXT.glob("*.pyx"), *CYEXT.glob("*.pxd"), *CYEXT.glob("*.py")])
+HEADERS = sorted(CYEXT.glob("os/*.h"))
+LOOP = re.compile(r"^( +)cdef (?:inline )?\w+ (?:timed_)?(loop)\(.*\) noexcept nogil:$")
+CLOCK = r"micro_now_ns|clock_gettime|clock_nanosleep|gettimeofday|rdtsc"
+PYTHON = r"with gil|raise|print|yield|lambda|import"
+ALLOCATION = r"malloc|calloc|realloc|new|strdup|PyMem_\w+"
+
+by_name = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+
+
+def code(path: Path) -> str:
+    """A source without comments and docstrings."""
+    text = re.sub(r'"""(?:.|\n)*?"""', '""', path.read_text())
+    return re.sub(r"#.*", "", text)
+
+
+def loops(text: str) -> Iterator[str]:
+    """The bodies of all timed methods."""
+    lines = text.splitlines()
+    for at, line in enumerate(lines):
+        if head := LOOP.match(line):
+            body = []
+            for inner in lines[at + 1 :]:
+                if inner.strip() and not inner.startswith(head[1] + " "):
+                    break
+                body.append(inner)
+            yield "\n".join(body)
+
+
+@by_name
+def test_kernels_know_nothing_of_what_is_above(path: Path) -> None:
+    assert not re.search(r"^\s*(?:c?import|from)\s+(?:micro|runners)\b", code(path), re.M)
+
+
+@by_name
+def test_a_loop_reads_no_clock_and_allocates_nothing(path: Path) -> None:
+    allowed = path.stem == "malloc"
+    for body in loops(code(path)):
+        assert body.strip()
+        assert not re.search(rf"\b(?:{CLOCK})\b", body)
+        assert not re.search(rf"\b(?:{PYTHON})\b", body)
+        assert allowed or not re.search(rf"\b(?:{ALLOCATION})\s*\(", body)
+
+
+@by_name
+def test_a_loop_is_found_wherever_one_is_written(path: Path) -> None:
+    text = code(path)
+    assert len(list(loops(text))) == len(
+        re.findall(r"\bcdef\b.*\b(?:timed_)?loop\(.*:$", text, re.M)
+    )
+
+
+@pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.name)
+def test_helpers_of_a_loop_read_no_clock(path: Path) -> None:
+    if path.name != "clock.h":
+        assert not re.search(rf"\b(?:{CLOCK})\b", path.read_text())
+
+
+@by_name
+def test_systems_differ_in_headers_only(path: Path) -> None:
+    assert not re.search(r"__linux__|__APPLE__|__FreeBSD__|UNAME_SYSNAME", path.read_text())
+
+
+@each(PROBES)
+def test_a_probes_kernel_says_what_one_operation_is(probe: Probe) -> None:
+    kernel = kernel_class(probe)
+    assert issubclass(kernel, Kernel)
+    assert re.match(r"One operation\b", kernel.__doc__)

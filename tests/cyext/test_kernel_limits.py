@@ -1,0 +1,216 @@
+"""Where a limit of the system ends a curve, the kernel says which, and works on below it."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyext.kernel import LimitReached, NotSupported, OperationFailed
+from cyext.malloc import Pair
+from cyext.mmap import Map
+from cyext.port import BindEphemeral
+from discovered import CURVES, PROBES, batch, each, kernel_class
+from held import (
+    STATM,
+    Held,
+    allow_descriptors,
+    descriptors,
+    leave_address_space,
+    leave_descriptors,
+    same_as,
+)
+from isolated import isolated
+
+from micro.probe import Probe
+
+MIB = 1 << 20
+HOLD_DESCRIPTORS = {
+    name: CURVES[name]
+    for name in ("fd.open_interleaved", "port.bind_ephemeral", "event.poll", "event.epoll")
+}
+
+needs_statm = pytest.mark.skipif(not STATM.exists(), reason="no size of the address space")
+
+
+@each(HOLD_DESCRIPTORS)
+@pytest.mark.parametrize("limit", [64, 200])
+def test_the_limit_on_descriptors_is_named(probe: Probe, limit: int, scratch: Path) -> None:
+    def check() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        before = Held.now(scratch)
+        kernel = kernel_class(probe)()
+        with pytest.raises(LimitReached) as caught:
+            kernel.grow(1000)
+        stopped = caught.value
+        assert stopped.reason == f"RLIMIT_NOFILE hard limit {limit}"
+        assert stopped.reached == kernel.level
+        assert 8 <= kernel.level < limit
+        full = Held.now(scratch)
+        for n in (1, batch(kernel, 50)):
+            kernel.run(n)
+            kernel.sample(2, n)
+            kernel.trace(n)
+        same_as(full, scratch)
+        kernel.grow(4)
+        assert kernel.level == 4
+        kernel.run(1)
+        kernel.close()
+        same_as(before, scratch)
+
+    isolated(check)
+
+
+def test_a_soft_limit_below_the_hard_one_is_no_limit() -> None:
+    def check() -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        kernel = kernel_class(CURVES["fd.open_interleaved"])()
+        kernel.grow(128)
+        assert kernel.level == 128
+        kernel.close()
+
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 256:
+        pytest.skip("the hard limit is low")
+    isolated(check)
+
+
+@each(PROBES)
+def test_hardly_any_descriptor_left_makes_a_kernel_or_leaves_nothing(
+    probe: Probe, scratch: Path
+) -> None:
+    def check(spare: int) -> bool:
+        leave_descriptors(spare, hard=True)
+        before = descriptors()
+        made = True
+        try:
+            kernel = kernel_class(probe)(**probe.params)
+        except (OSError, NotSupported) as failure:
+            told, made = str(failure), False
+        else:
+            try:
+                kernel.run(1)
+            except OperationFailed as failure:
+                told, made = str(failure), False
+            kernel.close()
+        assert made or any(name in told for name in ("EMFILE", "open files", "RLIMIT_NOFILE"))
+        assert descriptors() == before
+        return made
+
+    made = []
+    for spare in range(16):
+        made.append(isolated(check, spare))
+        assert list(scratch.iterdir()) == []
+    assert made[-1]
+    assert made == sorted(made)  # one more never hurts
+
+
+@needs_statm
+def test_memory_that_cannot_be_mapped_ends_the_curve() -> None:
+    def check() -> None:
+        kernel = kernel_class(CURVES["memory.copy"])()
+        kernel.grow(MIB)
+        leave_address_space(64 * MIB)
+        with pytest.raises(LimitReached, match=r"^stopped at 1048576: mmap: ENOMEM$") as caught:
+            kernel.grow(128 * MIB)
+        assert caught.value.reached == kernel.level == MIB
+        assert kernel.run(3) > 0
+        with pytest.raises(LimitReached):  # the first buffer fits, the second does not
+            kernel.grow(40 * MIB)
+        assert kernel.level == MIB
+        assert kernel.run(3) > 0
+        kernel.grow(8 * MIB)
+        assert kernel.level == 8 * MIB
+        assert kernel.run(3) > 0
+        kernel.close()
+
+    isolated(check)
+
+
+@needs_statm
+def test_no_memory_at_all_is_said_at_once() -> None:
+    def check() -> None:
+        leave_address_space(MIB)
+        with pytest.raises(NotSupported, match="mmap: ENOMEM"):
+            kernel_class(CURVES["memory.copy"])()
+
+    isolated(check)
+
+
+@needs_statm
+def test_maps_stop_where_the_address_space_ends(scratch: Path) -> None:
+    def check() -> None:
+        before = Held.now(scratch)
+        kernel = Map()
+        kernel.grow(64)
+        leave_address_space(1000 * resource.getpagesize())
+        with pytest.raises(LimitReached, match="mmap: ENOMEM") as caught:
+            kernel.grow(4096)
+        assert caught.value.reached == kernel.level > 64
+        assert kernel.run(kernel.max_batch) > 0
+        kernel.close()
+        same_as(before, scratch)
+
+    isolated(check)
+
+
+@needs_statm
+def test_malloc_gives_every_block_back_or_says_that_there_is_none() -> None:
+    def check() -> None:
+        leave_address_space(32 * MIB)
+        kernel = Pair(size=100_000)
+        assert kernel.run(1000) > 0
+        kernel.close()
+        for size in (1 << 30, 1 << 62):
+            with pytest.raises(OperationFailed, match=r"^malloc: ENOMEM after 0$"):
+                Pair(size=size).run(1000)
+
+    isolated(check)
+
+
+def methods(kernel: Any) -> list[Callable[[int], object]]:
+    return [kernel.run, kernel.trace, lambda n: kernel.sample(3, n)]
+
+
+@pytest.mark.parametrize("method", range(3))
+def test_a_limit_met_while_preparing_is_named_and_undone(method: int, scratch: Path) -> None:
+    def check() -> None:
+        kernel = BindEphemeral()
+        kernel.grow(128)
+        before = Held.now(scratch)
+        for spare in (3, 5, 0):  # each failure is told by itself, not as the one before
+            leave_descriptors(spare)
+            with pytest.raises(OperationFailed, match=f"^socket: EMFILE after {spare}$"):
+                methods(kernel)[method](8)
+            allow_descriptors()
+            same_as(before, scratch)
+        assert methods(kernel)[method](8)
+        kernel.close()
+
+    isolated(check)
+
+
+@needs_statm
+@pytest.mark.parametrize("method", range(3))
+def test_a_limit_met_within_a_batch_tells_how_many_succeeded(method: int, scratch: Path) -> None:
+    def check() -> None:
+        kernel = Map()
+        kernel.grow(512)
+        methods(kernel)[method](32)
+        before = Held.now(scratch)
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        leave_address_space(5 * resource.getpagesize())
+        try:
+            methods(kernel)[method](32)
+        except OperationFailed as failure:
+            told = (failure.call, failure.after, str(failure))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        assert told == ("mmap", 5, "mmap: ENOMEM after 5")
+        same_as(before, scratch)
+        assert methods(kernel)[method](32)
+        kernel.close()
+
+    isolated(check)

@@ -1,0 +1,203 @@
+"""Systems that are small, broken or strict: numbers or a named reason, never a hang or a leak."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from micro_process import ROOT, Micro, has_number, sound
+
+from micro.probe import all_probes
+
+NAMES = [probe.name for probe in all_probes()]
+
+
+def brief(*names: str) -> tuple[str, ...]:
+    return ("all", "--only", *names, "--quick", "--json")
+
+
+FD = brief("fd.open_close")
+
+
+def test_32_descriptors(micro: Micro) -> None:
+    done = micro("all", "--quick", "--json", weather=["nofile=32"])
+    assert done.returncode == 0
+    results = sound(done.stdout, *NAMES)
+    for name in ("fd.open_close", "fd.open_interleaved", "event.poll", "mmap.map"):
+        assert has_number(results[name]), name
+    curves = {curve["name"]: curve for curve in json.loads(done.stdout)["curves"]}
+    for name in ("fd.open_interleaved", "event.poll", "event.epoll"):
+        assert curves[name]["reached"] < 32
+        assert curves[name]["stopped_by"] == "RLIMIT_NOFILE hard limit 32"
+        assert curves[name]["x"][-1] == curves[name]["reached"]
+
+
+@pytest.mark.parametrize("most", [4, 6, 10])
+def test_hardly_any_descriptors(most: int, micro: Micro) -> None:
+    # Python itself does not start below five or six.
+    arguments = brief("fd")
+    with micro.start(*arguments, weather=[f"nofile={most}"]) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode in ((0, 1) if most > 6 else (0, 1, 127))
+    if out:
+        sound(out, "fd.open_close")
+    else:
+        assert "Too many open files" in err or process.returncode == 127
+
+
+def test_few_processes(micro: Micro) -> None:
+    # Enough for one worker, not for a worker's children and threads.
+    names = ("fd.open_close", "process", "thread", "malloc")
+    done = micro(*brief(*names), "--budget", 3, weather=["processes=2"])
+    results = sound(done.stdout, "fd.open_close")
+    assert done.returncode == 1
+    assert has_number(results["fd.open_close"])
+    for name, call in {
+        "process.fork_exit": "fork",
+        "process.vfork_exit": "vfork",
+        "thread.create_join": "pthread_create",
+        "malloc.threads": "pthread_create",
+    }.items():
+        (result,) = results[name]
+        assert result["status"] == "failed"
+        assert result["reason"].startswith(f"{call}: EAGAIN")
+        assert f"micro: {name}" in done.stderr
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_not_even_one_worker(most: int, micro: Micro) -> None:
+    done = micro(*FD, "--budget", 3, weather=[f"processes={most}"])
+    assert done.returncode == 1
+    if done.stdout:
+        sound(done.stdout, "fd.open_close")
+    assert "Resource temporarily unavailable" in done.stderr or "EAGAIN" in done.stderr
+
+
+def test_one_cpu(micro: Micro) -> None:
+    done = micro(*brief("fd.open_close", "malloc", "thread"), weather=["one_cpu"])
+    assert done.returncode == 0
+    results = sound(done.stdout, "fd.open_close", "malloc.threads", "thread.create_join")
+    assert all(map(has_number, results.values()))
+    assert [result["x"] for result in results["malloc.threads"]] == [1, 4]
+    assert json.loads(done.stdout)["environment"]["cpu_count"] == 1
+
+
+def test_no_loopback(micro: Micro) -> None:
+    done = micro(*brief("fd.open_close", "event", "port"), weather=["no_network"])
+    assert done.returncode == 0
+    results = sound(
+        done.stdout, "fd.open_close", "event.poll", "event.epoll", "port.bind_ephemeral"
+    )
+    assert has_number(results["fd.open_close"])
+    for name in ("event.poll", "event.epoll"):
+        (result,) = results[name]
+        assert result["status"] == "skipped"
+        assert "loopback" in result["reason"]
+
+
+def test_no_proc(micro: Micro) -> None:
+    names = ("fd", "mmap.map", "memory", "malloc", "process.fork_exit", "event.epoll")
+    done = micro(*brief(*names), weather=["no_proc"])
+    assert done.returncode == 0
+    assert all(map(has_number, sound(done.stdout, "fd.open_close", "memory.copy").values()))
+
+
+@pytest.mark.parametrize(
+    ("call", "failing", "others"),
+    [
+        ("vfork", "process.vfork_exit", ["process.fork_exit", "fd.open_close"]),
+        ("epoll_create1", "event.epoll", ["event.poll", "fd.open_close"]),
+    ],
+)
+def test_forbidden_system_calls(call: str, failing: str, others: list[str], micro: Micro) -> None:
+    done = micro(*brief(failing, *others), weather=[f"forbid={call}"])
+    results = sound(done.stdout, failing, *others)
+    for name in others:
+        assert has_number(results[name]), name
+    assert not has_number(results[failing])
+    (result,) = results[failing]
+    assert result["reason"].startswith(f"{call}: EPERM")
+    assert done.returncode == (1 if result["status"] == "failed" else 0)
+    if result["status"] == "failed":
+        assert f"micro: {failing} failed: {call}: EPERM" in done.stderr
+
+
+def test_a_forbidden_vfork_stops_no_worker(micro: Micro) -> None:
+    # Python's own way to start one is vfork, too.
+    done = micro(*FD, weather=["forbid=vfork"])
+    assert done.returncode == 0
+    assert has_number(sound(done.stdout)["fd.open_close"])
+
+
+def test_no_sockets(micro: Micro) -> None:
+    done = micro(*brief("fd.open_close", "event", "port"), weather=["forbid=socket"])
+    results = sound(
+        done.stdout, "fd.open_close", "event.poll", "event.epoll", "port.bind_ephemeral"
+    )
+    assert has_number(results.pop("fd.open_close"))
+    for (result,) in results.values():
+        assert "socket" in result["reason"]
+        assert "EPERM" in result["reason"]
+
+
+def test_a_current_directory_that_is_read_only(micro: Micro) -> None:
+    if not os.path.isdir("/proc"):
+        pytest.skip("no /proc")
+    done = micro(*FD, cwd="/proc")
+    assert done.returncode == 0
+    assert has_number(sound(done.stdout)["fd.open_close"])
+
+
+def test_a_current_directory_that_was_removed(micro: Micro, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with micro.start(*FD, weather=["remove_cwd"], cwd=gone) as process:
+        out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert process.returncode == 0
+    assert has_number(sound(out)["fd.open_close"])
+
+
+@pytest.mark.parametrize("directory", ["/nonexistent", "/proc"])
+def test_an_unusable_tmpdir_is_not_used(directory: str, micro: Micro) -> None:
+    done = micro(*FD, env={"TMPDIR": directory})
+    assert done.returncode == 0
+    assert has_number(sound(done.stdout)["fd.open_close"])
+
+
+def test_a_read_only_file_system(micro: Micro) -> None:
+    done = micro(*FD, weather=["read_only"])
+    if done.stdout:  # some other file system served
+        assert has_number(sound(done.stdout)["fd.open_close"])
+        return
+    assert done.returncode == 1
+    assert done.stderr.startswith("micro: error: No usable temporary directory found")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unwritable_home_costs_only_the_memory(micro: Micro, tmp_path: Path) -> None:
+    home = tmp_path / "file"
+    home.write_text("mine", encoding="utf-8")
+    done = micro(*FD, env={"HOME": str(home), "XDG_STATE_HOME": None})
+    assert done.returncode == 0
+    assert has_number(sound(done.stdout)["fd.open_close"])
+    assert home.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.xfail(reason="runners.history makes a directory named ~", strict=False)
+def test_a_user_without_a_home(micro: Micro, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    env = {"HOME": None, "XDG_STATE_HOME": None, "PYTHONPATH": str(ROOT)}
+    done = micro(*FD, env=env, cwd=tmp_path, weather=["processes=1000"])
+    assert done.returncode == 0
+    assert has_number(sound(done.stdout)["fd.open_close"])
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_relative_state_directory_is_not_littered(micro: Micro, tmp_path: Path) -> None:
+    done = micro(*FD, env={"XDG_STATE_HOME": "relative"}, cwd=tmp_path)
+    assert done.returncode == 0
+    assert not (tmp_path / "relative").exists()
+    assert (micro.home / ".local" / "state" / "micro").is_dir()

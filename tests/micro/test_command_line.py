@@ -1,0 +1,476 @@
+"""`python -m micro` as a user meets it: what is printed where, exit codes, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from micro_process import ROOT, Micro, has_number, sound
+from sample_sessions import everything, measured, session
+
+from micro.__main__ import main
+from micro.probe import all_probes
+from runners import store
+
+#: One cheap probe.
+BRIEF = ("all", "--only", "fd.open_close", "--quick")
+NAMES = [probe.name for probe in all_probes()]
+
+
+def usage_error(done: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence of an exit with code 2 before anything was measured."""
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "round 1" not in done.stderr
+    return last_sentence(done)
+
+
+def last_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    lines = done.stderr.splitlines()
+    errors = [line for line in lines if ": error: " in line]
+    assert lines[-1:] == errors
+    assert all(line.startswith(("usage: ", " ")) for line in lines[:-1])
+    return errors[0].partition(": error: ")[2]
+
+
+Inside = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def inside(
+    micro: Micro, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Inside:
+    """Runs the command line inside this process: for what ends before anything is measured."""
+    for name, value in {**micro.env, "OPENBLAS_NUM_THREADS": "1"}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, out, err)
+
+    return run
+
+
+# Measuring
+
+
+def test_table_on_stdout_and_progress_on_stderr(micro: Micro) -> None:
+    done = micro(*BRIEF, "--budget", 1.5)
+    assert done.returncode == 0
+    assert re.search(r"fd\.open_close +[\d.]+ [nµm]s +±[\d.]+% +[\d.]+ [nµm]s +\d+", done.stdout)
+    assert re.search(r"^1 figures?: 1 (ok|unstable)\.$", done.stdout, re.MULTILINE)
+    assert "round 1" not in done.stdout
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("round 1: 0% measured")
+    rounds = [line.partition(":")[0] for line in lines[:-1]]
+    assert rounds == [f"round {n}" for n in range(1, len(rounds) + 1)]
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_without_an_output_file_the_session_is_kept_in_the_state_directory(micro: Micro) -> None:
+    done = micro(*BRIEF)
+    file = Path(done.stderr.splitlines()[-1].removeprefix("stored in "))
+    assert file.parent.parent == micro.home / "state" / "micro" / "sessions"
+    assert [result.name for result in store.read(file).results] == ["fd.open_close"]
+
+
+def test_two_sessions_of_the_same_second_are_both_kept(micro: Micro) -> None:
+    both = [micro.start(*BRIEF) for _ in range(2)]
+    for process in both:
+        with process:
+            process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert len(list((micro.home / "state" / "micro" / "sessions").rglob("*.json"))) == 2
+
+
+def test_json_is_one_document_and_nothing_else(micro: Micro, tmp_path: Path) -> None:
+    done = micro(*BRIEF, "--json", "-o", tmp_path / "out.json")
+    assert done.returncode == 0
+    assert done.stdout.count("\n") == 1
+    assert has_number(sound(done.stdout)["fd.open_close"])
+    plain = json.loads(done.stdout, parse_constant=pytest.fail)
+    assert plain["environment"]["arch"]
+    shown = micro("show", "--json", tmp_path / "out.json")
+    assert json.loads(shown.stdout)["results"] == plain["results"]
+
+
+def test_nothing_in_a_result_tells_who_and_where(micro: Micro, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    text = micro(*BRIEF, "--json", "-o", file).stdout + file.read_text(encoding="utf-8")
+    for secret in (os.uname().nodename, str(tmp_path), str(ROOT), sys.prefix):
+        assert secret not in text
+
+
+def test_quiet_says_nothing_on_stderr(micro: Micro, tmp_path: Path) -> None:
+    done = micro(*BRIEF, "--quiet", "-o", tmp_path / "out.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "fd.open_close" in done.stdout
+
+
+def test_run_takes_names_and_parameters(micro: Micro) -> None:
+    done = micro(
+        *("run", "memory.copy", "malloc", "--quick", "--json"),
+        *("-p", "size=4k", "-p", "threads=1,2"),
+    )
+    assert done.returncode == 0
+    results = sound(done.stdout, "memory.copy", "malloc.threads")
+    assert [r["x"] for r in results["memory.copy"]] == [4096]
+    assert [r["bytes_per_op"] for r in results["memory.copy"]] == [4096]
+    assert [r["params"] for r in results["malloc.threads"]] == [
+        {"size": 4096, "threads": 1},
+        {"size": 4096, "threads": 2},
+    ]
+
+
+def test_trace_times_short_operations_too(micro: Micro) -> None:
+    arguments = ("run", "memory.copy", "-p", "size=256", "--quick", "--json")
+    (plain,) = sound(micro(*arguments).stdout)["memory.copy"]
+    (traced,) = sound(micro(*arguments, "--trace").stdout)["memory.copy"]
+    assert plain["percentiles"] is None
+    assert set(traced["percentiles"]) >= {"p50", "p99", "max"}
+
+
+def test_exclude(micro: Micro) -> None:
+    done = micro(
+        *("all", "--only", "fd", "process", "--exclude", "*interleaved", "process.*"),
+        *("--quick", "--json"),
+    )
+    assert set(sound(done.stdout)) == {"fd.open_close"}
+
+
+# Usage errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "required: COMMAND"),
+        (("al",), "invalid choice: 'al'"),
+        (("all", "--quick", "--rigorous"), "--rigorous: not allowed with argument --quick"),
+        (("run",), "required: NAME"),
+        (("show",), "required: FILE"),
+        (("run", "fd.open_clsoe"), "'fd.open_clsoe'; did you mean: fd.open_close"),
+        (("all", "--only", "fd.open_clsoe"), "did you mean: fd.open_close"),
+        (("all", "--only", "nothing.*"), "no probe matches 'nothing.*'"),
+        (("all", "--exclude", "fd.open_clsoe"), "did you mean: fd.open_close"),
+        (("all", "--exclude", "*"), "leave no probe"),
+        (("all", "--only", "fd", "--exclude", "fd.*"), "leave no probe"),
+        (("run", "malloc.threads", "-p", "size=-1"), "size=-1: must be from 1"),
+        (("run", "malloc.threads", "-p", "threads=1e9"), "threads=1e9: not a whole number"),
+        (("run", "malloc.threads", "-p", "threads=1000000000"), "must be from 1 to 4,096"),
+        (("run", "malloc.threads", "-p", "sizes=1"), "sizes: no probe chosen has it"),
+        (("run", "fd.open_close", "-p", "size=1"), "parameters here: none"),
+        (("run", "malloc.threads", "-p", "size"), "expected KEY=VALUE"),
+        (("run", "malloc.threads", "-p", "size="), "expected KEY=VALUE"),
+        (("run", "malloc.threads", "-p", "=1"), "expected KEY=VALUE"),
+    ],
+)
+def test_usage_errors(arguments: tuple[str, ...], expected: str, inside: Inside) -> None:
+    assert expected in usage_error(inside(*arguments))
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3", "nan", "inf", "1e300", "soon", ""])
+def test_budgets_that_are_none(seconds: str, inside: Inside) -> None:
+    sentence = usage_error(inside("all", f"--budget={seconds}"))
+    assert f"{seconds!r} is no positive number of seconds" in sentence
+
+
+def test_a_budget_too_small_for_anything_measures_nothing(micro: Micro) -> None:
+    done = micro("all", "--only", "fd.open_close", "--budget", "1e-9", "--json")
+    (result,) = sound(done.stdout)["fd.open_close"]
+    assert result["status"] == "skipped"
+    assert "budget" in result["reason"]
+
+
+def test_an_output_file_is_never_overwritten(micro: Micro, tmp_path: Path) -> None:
+    file = tmp_path / "kept.json"
+    file.write_text("mine", encoding="utf-8")
+    assert "exists already" in usage_error(micro(*BRIEF, "-o", file))
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (".", "is a directory"),
+        ("missing/out.json", "there is no directory"),
+        ("file/out.json", "there is no directory"),
+        ("x" * 250, "cannot be written: File name too long"),
+        ("x" * 300, "cannot be written: File name too long"),
+        ("/proc/out.json", "cannot be written: "),
+    ],
+)
+def test_bad_output_files_are_told_before_measuring(
+    name: str, expected: str, inside: Inside, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert expected in usage_error(inside(*BRIEF, "-o", tmp_path / name))
+
+
+def test_output_file_relative_to_the_current_directory(micro: Micro, tmp_path: Path) -> None:
+    assert micro(*BRIEF, "-o", "out.json", cwd=tmp_path).returncode == 0
+    assert store.read(tmp_path / "out.json").results
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.json"]
+
+
+# Where output cannot go
+
+
+def test_a_full_disk_loses_the_file_but_not_the_numbers(micro: Micro, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    done = micro(*BRIEF, "--json", "-o", file, weather=["filesize=1000"])
+    assert done.returncode == 1
+    assert has_number(sound(done.stdout)["fd.open_close"])
+    assert done.stderr.splitlines()[-1] == f"micro: not stored: {file}: File too large"
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def test_a_full_disk_for_the_table_loses_not_the_file(micro: Micro, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = micro(*BRIEF, "-o", file, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "micro: error: No space left on device"
+    assert store.read(file).results
+
+
+def test_a_full_disk_for_the_progress_loses_nothing(micro: Micro, tmp_path: Path) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = micro(*BRIEF, "--json", stderr=full)
+    assert done.returncode == 0
+    assert has_number(sound(done.stdout)["fd.open_close"])
+
+
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_closed_standard_streams(descriptor: int, micro: Micro, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    done = micro(*BRIEF, "--json", "-o", file, weather=[f"close={descriptor}"])
+    assert done.returncode == 0
+    assert store.read(file).results
+    if descriptor == 2:
+        assert has_number(sound(done.stdout)["fd.open_close"])
+        assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("show", "--full"), ("show", "--json"), ("list",)])
+def test_a_reader_that_leaves_is_no_error(
+    command: tuple[str, ...], micro: Micro, sample: Path
+) -> None:
+    files = [sample] * 20 if command[0] == "show" else []
+    with micro.start(*command, *files) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_a_reader_of_progress_that_leaves_ends_nothing(micro: Micro) -> None:
+    with micro.start(*BRIEF, "--json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stderr.close()
+        assert has_number(sound(process.stdout.read())["fd.open_close"])
+    assert process.returncode == 0
+
+
+# Stored sessions
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """A stored session with one of everything."""
+    file = tmp_path / "sample.json"
+    store.write(everything(), file)
+    return file
+
+
+def test_show_prints_a_stored_session(inside: Inside, sample: Path) -> None:
+    done = inside("show", sample)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2.00 µs" in done.stdout
+    assert "fork: EAGAIN after 19993" in done.stdout
+    assert "open_fds=1,024" not in done.stdout or "open_fds=128" not in done.stdout
+    full = inside("show", "--full", sample).stdout
+    assert "open_fds=1,024" in full
+    assert "open_fds=128" in full
+
+
+def test_show_noise(inside: Inside, sample: Path) -> None:
+    done = inside("show", "--noise", sample)
+    assert done.returncode == 0
+    assert re.search(r"fd\.open_close +15\.4% +0\.0%", done.stdout)
+    assert "median of all" in done.stdout
+
+
+def test_show_json_is_a_document_a_file(inside: Inside, sample: Path) -> None:
+    done = inside("show", "--json", sample, sample)
+    first, second = done.stdout.splitlines()
+    assert first == second
+    assert set(sound(first)) == {result.name for result in everything().results}
+
+
+def test_show_names_the_bad_files_and_shows_the_others(
+    inside: Inside, sample: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    store.write(session([measured("fd.other", 1e-6)]), other)
+    bad = {
+        "garbage.json": b"\xff\xfe\x00garbage",
+        "empty.json": b"",
+        "foreign.json": b'{"version": "1.0", "benchmarks": []}',
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    names = [*bad, "missing.json", "."]
+    done = inside("show", sample, *(tmp_path / name for name in names), other)
+    assert done.returncode == 2
+    assert "fd.open_close" in done.stdout
+    assert "fd.other" in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(names)
+    for line, name in zip(lines, names, strict=True):
+        assert line.startswith(f"micro: error: {tmp_path / name}: ")
+
+
+@pytest.mark.parametrize("name", ["[red]x.json", "x[/red].json", "\x1b[31mx.json", "x\ny.json"])
+def test_show_of_files_with_hostile_names(
+    name: str, inside: Inside, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)  # "x[/red].json" is a file in "x["
+    shutil.copy(sample, file)
+    done = inside("show", file, sample, tmp_path / f"missing{name}")
+    assert done.returncode == 2
+    readable = "".join(c if c.isprintable() else "?" for c in name)
+    assert f" {tmp_path}/{readable} " in done.stdout
+    assert f"missing{readable}: No such file or directory\n" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_an_encoding_that_lacks_the_signs_gets_plain_letters(micro: Micro, sample: Path) -> None:
+    env = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    shown = micro("show", sample, sample, env=env)
+    listed = micro("list", env=env)
+    for done in (shown, listed):
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.isascii()
+    assert "2.00 us" in shown.stdout
+    assert "256...268435456" in listed.stdout
+
+
+def test_colours_only_where_wanted(
+    inside: Inside, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colour = re.compile(r"\x1b\[(\d+;)*[39][0-7]m")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b" not in inside("show", sample).stdout
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert colour.search(inside("show", sample).stdout)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colour.search(inside("show", sample).stdout)
+
+
+@pytest.mark.parametrize("columns", ["80", "0", "1", "x", "-5", "99999"])
+def test_any_width_of_terminal(
+    columns: str, inside: Inside, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    done = inside("show", sample)
+    assert (done.returncode, done.stderr) == (0, "")
+    if columns == "80":
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+# The list
+
+
+def test_list_names_every_probe(micro: Micro) -> None:
+    done = micro("list")
+    assert (done.returncode, done.stderr) == (0, "")
+    for probe in all_probes():
+        assert probe.name in done.stdout
+    assert "size=256…268435456" in done.stdout
+
+
+def test_list_json(micro: Micro) -> None:
+    done = micro("list", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    plain = json.loads(done.stdout)
+    assert plain["schema"] == 1
+    assert [probe["name"] for probe in plain["probes"]] == NAMES
+    for probe, declared in zip(plain["probes"], all_probes(), strict=True):
+        assert probe["available"] == (probe["reason"] is None)
+        assert probe["levels"] == list(declared.axis.levels if declared.axis else ())
+        assert probe["params"] == dict(declared.params)
+        assert probe["title"]
+        assert probe["method"]
+        assert probe["source"]
+
+
+def test_list_tells_why_a_probe_cannot_run_here(micro: Micro) -> None:
+    done = micro("list", "--json", weather=["forbid=epoll_create1"])
+    assert done.returncode == 0
+    by_name = {probe["name"]: probe for probe in json.loads(done.stdout)["probes"]}
+    assert by_name["fd.open_close"]["available"]
+    assert not by_name["event.epoll"]["available"]
+    assert "epoll_create1" in by_name["event.epoll"]["reason"]
+
+
+def test_version(micro: Micro) -> None:
+    assert re.fullmatch(r"micro (\d[\w.+]*|\(not installed\))\n", micro("--version").stdout)
+
+
+# Another project's packages, and a checkout that is not built
+
+
+@pytest.mark.parametrize("package", ["runners", "cyext"])
+def test_foreign_packages_are_named(package: str, micro: Micro, tmp_path: Path) -> None:
+    foreign = tmp_path / package
+    foreign.mkdir()
+    (foreign / "__init__.py").write_text("raise SystemExit('foreign code ran')", encoding="utf-8")
+    done = micro.uninstalled("list", cwd=tmp_path, path=[ROOT])
+    sentence = usage_error(done)
+    assert str(foreign) in sentence
+    assert "run from another directory" in sentence
+    cured = micro.uninstalled("--version", cwd=tmp_path, path=[ROOT], safe=True)
+    assert (cured.returncode, cured.stderr) == (0, "")
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Path:
+    """A copy of the checkout before its kernels were built."""
+    copy = tmp_path / "checkout"
+    for package in ("micro", "runners", "cyext", "baselines"):
+        ignored = shutil.ignore_patterns("*.so", "__pycache__")
+        shutil.copytree(ROOT / package, copy / package, ignore=ignored)
+    return copy
+
+
+def test_unbuilt_checkouts_say_how_to_build_them(micro: Micro, unbuilt: Path) -> None:
+    for command in (("all",), ("run", "fd.open_close")):
+        sentence = usage_error(micro.uninstalled(*command, cwd=unbuilt))
+        assert "not built" in sentence
+        assert "pip install" in sentence
+
+
+def test_unbuilt_checkouts_list_and_show(micro: Micro, unbuilt: Path, sample: Path) -> None:
+    done = micro.uninstalled("list", "--json", cwd=unbuilt)
+    assert (done.returncode, done.stderr) == (0, "")
+    probes = json.loads(done.stdout)["probes"]
+    assert [probe["name"] for probe in probes] == NAMES
+    assert not any(probe["available"] for probe in probes)
+    assert all("not built" in probe["reason"] for probe in probes)
+    shown = micro.uninstalled("show", sample, cwd=unbuilt)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "2.00 µs" in shown.stdout

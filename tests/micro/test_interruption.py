@@ -1,0 +1,93 @@
+"""Ctrl-C, a polite kill, a hang-up and a rude kill: what was measured is kept, nothing is left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from micro_process import REFUSED, Micro, has_number, sound
+
+from runners import store
+
+LONG = ("all", "--only", "fd", "process.fork_exit", "--quick", "--budget", 60)
+
+
+def interrupt(
+    micro: Micro,
+    number: signal.Signals,
+    awaited: str,
+    *arguments: object,
+    weather: Sequence[str] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Start a long session, and send the signal when it has said the awaited."""
+    with micro.start(*LONG, *arguments, weather=weather) as process:
+        try:
+            assert process.stderr is not None
+            said = []
+            for line in process.stderr:
+                said.append(line)
+                if awaited in line:
+                    break
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+        except BaseException:
+            process.kill()
+            raise
+    assert "Traceback" not in err
+    return subprocess.CompletedProcess(process.args, process.returncode, out, "".join(said) + err)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_stopped_session_keeps_its_rounds(
+    number: signal.Signals, code: int, micro: Micro, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.json"
+    done = interrupt(micro, number, "round 2", "--json", "-o", file)
+    assert done.returncode == code
+    results = sound(done.stdout, "fd.open_close", "fd.open_interleaved", "process.fork_exit")
+    assert all(map(has_number, results.values()))
+    stored = {result.name for result in store.read(file).results if result.value_s is not None}
+    assert stored == set(results)
+    assert "micro: stopped early; what was measured is above" in done.stderr.splitlines()
+    assert micro.processes() == []
+    assert micro.scratch() == []
+
+
+def test_a_session_stopped_in_its_first_round_prints_what_there_is(
+    micro: Micro, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.json"
+    done = interrupt(micro, signal.SIGINT, "round 1", "-o", file)
+    assert done.returncode == 130
+    assert "figures" in done.stdout
+    assert "fd.open_close" in done.stdout
+    assert micro.processes() == []
+    assert micro.scratch() == []
+
+
+def test_under_nohup_a_hang_up_stops_nothing(micro: Micro) -> None:
+    with micro.start(
+        *("all", "--only", "fd", "--quick", "--json"),
+        weather=["ignore=SIGHUP"],
+    ) as process:
+        assert process.stderr is not None
+        assert "round 1" in process.stderr.readline()
+        process.send_signal(signal.SIGHUP)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode in (0, REFUSED)
+    assert "stopped early" not in err
+    assert has_number(sound(out)["fd.open_close"])
+
+
+def test_workers_die_with_a_killed_session_and_the_next_one_tidies_up(micro: Micro) -> None:
+    done = interrupt(micro, signal.SIGKILL, "round 2")
+    assert done.returncode == -signal.SIGKILL
+    micro.wait_until_gone()
+    assert micro.scratch() != []
+    assert micro("list").returncode == 0
+    assert micro.scratch() == []
