@@ -1,0 +1,1 @@
+"""Recorded sessions, a directory for each operating system, architecture and CPU count."""

@@ -21,6 +21,7 @@
 
 #include "os/clock.h"
 #include "os/mapping.h"
+#include "os/process.h"
 #include "os/thread.h"
 #include "sentinel.h"
 
@@ -48,6 +49,7 @@ typedef struct {
 typedef struct micro_team {
     unsigned count, cpu_count, started;
     int processes;
+    pid_t owner;
     int go[2], done[2];
     const int *cpus;
     void **kernels;
@@ -67,9 +69,13 @@ static void micro_barrier(micro_team_t *team)
         atomic_fetch_add(&shared->generation, 1);
         return;
     }
-    for (unsigned spins = 0; atomic_load(&shared->generation) == generation; spins++)
+    for (unsigned spins = 0; atomic_load(&shared->generation) == generation; spins++) {
         if (spins >= MICRO_SPINS)
             sched_yield();
+        /* A member process must not wait for ever for a team whose owner is dead. */
+        if (team->processes && spins % (16 * MICRO_SPINS) == 0 && getppid() != team->owner)
+            _exit(1);
+    }
 }
 
 /* The first member on each CPU runs the sentinel there; without CPUs to pin to, the first of all. */
@@ -169,6 +175,7 @@ static int micro_team_start(micro_team_t *team, const char **call)
 {
     team->go[0] = team->go[1] = team->done[0] = team->done[1] = -1;
     team->started = 0;
+    team->owner = getpid();
     team->threads = calloc(team->count, sizeof *team->threads);
     team->children = calloc(team->count, sizeof *team->children);
     team->shared_bytes = sizeof(micro_shared_t) + team->count * sizeof(micro_member_t);
@@ -192,6 +199,7 @@ static int micro_team_start(micro_team_t *team, const char **call)
             if (child < 0)
                 return -errno;
             if (child == 0) {
+                micro_die_with_parent();
                 close(team->go[1]);
                 close(team->done[0]);
                 micro_member(team, i);

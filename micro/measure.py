@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
+from micro.probe import Effort
 from micro.reports import console, say
 from micro.reports.document import document
 from micro.reports.progress import display
@@ -60,6 +61,11 @@ def _seconds(text: str) -> float:
     if not 0 < value < 1e7:
         raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
     return value
+
+
+def effort(arguments: argparse.Namespace) -> Effort:
+    """How much of each probe's grid to measure, from the options."""
+    return "quick" if arguments.quick else "rigorous" if arguments.rigorous else "usual"
 
 
 def settings(arguments: argparse.Namespace) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
+import itertools
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Literal
 import micro.probes
 from runners.job import Job, Scalar, Workers
 
+Effort = Literal["quick", "usual", "rigorous"]
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -23,6 +26,19 @@ class Axis:
     name: str
     levels: tuple[int, ...]
     quick: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The values a parameter may take, those that are measured unasked, and those when quick."""
+
+    values: tuple[Scalar, ...]
+    usual: tuple[Scalar, ...]
+    quick: tuple[Scalar, ...]
+
+    def of(self, effort: Effort) -> tuple[Scalar, ...]:
+        """The values for this effort; all of them when rigorous."""
+        return {"rigorous": self.values, "usual": self.usual, "quick": self.quick}[effort]
 
 
 @dataclass(frozen=True)
@@ -38,28 +54,46 @@ class Probe:
     title: str
     method: str
     source: str
-    params: Mapping[str, Scalar] = field(default_factory=dict)
+    params: Mapping[str, Scalar | Choice] = field(default_factory=dict)
     axis: Axis | None = None
     workers: Workers = "single"
     bytes_per_op: int | Literal["level"] | None = None
     clock_bound_up_to: int | None = None
     waits: bool = False
     slices: int = 15
+    #: Measured by `--rigorous` and by name only.
+    rigorous_only: bool = False
 
     @property
     def family(self) -> str:
         """The part of the name before the dot."""
         return self.name.partition(".")[0]
 
-    def job(self, quick: bool = False) -> Job:
-        """The job that measures this probe with its default parameters."""
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names that ``-p`` takes: the axis and the parameters."""
+        return (*([self.axis.name] if self.axis else []), *self.params)
+
+    def jobs(self, effort: Effort = "usual") -> list[Job]:
+        """A job for each combination of the parameters that this effort asks for."""
+        keys = list(self.params)
+        values = [
+            value.of(effort) if isinstance(value, Choice) else (value,)
+            for value in self.params.values()
+        ]
+        return [
+            self._job(dict(zip(keys, combination, strict=True)), effort)
+            for combination in itertools.product(*values)
+        ]
+
+    def _job(self, params: Mapping[str, Scalar], effort: Effort) -> Job:
         levels: tuple[int, ...] = ()
         if self.axis is not None:
-            levels = self.axis.quick if quick else self.axis.levels
+            levels = self.axis.quick if effort == "quick" else self.axis.levels
         return Job(
             name=self.name,
             kernel=self.kernel,
-            params=dict(self.params),
+            params=params,
             axis=self.axis.name if self.axis else None,
             levels=levels,
             workers=self.workers,
@@ -129,28 +163,39 @@ def _unknown(pattern: str, probes: Sequence[Probe]) -> str:
     )
 
 
-def override(job: Job, given: Mapping[str, str]) -> Job:
-    """A job with parameters replaced by what was typed: ``size=4096``, or levels ``threads=1,2,4``.
+def jobs_with(probe: Probe, given: Mapping[str, str], effort: Effort) -> list[Job]:
+    """The probe's jobs, with parameters as typed: ``size=4k,64k``, ``image=static``.
 
     Raises `BadParameter` with one sentence.
     """
-    params = dict(job.params)
+    axis = probe.axis.name if probe.axis else None
+    for key in given:
+        if key not in probe.parameters:
+            known = ", ".join(probe.parameters) or "none"
+            raise BadParameter(f"{probe.name} has no parameter {key!r}; it has {known}")
+    params = dict(probe.params)
     for key, text in given.items():
-        if key == job.axis:
-            most = _MOST if job.workers == "single" else _MOST_MEMBERS
-            levels = {_integer(key, part, 1, most) for part in text.split(",")}
-            job = replace(job, levels=tuple(sorted(levels)))
-        elif isinstance(params.get(key), str):
-            params[key] = text
-        elif key in params:
-            params[key] = _integer(key, text, 1 if key == "size" else 0, _MOST)
-        else:
-            known = [*([job.axis] if job.axis else []), *params]
-            raise BadParameter(
-                f"{job.name} has no parameter {key!r}; it has "
-                + (", ".join(known) if known else "none")
-            )
-    return replace(job, params=params)
+        if key != axis:
+            values = _typed(key, text, params[key])
+            params[key] = Choice(values, values, values)
+    found = replace(probe, params=params).jobs(effort)
+    if axis is None or axis not in given:
+        return found
+    most = _MOST if probe.workers == "single" else _MOST_MEMBERS
+    levels = {_integer(axis, part, 1, most) for part in given[axis].split(",")}
+    return [replace(job, levels=tuple(sorted(levels))) for job in found]
+
+
+def _typed(key: str, text: str, declared: Scalar | Choice) -> tuple[Scalar, ...]:
+    """The values that a text names: words that the parameter knows, or whole numbers."""
+    known = declared.values if isinstance(declared, Choice) else (declared,)
+    parts = tuple(dict.fromkeys(text.split(",")))
+    if not isinstance(known[0], str):
+        return tuple(_integer(key, part, 1 if key == "size" else 0, _MOST) for part in parts)
+    for part in parts:
+        if part not in known:
+            raise BadParameter(f"{key}={part}: must be one of {', '.join(map(str, known))}")
+    return parts
 
 
 #: More than any machine holds of anything, and the most members of a team.

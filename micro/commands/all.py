@@ -23,10 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure."""
-    probes = select(arguments.only) if arguments.only else list(all_probes())
+    effort = measure.effort(arguments)
+    if arguments.only:
+        probes = select(arguments.only)
+    else:
+        probes = [p for p in all_probes() if effort == "rigorous" or not p.rigorous_only]
     if arguments.exclude:
         select(arguments.exclude)  # an unknown name is a mistake here, too
     probes = [p for p in probes if not any(matches(p, glob) for glob in arguments.exclude)]
     if not probes:
         raise UsageError("--only and --exclude together leave no probe")
-    return measure.run([probe.job(quick=arguments.quick) for probe in probes], arguments)
+    return measure.run([job for probe in probes for job in probe.jobs(effort)], arguments)

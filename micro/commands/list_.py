@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro.cli import kernels_are_built
-from micro.probe import Probe, all_probes
+from micro.probe import Choice, Probe, all_probes
 from micro.reports import console
 from runners.environment import usable_cpus
 from runners.launch import Launcher, Order
@@ -52,14 +52,17 @@ def unavailable(probes: tuple[Probe, ...]) -> dict[str, str | None]:
     with scratch_directory() as scratch:
         launcher = Launcher(scratch, time_limit_s=10)
         for probe in probes:
-            answer = launcher.visit(Order(probe.job(), levels=(), cpus=cpus))
+            answer = launcher.visit(Order(probe.jobs()[0], levels=(), cpus=cpus))
             said = [line.get("skipped") or line.get("failed") for line in answer.lines]
             reasons[probe.name] = next(filter(None, said), answer.error)
     return reasons
 
 
 def _parameters(probe: Probe) -> str:
-    shown = [f"{key}={value}" for key, value in probe.params.items()]
+    shown = [
+        f"{key}={','.join(map(str, value.values)) if isinstance(value, Choice) else value}"
+        for key, value in probe.params.items()
+    ]
     if probe.axis is not None:
         levels = probe.axis.levels
         shown.append(f"{probe.axis.name}={levels[0]}…{levels[-1]}")
@@ -72,7 +75,10 @@ def _plain(probe: Probe, reason: str | None) -> dict[str, object]:
         "title": probe.title,
         "method": probe.method,
         "source": probe.source,
-        "params": dict(probe.params),
+        "params": {
+            key: list(value.values) if isinstance(value, Choice) else [value]
+            for key, value in probe.params.items()
+        },
         "axis": probe.axis.name if probe.axis else None,
         "levels": list(probe.axis.levels) if probe.axis else [],
         "available": reason is None,

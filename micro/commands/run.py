@@ -6,7 +6,7 @@ import argparse
 
 from micro import measure
 from micro.cli import UsageError
-from micro.probe import BadParameter, override, select
+from micro.probe import BadParameter, jobs_with, select
 
 HELP = "measure one or several probes"
 ORDER = 2
@@ -37,14 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
         if not (key and equals and value):
             raise UsageError(f"-p {text}: expected KEY=VALUE, such as -p size=4096")
         given[key] = value
-    jobs = [probe.job(quick=arguments.quick) for probe in select(arguments.names)]
-    known = {key for job in jobs for key in (job.axis, *job.params) if key}
+    probes = select(arguments.names)
+    known = {key for probe in probes for key in probe.parameters}
     for key in given:
         if key not in known:
             has = ", ".join(sorted(known)) or "none"
             raise BadParameter(f"-p {key}: no probe chosen has it; parameters here: {has}")
-    jobs = [
-        override(job, {k: v for k, v in given.items() if k == job.axis or k in job.params})
-        for job in jobs
-    ]
+    jobs = []
+    for probe in probes:
+        own = {key: text for key, text in given.items() if key in probe.parameters}
+        jobs.extend(jobs_with(probe, own, measure.effort(arguments)))
     return measure.run(jobs, arguments)

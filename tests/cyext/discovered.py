@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,18 @@ from cyext.kernel import NotSupported
 from cyext.team import Team
 
 from micro.probe import Probe, all_probes
+from runners.job import benchmark_name
 
 MOST_RESOURCES = 512
 MOST_BYTES = 1 << 20
 MEMBERS = 2
 
-PROBES = {probe.name: probe for probe in all_probes()}
+#: Each probe once for every combination of its parameters, which are plain values here.
+PROBES = {
+    benchmark_name(job.name, job.params, None, None): replace(probe, params=job.params)
+    for probe in all_probes()
+    for job in probe.jobs("rigorous")
+}
 CURVES = {name: probe for name, probe in PROBES.items() if probe.axis and probe.workers == "single"}
 
 

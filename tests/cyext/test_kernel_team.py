@@ -205,6 +205,19 @@ def test_any_member_that_fails_is_named_until_it_works_again(
     assert list(scratch.iterdir()) == []
 
 
+@both_modes
+def test_what_a_member_could_not_undo_is_named(mode: str, forbid: Callable[..., None]) -> None:
+    def check() -> None:
+        members = [Empty(), Map()]
+        forbid("munmap")
+        team = Team(members, mode)
+        with pytest.raises(OperationFailed, match=r"^munmap: EPERM after 0$"):
+            team.run(3)
+        team.close()
+
+    isolated(check)
+
+
 @linux
 @both_modes
 @any_size

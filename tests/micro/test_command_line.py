@@ -412,7 +412,7 @@ def test_list_json(micro: Micro) -> None:
     for probe, declared in zip(plain["probes"], all_probes(), strict=True):
         assert probe["available"] == (probe["reason"] is None)
         assert probe["levels"] == list(declared.axis.levels if declared.axis else ())
-        assert probe["params"] == dict(declared.params)
+        assert probe["params"].keys() == declared.params.keys()
         assert probe["title"]
         assert probe["method"]
         assert probe["source"]

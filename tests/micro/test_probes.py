@@ -10,7 +10,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from micro.probe import BadParameter, Probe, UnknownProbe, all_probes, override, select
+from micro.probe import (
+    Axis,
+    BadParameter,
+    Choice,
+    Effort,
+    Probe,
+    UnknownProbe,
+    all_probes,
+    jobs_with,
+    select,
+)
 from runners.job import Job
 
 EACH = pytest.mark.parametrize("probe", all_probes(), ids=lambda probe: probe.name)
@@ -57,17 +67,30 @@ def test_levels_ascend_and_quick_ones_are_some_of_them(probe: Probe) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("quick", [False, True])
-def test_job_carries_the_declaration(probe: Probe, quick: bool) -> None:
-    job = probe.job(quick)
-    same = ("name", "kernel", "params", "workers", "clock_bound_up_to", "waits", "slices")
-    for field in (*same, "bytes_per_op"):
-        assert getattr(job, field) == getattr(probe, field)
-    if probe.axis is None:
-        assert (job.axis, job.points) == (None, (None,))
-    else:
-        assert job.axis == probe.axis.name
-        assert job.points == (probe.axis.quick if quick else probe.axis.levels)
+@pytest.mark.parametrize("effort", ["quick", "usual", "rigorous"])
+def test_jobs_carry_the_declaration(probe: Probe, effort: Effort) -> None:
+    jobs = probe.jobs(effort)
+    assert jobs
+    for job in jobs:
+        same = ("name", "kernel", "workers", "clock_bound_up_to", "waits", "slices")
+        for field in (*same, "bytes_per_op"):
+            assert getattr(job, field) == getattr(probe, field)
+        assert job.params.keys() == probe.params.keys()
+        if probe.axis is None:
+            assert (job.axis, job.points) == (None, (None,))
+        else:
+            assert job.axis == probe.axis.name
+            assert job.points == (probe.axis.quick if effort == "quick" else probe.axis.levels)
+
+
+@EACH
+def test_less_effort_measures_some_of_the_same_benchmarks(probe: Probe) -> None:
+    rigorous, usual, quick = (
+        [dict(job.params) for job in probe.jobs(effort)]
+        for effort in ("rigorous", "usual", "quick")
+    )
+    assert all(params in rigorous for params in usual)
+    assert all(params in usual for params in quick)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +148,25 @@ def test_no_pattern_breaks_select(pattern: str) -> None:
         assert select([pattern])
 
 
-CURVE = Job("memory.copy", "m:K", axis="size", levels=(256, 512))
-TEAM = Job("malloc.threads", "m:K", {"size": 512}, "threads", (1, 2), "threads")
-TEXTUAL = Job("x.y", "m:K", {"mode": "fast"})
+def declared(name: str, **others: object) -> Probe:
+    return Probe(name, "m:K", "title", "One operation is one.", "source", **others)  # type: ignore[arg-type]
+
+
+CURVE = declared("memory.copy", axis=Axis("size", (256, 512), (256,)))
+TEAM = declared(
+    "malloc.threads",
+    params={"size": 512},
+    axis=Axis("threads", (1, 2), (1,)),
+    workers="threads",
+)
+TEXTUAL = declared(
+    "x.y", params={"mode": Choice(("fast", "slow", "odd"), ("fast", "slow"), ("fast",)), "n": 3}
+)
+
+
+def one(probe: Probe, given: dict[str, str], effort: Effort = "usual") -> Job:
+    (job,) = jobs_with(probe, given, effort)
+    return job
 
 
 @pytest.mark.parametrize(
@@ -145,28 +184,36 @@ TEXTUAL = Job("x.y", "m:K", {"mode": "fast"})
     ],
 )
 def test_sizes(text: str, bytes_: int) -> None:
-    assert override(TEAM, {"size": text}).params == {"size": bytes_}
-    assert override(CURVE, {"size": text}).levels == (bytes_,)
+    assert one(TEAM, {"size": text}).params == {"size": bytes_}
+    assert one(CURVE, {"size": text}).levels == (bytes_,)
 
 
 def test_a_list_of_levels_is_sorted_and_each_counts_once() -> None:
-    assert override(TEAM, {"threads": "4,1,2,1"}).levels == (1, 2, 4)
-    assert override(CURVE, {"size": "1MiB,4k"}).levels == (4096, 1 << 20)
+    assert one(TEAM, {"threads": "4,1,2,1"}).levels == (1, 2, 4)
+    assert one(CURVE, {"size": "1MiB,4k"}).levels == (4096, 1 << 20)
 
 
-def test_what_is_not_overridden_stays() -> None:
-    assert override(TEAM, {}) == TEAM
-    changed = override(TEAM, {"threads": "3"})
-    assert changed.params == TEAM.params
-    assert override(TEAM, {"size": "8"}).levels == TEAM.levels
-    assert TEAM.params == {"size": 512}
+def test_a_list_of_values_makes_a_job_of_each() -> None:
+    jobs = jobs_with(TEAM, {"size": "8,16,8"}, "quick")
+    assert [job.params for job in jobs] == [{"size": 8}, {"size": 16}]
+    assert [job.levels for job in jobs] == [(1,), (1,)]
 
 
-def test_texts_are_taken_as_they_are() -> None:
-    assert override(TEXTUAL, {"mode": "slow"}).params == {"mode": "slow"}
+def test_what_is_not_typed_stays() -> None:
+    assert jobs_with(TEAM, {}, "usual") == TEAM.jobs("usual")
+    changed = one(TEAM, {"threads": "3"})
+    assert changed.params == {"size": 512}
+    assert one(TEAM, {"size": "8"}).levels == (1, 2)
 
 
-@pytest.mark.parametrize("job", [TEAM, CURVE], ids=["parameter", "axis"])
+def test_words_are_those_of_the_choice() -> None:
+    assert one(TEXTUAL, {"mode": "odd"}).params == {"mode": "odd", "n": 3}
+    assert [job.params["mode"] for job in TEXTUAL.jobs("usual")] == ["fast", "slow"]
+    with pytest.raises(BadParameter, match="mode=medium: must be one of fast, slow, odd"):
+        one(TEXTUAL, {"mode": "medium"})
+
+
+@pytest.mark.parametrize("probe", [TEAM, CURVE], ids=["parameter", "axis"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -175,22 +222,22 @@ def test_texts_are_taken_as_they_are() -> None:
         *("nan", "inf", "1_000", "4ib", "4\x00", "4\n5"),
     ],
 )
-def test_bad_sizes(job: Job, text: str) -> None:
+def test_bad_sizes(probe: Probe, text: str) -> None:
     with pytest.raises(BadParameter, match=r"^size="):
-        override(job, {"size": text})
+        one(probe, {"size": text})
 
 
 @pytest.mark.parametrize("text", ["0", "1,", ",", "1,,2", "1,-1", "1e9", "4097", "1000000000"])
 def test_bad_teams(text: str) -> None:
     with pytest.raises(BadParameter, match=r"^threads="):
-        override(TEAM, {"threads": text})
+        one(TEAM, {"threads": text})
 
 
 def test_an_unknown_key_is_told_what_there_is() -> None:
     with pytest.raises(BadParameter, match=r"no parameter 'sizes'; it has threads, size$"):
-        override(TEAM, {"sizes": "1"})
+        one(TEAM, {"sizes": "1"})
     with pytest.raises(BadParameter, match=r"it has none$"):
-        override(Job("a.b", "m:K"), {"size": "1"})
+        one(declared("a.b"), {"size": "1"})
 
 
 @given(
@@ -199,15 +246,18 @@ def test_an_unknown_key_is_told_what_there_is() -> None:
         st.sampled_from(["size", "threads", "mode", "", "none"]),
         st.text() | st.integers().map(str) | st.from_regex(r"-?[0-9]+[kmgKMG](ib)?(,[0-9]*)*"),
     ),
+    st.sampled_from(["quick", "usual", "rigorous"]),
 )
-def test_override_gives_a_sound_job_or_says_no(job: Job, given: dict[str, str]) -> None:
+def test_whatever_is_typed_gives_sound_jobs_or_says_no(
+    probe: Probe, given: dict[str, str], effort: Effort
+) -> None:
     try:
-        changed = override(job, given)
+        jobs = jobs_with(probe, given, effort)
     except BadParameter:
         return
-    assert changed.params.keys() == job.params.keys()
-    assert list(changed.levels) == sorted(set(changed.levels))
-    for level in changed.levels:
-        assert 1 <= level <= (4096 if job is TEAM else 1 << 40)
-    assert all(v == job.params[k] or k in given for k, v in changed.params.items())
-    assert all(type(v) is type(job.params[k]) for k, v in changed.params.items())
+    assert jobs
+    for job in jobs:
+        assert job.params.keys() == probe.params.keys()
+        assert list(job.levels) == sorted(set(job.levels))
+        for level in job.levels:
+            assert 1 <= level <= (4096 if probe is TEAM else 1 << 40)

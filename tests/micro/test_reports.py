@@ -236,6 +236,8 @@ def test_document_says_what_the_session_says() -> None:
     assert first["name"] == "fd.open_close"
     assert (first["x"], first["params"]) == (None, {})
     assert first["value"] == 2.004e-6
+    assert first["min"] == 2.004e-6 * 0.9
+    assert first["ci95"] == [2.004e-6 * 0.99, 2.004e-6 * 1.01]
     assert first["rounds"] == 7
     assert first["percentiles"]["p99"] == 3.33e-6
     point = plain["results"][1]
