@@ -27,7 +27,10 @@ def state_directory() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(base):
         return Path(base) / "micro"
-    return Path(os.path.expanduser("~")) / ".local" / "state" / "micro"
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        home = os.devnull  # a user without a home: nothing can be kept, and every attempt fails
+    return Path(home) / ".local" / "state" / "micro"
 
 
 def known_clean(environment: Mapping[str, Scalar]) -> Clean | None:

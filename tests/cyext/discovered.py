@@ -10,19 +10,25 @@ import pytest
 from cyext.kernel import NotSupported
 from cyext.team import Team
 
-from micro.probe import Probe, all_probes
+from micro.probe import Choice, Probe, all_probes
 from runners.job import benchmark_name
 
 MOST_RESOURCES = 512
 MOST_BYTES = 1 << 20
 MEMBERS = 2
 
-#: Each probe once for every combination of its parameters, which are plain values here.
-PROBES = {
-    benchmark_name(job.name, job.params, None, None): replace(probe, params=job.params)
-    for probe in all_probes()
-    for job in probe.jobs("rigorous")
-}
+
+def _covering(probe: Probe) -> dict[str, Probe]:
+    """The probe with plain parameters, so often that each value of each parameter occurs once."""
+    values = [v.values if isinstance(v, Choice) else (v,) for v in probe.params.values()]
+    found = {}
+    for i in range(max(map(len, values), default=1)):
+        params = {key: some[i % len(some)] for key, some in zip(probe.params, values, strict=True)}
+        found[benchmark_name(probe.name, params, None, None)] = replace(probe, params=params)
+    return found
+
+
+PROBES = {name: probe for each in all_probes() for name, probe in _covering(each).items()}
 CURVES = {name: probe for name, probe in PROBES.items() if probe.axis and probe.workers == "single"}
 
 

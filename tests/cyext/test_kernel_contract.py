@@ -219,8 +219,6 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
 def test_unknown_parameters_are_refused(probe: Probe) -> None:
     with pytest.raises(TypeError):
         kernel_class(probe)(**probe.params, nonsense=1)
-    with pytest.raises(TypeError):
-        kernel_class(probe)(*probe.params.values(), 1)
 
 
 @each({name: probe for name, probe in PROBES.items() if probe.params})

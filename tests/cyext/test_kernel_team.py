@@ -19,7 +19,7 @@ from cyext.kernel import Kernel, OperationFailed, TimedKernel
 from cyext.mmap import Map
 from cyext.port import BindEphemeral
 from cyext.team import Team, parallel
-from discovered import PROBES, each, make_one
+from discovered import PROBES, each, kernel_class, make_one
 from held import (
     Held,
     allow_descriptors,
@@ -62,7 +62,7 @@ def test_a_team_of_any_size_measures(mode: str, size: int, cpus: tuple[int, ...]
         team.close()
 
 
-@each(PROBES)
+@each({n: p for n, p in PROBES.items() if not issubclass(kernel_class(p), TimedKernel)})
 @both_modes
 def test_every_probe_can_be_run_in_parallel(probe: Probe, mode: str, scratch: Path) -> None:
     def check() -> None:

@@ -183,7 +183,6 @@ def test_an_unwritable_home_costs_only_the_memory(micro: Micro, tmp_path: Path) 
     assert home.read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.xfail(reason="runners.history makes a directory named ~", strict=False)
 def test_a_user_without_a_home(micro: Micro, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     env = {"HOME": None, "XDG_STATE_HOME": None, "PYTHONPATH": str(ROOT)}

@@ -36,6 +36,7 @@ def last_sentence(done: subprocess.CompletedProcess[str]) -> str:
     lines = done.stderr.splitlines()
     errors = [line for line in lines if ": error: " in line]
     assert lines[-1:] == errors
+    assert "\x1b" not in done.stderr
     assert all(line.startswith(("usage: ", " ")) for line in lines[:-1])
     return errors[0].partition(": error: ")[2]
 
@@ -202,6 +203,7 @@ def test_an_output_file_is_never_overwritten(micro: Micro, tmp_path: Path) -> No
     [
         (".", "is a directory"),
         ("missing/out.json", "there is no directory"),
+        ("\x1b[31m/out.json", "/?[31m/out.json: there is no directory"),
         ("file/out.json", "there is no directory"),
         ("x" * 250, "cannot be written: File name too long"),
         ("x" * 300, "cannot be written: File name too long"),

@@ -243,6 +243,18 @@ def test_no_point_gets_more_than_its_share_of_visits(spread: float, visits: int)
     assert len(machine.of("b")) == 6
 
 
+def test_a_worker_that_says_nothing_is_not_asked_for_ever() -> None:
+    machine = Machine({"a": lambda order, visit: answer()})
+    measure(machine, rounds=6)
+    assert len(machine.orders) == MOST_VISITS * 6
+
+
+def test_the_clock_and_the_dice_of_the_machine_will_do() -> None:
+    run = Scheduler(JOBS, Machine(), Settings(rounds=2), [0])
+    run.run()
+    assert [result.rounds for result in run.session({}).results] == [2] * 5
+
+
 # A neighbour
 
 
@@ -287,6 +299,8 @@ def test_a_team_says_that_it_may_be_its_own_neighbour() -> None:
         (39, 300, 100, False),
         (5, 15, 5, True),
         (4, 15, 5, False),
+        (5, 15, 3, True),
+        (4, 15, 3, False),
     ],
 )
 def test_how_many_clean_slices_make_a_visit(
@@ -729,7 +743,7 @@ def test_a_crash_keeps_what_was_measured_and_names_the_level() -> None:
 def test_a_crash_names_the_level_it_came_at(job: Job, measured: int, reason: str) -> None:
     def crashing(order: Order, visit: int) -> Answer:
         points = [point(order, level) for level in order.levels[:measured]]
-        return answer(*points, error="crashed: SIGKILL")
+        return answer({"stray": "line"}, *points, error="crashed: SIGKILL")
 
     session = measure(Machine({job.name: crashing}), job)
     assert session.results[-1].reason == reason
@@ -854,6 +868,7 @@ def pair(first: int, second: int, clean: int) -> Line:
     [
         ((400, 400), 0, "0+1"),
         ((400, 400), 1, "0+1"),
+        ((200, 400), 0, "0+1"),
         ((400, 400), 2, None),
         ((400, 400), 90, None),
         # Never clean alone either: that says nothing about each other.

@@ -475,11 +475,10 @@ def test_disturbance_is_what_was_counted_since(proc: Callable[[int], None]) -> N
     noise = worker.Noise()
     proc(1)
     counts = noise.since()
-    assert counts.pop("wall_ns") >= 0
+    assert isinstance(counts.pop("wall_ns"), int)
     assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 50, "pressure_us": 600}
     again = noise.since()
-    assert again.pop("wall_ns") >= 0
-    assert set(again.values()) == {0}
+    assert {again[name] for name in counts} == {0}
 
 
 def test_a_system_that_tells_nothing(proc: Callable[[int], None]) -> None:
