@@ -47,7 +47,7 @@ def test_hardly_any_descriptors(most: int, micro: Micro) -> None:
 def test_few_processes(micro: Micro) -> None:
     # Enough for one worker, not for a worker's children and threads.
     names = ("fd.open_close", "process", "thread", "malloc")
-    done = micro(*brief(*names), "--budget", 3, weather=["processes=2"])
+    done = micro(*brief(*names), "--budget", 20, weather=["processes=2"])
     results = sound(done.stdout, "fd.open_close")
     assert done.returncode == 1
     assert has_number(results["fd.open_close"])
@@ -65,7 +65,7 @@ def test_few_processes(micro: Micro) -> None:
 
 @pytest.mark.parametrize("most", [0, 1])
 def test_not_even_one_worker(most: int, micro: Micro) -> None:
-    done = micro(*FD, "--budget", 3, weather=[f"processes={most}"])
+    done = micro(*FD, "--budget", 20, weather=[f"processes={most}"])
     assert done.returncode == 1
     if done.stdout:
         sound(done.stdout, "fd.open_close")

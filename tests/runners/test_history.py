@@ -179,5 +179,16 @@ def test_without_an_absolute_state_home_it_is_in_the_home(
     assert (tmp_path / ".local" / "state" / "micro" / "clean_levels.json").exists()
 
 
+def test_for_a_user_without_a_home_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    remember(FACTS, LEVEL)
+    assert known_clean(FACTS) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_state_home(tmp_path: Path) -> None:
     assert state_directory() == tmp_path / "micro"
