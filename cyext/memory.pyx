@@ -43,6 +43,7 @@ cdef class Copy(Kernel):
     cdef void *target_base
     cdef size_t source_length
     cdef size_t target_length
+    cdef size_t size
 
     def __cinit__(self):
         self.source_base = NULL
@@ -53,10 +54,12 @@ cdef class Copy(Kernel):
             self.grow(4096)
         except LimitReached as limit:
             raise NotSupported(f"no buffer of 4096 bytes: {limit.reason}") from None
+        self.level = 0  # nobody asked for this one: a curve that stops at once has reached nothing
 
     def grow(self, uint64_t level):
         """Make both buffers ``level`` bytes long and touch them."""
         cdef uint64_t reached = self.level
+        cdef uint64_t before = self.size
         available = available_bytes()
         if available is not None and level > available // 4:
             raise LimitReached(reached, f"half of {available // 2 ** 20} MiB available memory")
@@ -67,17 +70,19 @@ cdef class Copy(Kernel):
         if self.source == NULL or self.target == NULL:
             reason = f"mmap: {errno_names.errorcode.get(errno)}"
             self.unmap()
-            if reached:
-                self.grow(reached)
+            if before:
+                self.grow(before)
+            self.level = reached
             raise LimitReached(reached, reason)
         self.level = level
+        self.size = level
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t _i
         if self.target == NULL:  # a failed growth, and no way back
             return self.fail(b"mmap", 12, 0)  # ENOMEM
         for _i in range(n):
-            memcpy(self.target, self.source, self.level)
+            memcpy(self.target, self.source, self.size)
             MICRO_WROTE(self.target)
         return 0
 
@@ -91,6 +96,7 @@ cdef class Copy(Kernel):
         self.source = NULL
         self.target = NULL
         self.level = 0
+        self.size = 0
 
     def close(self):
         """Unmap both buffers."""

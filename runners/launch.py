@@ -143,15 +143,18 @@ class Launcher:
 
     def _run(self, order: str) -> Answer:
         order = order[:-1] + f', "parent": {os.getpid()}}}'
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(WORKER), order],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if sys.flags.dev_mode else subprocess.DEVNULL,
-            env=self._environment(),
-            cwd="/",
-            process_group=0,
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(WORKER), order],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=None if sys.flags.dev_mode else subprocess.DEVNULL,
+                env=self._environment(),
+                cwd="/",
+                process_group=0,
+            )
+        except OSError as error:
+            return Answer([], f"no worker could be started: {error.strerror}")
         with self._ended(process):
             data, in_time = wait_for_end(process, self.time_limit_s)
             if not in_time:
@@ -177,8 +180,6 @@ class Launcher:
         finally:
             assert process.stdout is not None
             process.stdout.close()
-            if process.stderr is not None:
-                process.stderr.close()
 
     def _environment(self) -> dict[str, str]:
         kept = {

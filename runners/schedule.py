@@ -120,6 +120,8 @@ def evaluate(job: Job, level: int | None, raw: _Raw, clean: Clean | None) -> Vis
         minimum_s=float(elapsed_ns.min()) * per_op_s,
         gated_s=gated_s,
         scaled_s=scaled_s,
+        lowest_s=float((scaled_ns if job.clock_bound(level) else elapsed_ns)[used].min())
+        * per_op_s,
         clean=int(good.sum()),
         slices=len(good),
         cpu=raw.cpu,
@@ -172,6 +174,7 @@ class Scheduler:
         self.measuring_s = 0.0
         self._known = known
         self._started = clock()
+        self._interrupted = False
         self._tracks = [
             _Track(job, {level: _Point(job, level) for level in job.points}) for job in jobs
         ]
@@ -184,7 +187,14 @@ class Scheduler:
         on_round: Callable[[Session], None] = lambda _: None,
     ) -> None:
         """Survey, then rounds, until all points are good, the budget is spent or visits are."""
+        self._interrupted = True
         self.survey()
+        self._rounds(on_progress, on_round)
+        self._interrupted = False
+
+    def _rounds(
+        self, on_progress: Callable[[Progress], None], on_round: Callable[[Session], None]
+    ) -> None:
         while True:
             todo = [track for track in self._tracks if self._wanted(track)]
             if not todo or self.round >= MOST_VISITS * self.settings.rounds:
@@ -193,8 +203,8 @@ class Scheduler:
             self.rng.shuffle(todo)
             visited = False
             for track in todo:
-                if self.elapsed_s + track.seconds > self.settings.budget_s:
-                    continue
+                if self.elapsed_s + track.seconds > self.settings.budget_s and self._anything:
+                    continue  # the very first visit takes place however small the budget
                 on_progress(self._progress(track.job.name))
                 self._visit(track)
                 visited = True
@@ -231,6 +241,10 @@ class Scheduler:
             first, second = line["pair"]
             if together < 0.02 and min(self._clean_share[first], self._clean_share[second]) > 0.3:
                 self.shared_cores.append((first, second))
+
+    @property
+    def _anything(self) -> bool:
+        return any(point.raw for track in self._tracks for point in track.points.values())
 
     def _timed(self, work: Callable[[], Answer]) -> Answer:
         before = self.clock()
@@ -366,7 +380,10 @@ class Scheduler:
         status: Status = "skipped" if track.failed is None else "failed"
         reason = track.failed or track.skipped
         if reason is None and not measured and self.round:
-            reason = f"no time: the budget of {self.settings.budget_s:g} s was used up"
+            if self._interrupted:
+                reason = "not measured: the session was stopped before its turn"
+            else:
+                reason = f"no time: the budget of {self.settings.budget_s:g} s was used up"
         if reason is not None:
             results.append(Result(job.name, job.params, job.axis, None, status, reason))
         return results
@@ -393,7 +410,7 @@ class Scheduler:
             reason=reason,
             value_s=middle,
             ci95_s=interval,
-            minimum_s=min(visit.minimum_s for visit in visits),
+            minimum_s=min(visit.lowest_s for visit in used),
             quartiles_s=(float(low), float(high)),
             percentiles_s=percentiles(traced_s) if len(traced_s) else None,
             bytes_per_op=job.bytes_at(point.level),

@@ -23,13 +23,16 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     base = parent or Path(tempfile.gettempdir())
     remove_abandoned(base)
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    lock = None
     try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield path
     finally:
+        # Removing takes a descriptor, which may be the last one: give ours back first.
+        if lock is not None:
+            os.close(lock)
         shutil.rmtree(path, ignore_errors=True)
-        os.close(lock)
 
 
 def remove_abandoned(base: Path) -> None:

@@ -22,6 +22,8 @@ class Visit:
     minimum_s: float
     gated_s: float
     scaled_s: float
+    #: The fastest slice of those that make up the value, at the same clock.
+    lowest_s: float
     clean: int
     slices: int
     cpu: int

@@ -25,7 +25,7 @@ from runners.session import Curve, Result, Session, Visit
 
 SCHEMA = 1
 MOST_BYTES = 100 << 20
-_VISIT_SECONDS = ("plain_s", "minimum_s", "gated_s", "scaled_s")
+_VISIT_SECONDS = ("plain_s", "minimum_s", "gated_s", "scaled_s", "lowest_s")
 _VISIT_OTHERS = ("round", "clean", "slices", "cpu", "chain_ns")
 
 
@@ -73,14 +73,15 @@ def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:
     point |= {key: value for key, value in optional.items() if value is not None}
     for name, value in (result.percentiles_s or {}).items():
         point[f"micro_{name}_s"] = value
+    shared = {**common, **_metadata(point)}
     runs = []
     for visit in result.visits:
         own: dict[str, Any] = {
             f"micro_visit_{key}": getattr(visit, key) for key in _VISIT_SECONDS + _VISIT_OTHERS
         }
         if visit.doubt is not None:
-            own["micro_visit_doubt"] = visit.doubt
-        metadata = {**common, **_metadata({**point, **own})}
+            own["micro_visit_doubt"] = _printable(visit.doubt).strip() or "?"
+        metadata = {**shared, **own}
         runs.append(pyperf.Run([visit.value_s], metadata=metadata, collect_metadata=False))
     return runs
 

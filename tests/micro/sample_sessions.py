@@ -28,6 +28,7 @@ def visit(
         minimum_s=value_s * 0.9,
         gated_s=value_s,
         scaled_s=value_s,
+        lowest_s=value_s,
         clean=clean,
         slices=slices,
         cpu=0,

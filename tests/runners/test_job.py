@@ -82,7 +82,7 @@ def test_bytes_of_an_operation(moved: Any, level: int | None, expected: int | No
 
 
 def visit(doubt: str | None) -> Visit:
-    return Visit(1, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 15, 15, 0, 6000.0, doubt)
+    return Visit(1, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 15, 15, 0, 6000.0, doubt)
 
 
 def test_only_rounds_without_a_doubt_count() -> None:

@@ -507,7 +507,18 @@ def test_a_visit_keeps_what_plainer_ways_would_have_given() -> None:
     assert visit.scaled_s == visit.value_s == pytest.approx(40e-9)
     assert visit.plain_s == pytest.approx(900e-9)
     assert visit.minimum_s == pytest.approx(11e-9)
-    assert result.minimum_s == pytest.approx(11e-9)
+    assert visit.lowest_s == result.minimum_s == pytest.approx(10e-9)
+
+
+def test_a_job_whose_turn_never_came_says_why() -> None:
+    def stop(order: Order, visit: int) -> Answer:
+        raise KeyboardInterrupt
+
+    run = scheduler(Machine({"a": stop}), *JOBS)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    reasons = {r.name: r.reason for r in run.session({}).results if r.value_s is None}
+    assert reasons["a"] == "not measured: the session was stopped before its turn"
 
 
 # Estimates
@@ -604,9 +615,9 @@ def test_a_budget_that_the_survey_eats() -> None:
     calls: list[Session] = []
     run = scheduler(machine, budget_s=0.5)
     run.run(on_round=calls.append)
-    assert machine.orders == []
-    assert calls == []
-    assert only(run.session({})).reason == "no time: the budget of 0.5 s was used up"
+    # One visit takes place all the same: a user who waits gets a number.
+    assert len(machine.orders) == len(calls) == 1
+    assert only(run.session({})).rounds == 1
 
 
 def test_before_the_first_round_nothing_is_claimed() -> None:

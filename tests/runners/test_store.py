@@ -40,6 +40,7 @@ def visits(base_s: float, count: int = 10) -> list[Visit]:
             minimum_s=base_s * 0.9,
             gated_s=base_s * 1.01,
             scaled_s=base_s * (1 + number / 1000),
+            lowest_s=base_s * 0.9,
             clean=15 - number % 3,
             slices=20,
             cpu=number % 2,
@@ -141,7 +142,7 @@ PARAMS = st.dictionaries(TEXT, SCALAR, max_size=3)
 PAIR = st.tuples(SECONDS, SECONDS)
 VISIT = st.builds(
     Visit,
-    *[COUNT, *[SECONDS] * 5, COUNT, COUNT, st.integers(-1, 4096), SECONDS],
+    *[COUNT, *[SECONDS] * 6, COUNT, COUNT, st.integers(-1, 4096), SECONDS],
     doubt=st.none() | TEXT,
 )
 NAMED = st.dictionaries(st.sampled_from(["p50", "p90", "p99", "p99.9", "max"]), SECONDS, min_size=1)

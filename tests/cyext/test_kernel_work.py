@@ -1,0 +1,73 @@
+"""The operations of a batch really happen: the system counts them too."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyext.kernel import NotSupported
+from cyext.mmap import Map, Touch
+from cyext.process import ForkExit, VforkExit
+from cyext.thread import CreateJoin
+
+STAT = Path("/proc/stat")
+
+
+def tasks_made() -> int:
+    """Processes and threads that the system has made since it started."""
+    lines = STAT.read_text().splitlines() if STAT.exists() else []
+    return next((int(line.split()[1]) for line in lines if line.startswith("processes ")), 0)
+
+
+def pages_faulted() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+@pytest.mark.parametrize("kernel_class", [ForkExit, VforkExit, CreateJoin])
+def test_each_process_and_thread_is_made(kernel_class: Any) -> None:
+    before = tasks_made()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    if tasks_made() == before:
+        pytest.skip("this system does not count processes")
+    try:
+        kernel = kernel_class()
+    except NotSupported as reason:
+        pytest.skip(str(reason))
+    before = tasks_made()
+    kernel.run(100)
+    assert tasks_made() - before >= 100
+    kernel.close()
+
+
+def test_each_first_read_is_a_page_fault() -> None:
+    with mmap.mmap(-1, 64 * mmap.PAGESIZE) as fresh:
+        before = pages_faulted()
+        for page in range(64):
+            fresh[page * mmap.PAGESIZE] = 1
+        if pages_faulted() == before:
+            pytest.skip("this system does not count page faults")
+    kernel = Touch()
+    kernel.grow(1024)
+    kernel.run(64)
+    for _ in range(3):
+        before = pages_faulted()
+        kernel.run(64)
+        assert pages_faulted() - before >= 64
+    kernel.close()
+
+
+def test_a_map_that_nobody_reads_is_no_page_fault() -> None:
+    kernel = Map()
+    kernel.grow(1024)
+    kernel.run(64)
+    before = pages_faulted()
+    kernel.run(64)
+    assert pages_faulted() - before < 64
+    kernel.close()
