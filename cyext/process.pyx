@@ -1,45 +1,328 @@
-"""Making and ending processes."""
+"""Making and ending processes, from parents of different size and linking."""
 
+import errno as errno_names
+import os
+import resource
+
+from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
+from posix.unistd cimport close, read, write
 
-from cyext.kernel cimport Kernel
+from cyext.kernel cimport Kernel, Slice, TimedKernel, micro_now_ns
 
-from cyext.kernel import NotSupported
-
-
-cdef extern from "os/process.h" nogil:
-    int micro_fork_exit(const char **call)
-    int micro_vfork_exit(const char **call)
-    bint MICRO_HAS_VFORK
+from cyext.kernel import LimitReached, NotSupported, OperationFailed
+from cyext.memory import available_bytes
 
 
-cdef class ForkExit(Kernel):
+cdef extern from "parent.h" nogil:
+    ctypedef struct micro_parent_t:
+        const char *call
+        int64_t held
+    ctypedef struct micro_operation_t:
+        int64_t (*prepare)(micro_parent_t *parent, uint64_t n) noexcept nogil
+        int64_t (*loop)(micro_parent_t *parent, uint64_t n, uint64_t *done) noexcept nogil
+        int64_t (*restore)(micro_parent_t *parent, uint64_t n) noexcept nogil
+        int grows
+    ctypedef struct micro_request_t:
+        uint64_t command
+        uint64_t argument
+    ctypedef struct micro_reply_t:
+        int64_t status
+        int64_t elapsed_ns
+        int64_t reached
+        uint64_t after
+        int64_t senses_ns[4]
+        char call[32]
+    enum:
+        MICRO_GROW
+        MICRO_BATCH
+        MICRO_SLICE
+        MICRO_HAS_VFORK
+    const micro_operation_t *micro_operation(const char *name)
+    int64_t micro_parent_open(micro_parent_t *parent, const char *program)
+    int64_t micro_parent_grow(micro_parent_t *parent, uint64_t level)
+    void micro_parent_close(micro_parent_t *parent)
+
+# Processes left free for everybody else on the machine.
+PROCESS_HEADROOM = 512
+# What a living child of each parent costs the kernel at most, for the share of memory we may take.
+CHILD_BYTES = {"static": 150_000, "dynamic": 250_000, "python": 600_000}
+
+
+def helper(kind, image):
+    """Path of a program built with the kernels: parent or leave, static or dynamic."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"micro-{kind}-{image}")
+    if not os.path.exists(path):
+        raise NotSupported(f"the {image} helper program was not built: no {image} C library")
+    return path
+
+
+def _number(path):
+    try:
+        with open(path, "rb") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+def _own_cgroup_limit():
+    try:
+        with open("/proc/self/cgroup", "rb") as file:
+            group = file.read().decode().strip().rpartition("::")[2]
+    except OSError:
+        return None
+    return _number(f"/sys/fs/cgroup{group}/pids.max")
+
+
+def most_processes(image):
+    """How many more children may live, and the name of the limit that says so."""
+    limits = {
+        "kernel.pid_max": _number("/proc/sys/kernel/pid_max"),
+        "kernel.threads-max": _number("/proc/sys/kernel/threads-max"),
+        "the cgroup's pids.max": _own_cgroup_limit(),
+    }
+    try:
+        _soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        if hard != resource.RLIM_INFINITY and os.getuid() != 0:
+            limits["RLIMIT_NPROC hard limit"] = hard
+            resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+    except OSError:
+        pass  # a limit that cannot be read is met, by name, when it says no
+    memory = available_bytes()
+    if memory is not None:
+        limits["half the available memory for"] = memory // 2 // CHILD_BYTES[image]
+    known = {f"{name} {value}": value for name, value in limits.items() if value is not None}
+    if not known:
+        return 1 << 20, "no limit known"
+    reason = min(known, key=known.get)
+    try:
+        running = sum(1 for name in os.listdir("/proc") if name.isdigit())
+    except OSError:
+        running = 0
+    return known[reason] - running - min(PROCESS_HEADROOM, known[reason] // 4), reason
+
+
+cdef class Parent(TimedKernel):
+    """One operation of a parent process: see `parent.h` for each.
+
+    ``image`` says what the parent is: this Python process, or a tiny C program, linked statically
+    or dynamically, that is told over a pipe how many operations to do and times them itself.
+    ``program`` is what exec runs: a program that leaves at once, static or dynamic.
+    """
+
+    cdef micro_parent_t parent
+    cdef const micro_operation_t *operation
+    cdef micro_reply_t reply
+    cdef bytes program
+    cdef str image
+    cdef bint opened
+    cdef int child
+    cdef int requests
+    cdef int replies
+
+    def __cinit__(self, *args, **kwargs):
+        self.opened = False
+        self.child = self.requests = self.replies = -1
+
+    def __init__(self, operation, image="python", program="static"):
+        cdef int64_t status
+        if image not in ("python", "static", "dynamic"):
+            raise ValueError(f"image is python, static or dynamic, not {image!r}")
+        if program not in ("static", "dynamic"):
+            raise ValueError(f"program is static or dynamic, not {program!r}")
+        if operation.startswith("vfork") and not MICRO_HAS_VFORK:
+            raise NotSupported("this system has no vfork of its own")
+        self.operation = micro_operation(operation.encode())
+        if self.operation == NULL:
+            raise ValueError(f"no such operation: {operation!r}")
+        self.image = image
+        needs_program = operation.endswith("exec") or operation == "posix_spawn"
+        self.program = os.fsencode(helper("leave", program)) if needs_program else b"-"
+        if image == "python":
+            self.opened = True
+            status = micro_parent_open(&self.parent, self.program)
+            if status:
+                self.close()
+                raise OperationFailed("pipe", -status, 0)
+        else:
+            self.start(helper("parent", image), operation)
+        if self.operation.grows:
+            try:
+                self.grow(1)
+            except LimitReached as limit:
+                self.close()
+                raise NotSupported(f"no child could be kept alive: {limit.reason}") from None
+            except OSError:
+                self.close()
+                raise
+
+    def __dealloc__(self):
+        if self.opened:
+            micro_parent_close(&self.parent)
+        if self.requests >= 0:
+            close(self.requests)
+        if self.replies >= 0:
+            close(self.replies)
+
+    cdef start(self, path, operation):
+        theirs = []
+        try:
+            for fd in (0, 1):
+                ends = os.pipe()
+                theirs.append((os.POSIX_SPAWN_DUP2, ends[fd], fd))
+                if fd == 0:
+                    self.requests = ends[1]
+                else:
+                    self.replies = ends[0]
+            arguments = [path, operation, os.fsdecode(self.program)]
+            self.child = os.posix_spawn(path, arguments, {}, file_actions=theirs)
+        except OSError:
+            self.close()
+            raise
+        finally:
+            for _action, end, _fd in theirs:
+                os.close(end)
+
+    cdef int64_t ask(self, uint64_t command, uint64_t argument) noexcept nogil:
+        cdef micro_request_t request
+        request.command = command
+        request.argument = argument
+        if write(self.requests, &request, sizeof(request)) != sizeof(request):
+            return self.fail(b"write to the parent program", errno, 0)
+        if read(self.replies, &self.reply, sizeof(self.reply)) != sizeof(self.reply):
+            return self.fail(b"parent program ended early: read", errno, 0)
+        if self.reply.status:
+            return self.fail(self.reply.call, -self.reply.status, self.reply.after)
+        return 0
+
+    def grow(self, uint64_t level):
+        """Bring the living children to ``level``."""
+        if not self.operation.grows:
+            self.level = level
+            return
+        cdef int64_t status
+        cdef uint64_t goal
+        most, reason = most_processes(self.image)
+        most += self.level
+        goal = min(level, max(most - max(8, most // 16), 1))
+        if self.image == "python":
+            status = micro_parent_grow(&self.parent, goal)
+            self.level = self.parent.held
+            call = self.parent.call.decode() if status else ""
+        else:
+            status = self.ask(MICRO_GROW, goal)
+            self.level = self.reply.reached
+            call = self.failed_call.decode() if status else ""
+            self.failed_call = NULL
+        self.max_batch = max(8, self.level // 16)
+        if status:
+            name = errno_names.errorcode.get(-status, str(-status))
+            raise LimitReached(self.level, f"{call}: {name}, {reason}")
+        if goal < level:
+            raise LimitReached(self.level, reason)
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        if self.opened and self.operation.prepare != NULL:
+            return self.outcome(self.operation.prepare(&self.parent, n), 0)
+        return 0
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef int64_t status
+        cdef uint64_t done = 0
+        if not self.opened:
+            return self.ask(MICRO_BATCH, n)
+        status = self.operation.loop(&self.parent, n, &done)
+        return self.outcome(status, done)
+
+    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        cdef int64_t start = micro_now_ns()
+        cdef int64_t status = self.loop(n)
+        elapsed_ns[0] = micro_now_ns() - start if self.opened else self.reply.elapsed_ns
+        return status
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        if self.opened and self.operation.restore != NULL:
+            return self.outcome(self.operation.restore(&self.parent, n), 0)
+        return 0
+
+    cdef int64_t outcome(self, int64_t status, uint64_t done) noexcept nogil:
+        return self.fail(self.parent.call, -status, done) if status else 0
+
+    cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
+        cdef int64_t status
+        if self.opened:
+            return Kernel.slice(self, n, out)
+        status = self.ask(MICRO_SLICE, n)
+        out.elapsed_ns = self.reply.elapsed_ns
+        out.before.chain_ns = self.reply.senses_ns[0]
+        out.before.width_ns = self.reply.senses_ns[1]
+        out.after.chain_ns = self.reply.senses_ns[2]
+        out.after.width_ns = self.reply.senses_ns[3]
+        return status
+
+    def close(self):
+        """End all children, and the helper program with them."""
+        if self.opened:
+            self.opened = False
+            with nogil:
+                micro_parent_close(&self.parent)
+        for fd in (self.requests, self.replies):
+            if fd >= 0:
+                os.close(fd)  # end of file ends the helper program
+        self.requests = self.replies = -1
+        if self.child > 0:
+            child, self.child = self.child, -1
+            os.waitpid(child, 0)
+        Kernel.close(self)
+
+
+cdef class ForkExit(Parent):
     """One operation: fork, the child leaves at once with _exit(0), the parent waits for it."""
 
-    cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t i
-        cdef int status
-        cdef const char *call = NULL
-        for i in range(n):
-            status = micro_fork_exit(&call)
-            if status:
-                return self.fail(call, -status, i)
-        return 0
+    def __init__(self, image="python"):
+        Parent.__init__(self, "fork_exit", image)
 
 
-cdef class VforkExit(Kernel):
+cdef class VforkExit(Parent):
     """One operation: vfork, the child leaves at once with _exit(0), the parent waits for it."""
 
-    def __init__(self):
-        if not MICRO_HAS_VFORK:
-            raise NotSupported("this system has no vfork of its own")
+    def __init__(self, image="python"):
+        Parent.__init__(self, "vfork_exit", image)
 
-    cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t i
-        cdef int status
-        cdef const char *call = NULL
-        for i in range(n):
-            status = micro_vfork_exit(&call)
-            if status:
-                return self.fail(call, -status, i)
-        return 0
+
+cdef class ForkExec(Parent):
+    """One operation: fork, the child executes a program that leaves at once, the parent waits."""
+
+    def __init__(self, image="python", program="static"):
+        Parent.__init__(self, "fork_exec", image, program)
+
+
+cdef class VforkExec(Parent):
+    """One operation: vfork, the child executes a program that leaves at once, the parent waits."""
+
+    def __init__(self, image="python", program="static"):
+        Parent.__init__(self, "vfork_exec", image, program)
+
+
+cdef class PosixSpawn(Parent):
+    """One operation: posix_spawn of a program that leaves at once, the parent waits for it."""
+
+    def __init__(self, image="python", program="static"):
+        Parent.__init__(self, "posix_spawn", image, program)
+
+
+cdef class ForkAlive(Parent):
+    """One operation, with ``level`` children alive: fork one more and read the byte it writes.
+
+    The children live on, blocked in a read. Those of a batch are ended after it, not timed.
+    """
+
+    def __init__(self, image="static"):
+        Parent.__init__(self, "fork_alive", image)
+
+
+cdef class Reap(Parent):
+    """One operation, with ``level`` children alive: SIGKILL for one more, and waitpid for it."""
+
+    def __init__(self, image="static"):
+        Parent.__init__(self, "reap", image)

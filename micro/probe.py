@@ -21,11 +21,19 @@ Effort = Literal["quick", "usual", "rigorous"]
 
 @dataclass(frozen=True)
 class Axis:
-    """What a curve grows. ``levels`` are ascending; ``quick`` those of a quick session."""
+    """What a curve grows, by ascending levels: as a rule, when quick, and when rigorous."""
 
     name: str
     levels: tuple[int, ...]
     quick: tuple[int, ...]
+    #: Where the usual levels leave out what takes too long; else the same.
+    rigorous: tuple[int, ...] = ()
+
+    def of(self, effort: Effort) -> tuple[int, ...]:
+        """The levels for this effort."""
+        if effort == "quick":
+            return self.quick
+        return self.rigorous or self.levels if effort == "rigorous" else self.levels
 
 
 @dataclass(frozen=True)
@@ -87,15 +95,12 @@ class Probe:
         ]
 
     def _job(self, params: Mapping[str, Scalar], effort: Effort) -> Job:
-        levels: tuple[int, ...] = ()
-        if self.axis is not None:
-            levels = self.axis.quick if effort == "quick" else self.axis.levels
         return Job(
             name=self.name,
             kernel=self.kernel,
             params=params,
             axis=self.axis.name if self.axis else None,
-            levels=levels,
+            levels=self.axis.of(effort) if self.axis else (),
             workers=self.workers,
             clock_bound_up_to=self.clock_bound_up_to,
             waits=self.waits,

@@ -14,6 +14,7 @@ from micro.probe import Choice, Probe, all_probes
 from runners.job import benchmark_name
 
 MOST_RESOURCES = 512
+MOST_CHILDREN = 32
 MOST_BYTES = 1 << 20
 MEMBERS = 2
 
@@ -63,7 +64,9 @@ def make(probe: Probe) -> Any:
 def levels(probe: Probe) -> list[int]:
     """A few levels of a curve, ascending, that a test can afford."""
     assert probe.axis is not None
-    most = MOST_BYTES if probe.bytes_per_op == "level" else MOST_RESOURCES
+    most = MOST_CHILDREN if probe.family == "process" else MOST_RESOURCES
+    if probe.bytes_per_op == "level":
+        most = MOST_BYTES
     cheap = [level for level in probe.axis.levels if level <= most]
     return sorted({cheap[0], cheap[len(cheap) // 2], cheap[-1]})
 

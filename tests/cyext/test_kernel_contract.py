@@ -7,6 +7,7 @@ import gc
 from pathlib import Path
 from typing import Any
 
+import cyext.process
 import pytest
 from cyext.kernel import LimitReached
 from discovered import CURVES, PROBES, batch, each, kernel_class, levels, make, make_one
@@ -192,6 +193,8 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        # A test does not fill the machine with processes until it refuses.
+        cyext.process.most_processes = lambda image: (200, "a limit of 200")
         before = Held.now(scratch)
         kernel = make(probe)
         possible = levels(probe)[0]

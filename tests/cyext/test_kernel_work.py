@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyext.event import Epoll
 from cyext.kernel import NotSupported
 from cyext.mmap import Map, Touch
 from cyext.process import ForkExit, VforkExit
@@ -71,3 +72,27 @@ def test_a_map_that_nobody_reads_is_no_page_fault() -> None:
     kernel.run(64)
     assert pages_faulted() - before < 64
     kernel.close()
+
+
+def watched_by_epoll() -> int:
+    """How many descriptors this process's only epoll descriptor watches."""
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:[eventpoll]":
+                return Path(f"/proc/self/fdinfo/{fd}").read_text().count("tfd:")
+        except FileNotFoundError:  # the descriptor that listed
+            continue
+    pytest.skip("this system does not show what epoll watches")
+
+
+def test_epoll_watches_as_many_as_the_level_says() -> None:
+    try:
+        kernel = Epoll()
+    except NotSupported as reason:
+        pytest.skip(str(reason))
+    try:
+        for level in (1, 64, 8, 64, 2, 3):
+            kernel.grow(level)
+            assert watched_by_epoll() == level
+    finally:
+        kernel.close()

@@ -61,7 +61,7 @@ def test_levels_ascend_and_quick_ones_are_some_of_them(probe: Probe) -> None:
     for levels in (probe.axis.levels, probe.axis.quick):
         assert list(levels) == sorted(set(levels))
         assert levels[0] >= 1
-    assert set(probe.axis.quick) <= set(probe.axis.levels)
+    assert set(probe.axis.quick) <= set(probe.axis.levels) <= set(probe.axis.of("rigorous"))
     assert probe.axis.quick[0] == probe.axis.levels[0]
     assert probe.axis.name not in probe.params
 
@@ -80,7 +80,7 @@ def test_jobs_carry_the_declaration(probe: Probe, effort: Effort) -> None:
             assert (job.axis, job.points) == (None, (None,))
         else:
             assert job.axis == probe.axis.name
-            assert job.points == (probe.axis.quick if effort == "quick" else probe.axis.levels)
+            assert job.points == probe.axis.of(effort)
 
 
 @EACH

@@ -1,0 +1,56 @@
+/* A parent process of known size and linking. It obeys requests on descriptor 0 and replies on 1:
+ *     parent OPERATION PROGRAM
+ * End of file ends it, and with it all its children. */
+#include "parent.h"
+#include "sentinel.h"
+
+static micro_parent_t parent;
+
+static int64_t batch(const micro_operation_t *operation, uint64_t n, int senses,
+                     micro_reply_t *reply)
+{
+    micro_sense_t before = {0, 0, 0}, after = {0, 0, 0};
+    int64_t status = operation->prepare ? operation->prepare(&parent, n) : 0;
+    if (status == 0) {
+        if (senses)
+            micro_sense(&before);
+        const int64_t start = micro_now_ns();
+        status = operation->loop(&parent, n, &reply->after);
+        reply->elapsed_ns = micro_now_ns() - start;
+        if (senses)
+            micro_sense(&after);
+    }
+    const int64_t undone = operation->restore ? operation->restore(&parent, n) : 0;
+    reply->senses_ns[0] = before.chain_ns;
+    reply->senses_ns[1] = before.width_ns;
+    reply->senses_ns[2] = after.chain_ns;
+    reply->senses_ns[3] = after.width_ns;
+    return status ? status : undone;
+}
+
+int main(int argc, char **argv)
+{
+    const micro_operation_t *operation = argc == 3 ? micro_operation(argv[1]) : NULL;
+    micro_request_t request;
+    if (!operation || micro_parent_open(&parent, argv[2]) != 0)
+        return 2;
+    micro_die_with_parent();
+    fcntl(0, F_SETFD, FD_CLOEXEC);
+    fcntl(1, F_SETFD, FD_CLOEXEC);
+    while (read(0, &request, sizeof request) == sizeof request) {
+        micro_reply_t reply;
+        memset(&reply, 0, sizeof reply);
+        parent.call = NULL;
+        if (request.command == MICRO_GROW)
+            reply.status = micro_parent_grow(&parent, request.argument);
+        else
+            reply.status = batch(operation, request.argument, request.command == MICRO_SLICE, &reply);
+        reply.reached = parent.held;
+        if (parent.call)
+            strncpy(reply.call, parent.call, sizeof reply.call - 1);
+        if (write(1, &reply, sizeof reply) != sizeof reply)
+            break;
+    }
+    micro_parent_close(&parent);
+    return 0;
+}
