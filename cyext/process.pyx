@@ -176,9 +176,9 @@ cdef class Parent(TimedKernel):
                     self.replies = ends[0]
             arguments = [path, operation, os.fsdecode(self.program)]
             self.child = os.posix_spawn(path, arguments, {}, file_actions=theirs)
-        except OSError:
+        except OSError as error:
             self.close()
-            raise
+            raise OperationFailed("start of the parent program", error.errno, 0) from None
         finally:
             for _action, end, _fd in theirs:
                 os.close(end)

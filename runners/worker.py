@@ -212,6 +212,15 @@ def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "An
     return team.Team(kernels, order["workers"], cpus)
 
 
+def reason_of(error: Exception) -> str:
+    """What failed, in words that name no place of this machine's file system."""
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    if error.filename is None:
+        return str(error)
+    return f"{type(error).__name__}: {error.strerror} (a file or directory that the probe needs)"
+
+
 def visit(order: "dict[str, Any]") -> None:
     """Measure every point of the order, a line each."""
     base = import_module("cyext.kernel")
@@ -258,11 +267,7 @@ def visit(order: "dict[str, Any]") -> None:
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
-        emit(
-            failed=f"{type(error).__name__}: {error}"
-            if not isinstance(error, OSError)
-            else str(error)
-        )
+        emit(failed=reason_of(error))
     finally:
         if kernel is not None:
             kernel.close()

@@ -40,10 +40,18 @@ def each(probes: dict[str, Probe]) -> pytest.MarkDecorator:
     )
 
 
+def _load(kernel: str) -> Any:
+    module, _, name = kernel.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+# Loaded now: where a test allows no descriptor or no call, nothing can be loaded any more.
+KERNELS = {probe.kernel: _load(probe.kernel) for probe in PROBES.values()}
+
+
 def kernel_class(probe: Probe) -> Any:
     """The class that a declaration names."""
-    module, _, name = probe.kernel.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return KERNELS[probe.kernel]
 
 
 def make_one(probe: Probe) -> Any:

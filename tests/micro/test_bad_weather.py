@@ -51,15 +51,15 @@ def test_few_processes(micro: Micro) -> None:
     results = sound(done.stdout, "fd.open_close")
     assert done.returncode == 1
     assert has_number(results["fd.open_close"])
-    for name, call in {
-        "process.fork_exit": "fork",
-        "process.vfork_exit": "vfork",
-        "thread.create_join": "pthread_create",
-        "malloc.threads": "pthread_create",
+    for name, calls in {
+        "process.fork_exit": ("fork", "start of the parent program"),
+        "process.vfork_exit": ("vfork", "start of the parent program"),
+        "thread.create_join": ("pthread_create",),
+        "malloc.threads": ("pthread_create",),
     }.items():
-        (result,) = results[name]
-        assert result["status"] == "failed"
-        assert result["reason"].startswith(f"{call}: EAGAIN")
+        for result in results[name]:
+            assert result["status"] == "failed"
+            assert result["reason"].startswith(tuple(f"{call}: EAGAIN" for call in calls))
         assert f"micro: {name}" in done.stderr
 
 
@@ -114,11 +114,11 @@ def test_forbidden_system_calls(call: str, failing: str, others: list[str], micr
     for name in others:
         assert has_number(results[name]), name
     assert not has_number(results[failing])
-    (result,) = results[failing]
-    assert result["reason"].startswith(f"{call}: EPERM")
-    assert done.returncode == (1 if result["status"] == "failed" else 0)
-    if result["status"] == "failed":
-        assert f"micro: {failing} failed: {call}: EPERM" in done.stderr
+    for result in results[failing]:
+        assert result["reason"].startswith(f"{call}: EPERM")
+    failed = any(result["status"] == "failed" for result in results[failing])
+    assert done.returncode == (1 if failed else 0)
+    assert failed == (f"micro: {failing}" in done.stderr)
 
 
 def test_a_forbidden_vfork_stops_no_worker(micro: Micro) -> None:

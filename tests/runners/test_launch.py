@@ -211,6 +211,15 @@ def test_a_worker_that_cannot_start(launcher: Launcher, monkeypatch: pytest.Monk
     assert answer.error.startswith("worker ended with exit code ")
 
 
+def test_a_system_that_starts_no_process(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    answer = launcher.visit(order("Plain"))
+    assert answer.lines == []
+    assert answer.error == "no worker could be started: No such file or directory"
+
+
 def test_a_signal_without_a_name_is_told_by_its_number() -> None:
     assert launch._signal_name(signal.SIGKILL) == "SIGKILL"
     assert launch._signal_name(60) == "signal 60"

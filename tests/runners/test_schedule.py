@@ -544,6 +544,10 @@ def test_a_visit_keeps_what_plainer_ways_would_have_given() -> None:
     assert visit.plain_s == pytest.approx(900e-9)
     assert visit.minimum_s == pytest.approx(11e-9)
     assert visit.lowest_s == result.minimum_s == pytest.approx(10e-9)
+    own_clock = replace(JOBS[0], clock_bound_up_to=0)
+    result = only(measure(Machine({"a": uneven}), own_clock, known=CLEAN))
+    assert result.value_s == pytest.approx(44e-9)
+    assert result.minimum_s == pytest.approx(11e-9)
 
 
 def test_a_job_whose_turn_never_came_says_why() -> None:
