@@ -13,7 +13,7 @@ _ONE_IMAGE = Choice(_IMAGES.values, usual=("dynamic",), quick=("dynamic",))
 _PROGRAMS = Choice(("static", "dynamic"), usual=("static", "dynamic"), quick=("dynamic",))
 _ALIVE = Axis(
     "live_children",
-    powers_of_two(1, 1 << 12),
+    powers_of_two(1, 1 << 11),
     quick=(1, 16, 128, 1024),
     rigorous=powers_of_two(1, 1 << 15),
 )

@@ -45,6 +45,7 @@ class Plain:
         return array.array("q", row * slices)
 
     def trace(self, n: int) -> array.array[int]:
+        assert 1 <= n <= self.max_batch
         self.diary.append(("trace", n))
         return array.array("q", [self.OP_NS] * n)
 
@@ -135,6 +136,19 @@ class Tell(Plain):
     def run(self, n: int) -> int:
         found = {"environ": dict(os.environ), "modules": sorted(sys.modules), "cwd": os.getcwd()}
         raise RuntimeError(json.dumps(found))
+
+
+made: list[Plain] = []
+
+
+class Scarce(Plain):
+    """The system holds two of them."""
+
+    def __init__(self) -> None:
+        if len(made) == 2:
+            raise OSError(24, "too many of them")
+        super().__init__()
+        made.append(self)
 
 
 class CleanOnLast(Plain):

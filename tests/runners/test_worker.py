@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_kernels import CLEAN, DIRTY, RATIO, Plain
+from fake_kernels import CLEAN, DIRTY, RATIO, Plain, made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -233,6 +233,16 @@ def test_all_cpus_are_tried_in_turn(pinned: list[list[int]]) -> None:
     assert pinned == [[5], [6], [4], [5]]
 
 
+def test_two_cpus_are_enough_to_choose_from(pinned: list[list[int]]) -> None:
+    assert measure(Sequenced(0, 0, 5), cpus=[4, 5])["cpu"] == 5
+    assert pinned == [[5]]
+
+
+def test_a_team_is_on_no_cpu_of_its_own(pinned: list[list[int]]) -> None:
+    assert measure(Sequenced(0), cpus=[])["cpu"] == -1
+    assert pinned == []
+
+
 def test_one_clean_slice_is_reason_to_stay(pinned: list[list[int]]) -> None:
     assert measure(Sequenced(0, 1, 0, 1, 0, 1, 0, 1, 0))["cpu"] == 4
     assert pinned == []
@@ -337,6 +347,7 @@ def test_a_batch_that_was_frozen_is_not_calibrated_again(visit: Visit) -> None:
         (105, [10, 100, 105], 105),
         (100, [10, 100], 100),
         (7, [7], 7),
+        (1, [1], 1),
         (0, [], 0),
     ],
 )
@@ -412,6 +423,35 @@ def test_a_failed_batch_is_told_in_its_own_words(visit: Visit) -> None:
     failed = worker.import_module("cyext.kernel").OperationFailed("open", 24, 19993)
     lines, _ = visit(Failing(failed), levels=(100,))
     assert lines[0] == {"failed": "open: EMFILE after 19993"}
+
+
+def test_every_level_of_a_team_is_a_team_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
+) -> None:
+    teams: list[Plain] = []
+
+    def make(order: Line, level: int, cpus: list[int]) -> Plain:
+        assert all(team.closed for team in teams)
+        teams.append(Plain())
+        return teams[-1]
+
+    lines: list[Line] = []
+    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+    monkeypatch.setattr(worker, "make", make)
+    worker.visit(plain_order(levels=(1, 2, 3), cpus=(4, 5)) | {"workers": "threads"})
+    assert [line.get("level") for line in lines] == [1, 2, 3, None]
+    assert [line["cpu"] for line in lines[:-1]] == [-1] * 3
+    assert all(team.closed and "grow" not in dict(team.diary) for team in teams)
+    # The members are pinned by the team.
+    assert pinned == []
+
+
+def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list[int]]) -> None:
+    order = plain_order(kernel="fake_kernels:Scarce") | {"workers": "threads"}
+    made.clear()
+    with pytest.raises(OSError, match="too many"):
+        worker.make(order, 3, [4, 5])
+    assert [kernel.closed for kernel in made] == [1, 1]
 
 
 def test_a_kernel_that_cannot_be_made_leaves_nothing_to_close(
