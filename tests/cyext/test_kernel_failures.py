@@ -16,7 +16,7 @@ from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.memory import Copy
 from cyext.process import ForkExit, VforkExit
 from cyext.thread import CreateJoin
-from discovered import CURVES, PROBES, each, kernel_class
+from discovered import CURVES, PROBES, each, kernel_class, make_one
 from held import Held, allow_descriptors, leave_descriptors, same_as
 from isolated import isolated
 
@@ -77,6 +77,22 @@ def test_a_failing_call_is_named(
             errno.EPERM,
             0,
         )
+
+    isolated(check)
+
+
+@each({name: probe for name, probe in PROBES.items() if probe not in IN_PROCESS.values()})
+@pytest.mark.parametrize("method", ["run", "trace", "sample"])
+def test_a_failure_in_a_program_that_does_the_work_is_named(
+    probe: Probe, method: str, forbid: Forbid
+) -> None:
+    def check() -> None:
+        forbid("wait")  # programs started from now on inherit this
+        kernel = make_one(probe)
+        call = {"run": kernel.run, "trace": kernel.trace, "sample": lambda n: kernel.sample(2, n)}
+        for _ in range(2):
+            with pytest.raises(OperationFailed, match=r"^(waitpid|execve): EPERM after [0-4]$"):
+                call[method](4)
 
     isolated(check)
 

@@ -197,6 +197,7 @@ def test_the_middle_round_belongs_to_neither_half(middle: float) -> None:
 )
 def test_two_modes_are_doubted_at_half_the_interval(step: float, doubt: str | None) -> None:
     assert find_doubt([1.0, 1.0 + step] * 5) == doubt
+    assert find_doubt([1e-6, 1e-6 * (1 + step)] * 5) == doubt
 
 
 @pytest.mark.parametrize(("width", "doubt"), [(0.078, None), (0.082, "rounds differ by 8%")])

@@ -401,6 +401,11 @@ def not_supported() -> Exception:
     [
         (OSError(24, "open: EMFILE after 19993"), "[Errno 24] open: EMFILE after 19993"),
         (ValueError("a batch holds 1 to 5"), "ValueError: a batch holds 1 to 5"),
+        # No path of the user's machine may end up in a stored session.
+        (
+            FileNotFoundError(2, "not there", "/home/mallory/x"),
+            "FileNotFoundError: not there (a file or directory that the probe needs)",
+        ),
         (MemoryError(), "MemoryError: "),
     ],
 )
