@@ -8,6 +8,7 @@ A kernel is one ``cdef class`` that extends `Kernel` and overrides some of these
 ``prepare(n)``      --      before a batch: make whatever n operations consume
 ``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
 ``restore(n)``      --      after a batch, also a failed one: undo what it left
+``facts()``         --      curves: numbers worth keeping beside the times at this level
 ``close()``         --      give everything back, then ``Kernel.close(self)``; may be called twice
 ==================  ======  ====================================================================
 
@@ -87,6 +88,10 @@ cdef class Kernel:
     def grow(self, uint64_t level):
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
         self.level = level
+
+    def facts(self):
+        """What else is known of this level, as numbers or texts by name: never a time."""
+        return {}
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return 0

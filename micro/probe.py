@@ -8,15 +8,16 @@ import importlib
 import itertools
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
 import micro.probes
-from runners.job import Job, Scalar, Workers
+from runners.job import Job, Promise, Scalar, Workers
 
 Effort = Literal["quick", "usual", "rigorous"]
+_NO_CALLS = Promise()
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Probe:
     slices: int = 15
     #: Measured by `--rigorous` and by name only.
     rigorous_only: bool = False
+    #: What `verify` counts; a function of parameters and level where it depends on them.
+    promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _NO_CALLS
 
     @property
     def family(self) -> str:
@@ -81,6 +84,10 @@ class Probe:
     def parameters(self) -> tuple[str, ...]:
         """Names that ``-p`` takes: the axis and the parameters."""
         return (*([self.axis.name] if self.axis else []), *self.params)
+
+    def promised(self, params: Mapping[str, Scalar], level: int | None) -> Promise:
+        """What one operation costs with these parameters at this level."""
+        return self.promise if isinstance(self.promise, Promise) else self.promise(params, level)
 
     def jobs(self, effort: Effort = "usual") -> list[Job]:
         """A job for each combination of the parameters that this effort asks for."""

@@ -11,6 +11,21 @@ Workers = Literal["single", "threads", "processes"]
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What one operation costs in system calls and page faults: what `verify` holds a probe to.
+
+    ``calls`` are counted in the timed loop, by Linux's names (``clone`` for fork and vfork,
+    ``wait4`` for waitpid); nothing else may happen there but what is ``tolerated``.
+    """
+
+    calls: Mapping[str, int] = field(default_factory=dict)
+    #: Calls that a C library or a started program makes now and then (locks, start-up).
+    tolerated: frozenset[str] = frozenset()
+    #: Page faults of the calling process, or None where they are not promised.
+    page_faults: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """A probe with its parameters, ready to run in a worker of its own.
 

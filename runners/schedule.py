@@ -78,6 +78,7 @@ class _Point:
     batch: int = 0
     raw: list[_Raw] = field(default_factory=list)
     traced_ns: list[int] = field(default_factory=list)
+    facts: Mapping[str, Scalar] = field(default_factory=dict)
     _visits: list[Visit] = field(default_factory=list)
     _clean: Clean | None = None
 
@@ -327,6 +328,7 @@ class Scheduler:
                 _Raw(self.round, line["cpu"], line["batch"], slices, line["noise"], wanted)
             )
             point.traced_ns.extend(line["trace"])
+            point.facts = line.get("facts", {})
             self._remember(line["cpu"], slices)
 
     def _remember(self, cpu: int, slices: Slices) -> None:
@@ -415,6 +417,7 @@ class Scheduler:
             percentiles_s=percentiles(traced_s) if len(traced_s) else None,
             bytes_per_op=job.bytes_at(point.level),
             batch=point.batch,
+            facts=point.facts,
             visits=list(visits),
         )
 

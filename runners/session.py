@@ -50,6 +50,8 @@ class Result:
     percentiles_s: Mapping[str, float] | None = None
     bytes_per_op: int | None = None
     batch: int = 0
+    #: What the kernel tells of itself at this point, beside times.
+    facts: Mapping[str, Scalar] = field(default_factory=dict)
     visits: list[Visit] = field(default_factory=list)
 
     @property

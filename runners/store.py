@@ -71,6 +71,8 @@ def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:
         "micro_lowest_s": result.minimum_s,
     }
     point |= {key: value for key, value in optional.items() if value is not None}
+    if result.facts:
+        point["micro_facts"] = json.dumps(dict(result.facts))
     for name, value in (result.percentiles_s or {}).items():
         point[f"micro_{name}_s"] = value
     shared = {**common, **_metadata(point)}
@@ -246,6 +248,7 @@ def _result(benchmark: pyperf.Benchmark) -> Result:
         percentiles_s=traced or None,
         bytes_per_op=_optional_count(point.get("micro_bytes_per_op")),
         batch=_count(point["micro_batch"]),
+        facts=_params(json.loads(point.get("micro_facts", "{}"))),
         visits=[_visit(run) for run in benchmark.get_runs()],
     )
 

@@ -3,7 +3,7 @@
 ORDER is a JSON object (see `runners.launch.Order`); the answer is one JSON object a line, each
 written as soon as it is known, so that a crash keeps what was measured:
 
-``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise"}``
+``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}``
     one point; ``slices`` holds five integers a slice, as `cyext.kernel.Kernel.sample` gives them;
 ``{"limit": {"reached", "reason"}}``
     the system would not grow further;
@@ -260,7 +260,8 @@ def visit(order: "dict[str, Any]") -> None:
             )
             op_ns = min(point["slices"][::5]) / batch
             traced = trace(kernel, order, clock_ns, op_ns) if single else []
-            emit(level=reached, clock_ns=clock_ns, trace=traced, noise=noise.since(), **point)
+            measured = point | {"trace": traced, "noise": noise.since(), "facts": kernel.facts()}
+            emit(level=reached, clock_ns=clock_ns, **measured)
             if limit is not None:
                 emit(limit=limit)
                 break

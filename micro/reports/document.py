@@ -30,6 +30,7 @@ def _result(result: Result) -> dict[str, Any]:
         "min": result.minimum_s,
         "percentiles": dict(result.percentiles_s) if result.percentiles_s else None,
         "bytes_per_op": result.bytes_per_op,
+        "facts": dict(result.facts),
         "status": result.status,
         "reason": result.reason,
     }

@@ -30,6 +30,9 @@ class Plain:
         self.diary.append(("grow", level))
         self.level = level
 
+    def facts(self) -> dict[str, int]:
+        return {"held": self.level}
+
     def run(self, n: int) -> int:
         assert 1 <= n <= self.max_batch
         self.diary.append(("run", n))

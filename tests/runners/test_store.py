@@ -66,6 +66,7 @@ def session() -> Session:
             quartiles_s=(x * 0.95e-8, x * 1.05e-8),
             percentiles_s={"p50": x * 1e-8, "p99.9": x * 2e-8, "max": x * 3e-8},
             bytes_per_op=x,
+            facts={"kernel_bytes": x, "kind": "fast"},
             batch=1000 // x,
             visits=visits(x * 1e-8),
         )
@@ -158,6 +159,7 @@ MEASURED = st.builds(
     percentiles_s=st.none() | NAMED,
     bytes_per_op=st.none() | COUNT,
     batch=COUNT,
+    facts=PARAMS,
     visits=st.lists(VISIT, min_size=1, max_size=4),
 )
 UNMEASURED = st.builds(

@@ -317,7 +317,9 @@ def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
         ("grow", 100),
         ("grow", 1000),
     ]
-    assert set(lines[0]) == {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise"}
+    keys = {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}
+    assert set(lines[0]) == keys
+    assert [line["facts"] for line in lines[:3]] == [{"held": x} for x in (10, 100, 1000)]
     assert lines[0]["batch"] == 300
     assert len(lines[0]["trace"]) == 200
     assert lines[-1] == {"done": True}
