@@ -14,6 +14,15 @@ cdef extern from "sentinel.h" nogil:
     void micro_sense(micro_sense_t *out)
 
 
+cdef extern from "os/mark.h" nogil:
+    enum:
+        MICRO_LOOP_BEGINS
+        MICRO_LOOP_ENDS
+        MICRO_ARMED
+        MICRO_DISARMED
+    void micro_mark(int place)
+
+
 cdef struct Slice:
     int64_t elapsed_ns
     micro_sense_t before
@@ -26,6 +35,7 @@ cdef class Kernel:
     cdef const char *failed_call
     cdef uint64_t failed_after
     cdef micro_sense_t last_sense
+    cdef bint marks
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil
     cdef int64_t loop(self, uint64_t n) noexcept nogil

@@ -40,6 +40,8 @@ cdef extern from *:
 # comes and goes in milliseconds.
 cdef int64_t SHARED_SENSE_NS = 20_000
 
+cdef bint marking = False
+
 COMPILER = MICRO_COMPILER.decode()
 COMPILER_FLAGS = MICRO_FLAGS_USED.decode()
 
@@ -80,6 +82,7 @@ cdef class Kernel:
         self.level = 0
         self.max_batch = INT64_MAX
         self.failed_call = NULL
+        self.marks = marking
         memset(&self.last_sense, 0, sizeof(self.last_sense))
 
     def __init__(self):
@@ -120,9 +123,14 @@ cdef class Kernel:
         return error
 
     cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
-        cdef int64_t start = micro_now_ns()
-        cdef int64_t status = self.loop(n)
+        cdef int64_t start, status
+        if self.marks:
+            micro_mark(MICRO_LOOP_BEGINS)
+        start = micro_now_ns()
+        status = self.loop(n)
         elapsed_ns[0] = micro_now_ns() - start
+        if self.marks:
+            micro_mark(MICRO_LOOP_ENDS)
         return status
 
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
@@ -221,7 +229,10 @@ cdef class Kernel:
 
 
 cdef class TimedKernel(Kernel):
-    """A kernel whose start and end lie in different threads or processes: it times itself."""
+    """A kernel whose start and end lie in different threads or processes: it times itself.
+
+    Where it has ``marks`` set, it also marks its loop (`os/mark.h`), in the thread that runs it.
+    """
 
     cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
         return self.fail(b"timed_loop", 38, 0)  # ENOSYS
@@ -270,6 +281,17 @@ def clock_cost(reads=2000):
         for _i in range(total):
             end = micro_now_ns()
     return <double>(end - start) / <double>total
+
+
+def mark_loops():
+    """From now on, kernels of this process mark where their loops begin and end, for a tracer."""
+    global marking
+    marking = True
+
+
+def mark_armed(armed):
+    """Mark from where to where a tracer may make calls fail."""
+    micro_mark(MICRO_ARMED if armed else MICRO_DISARMED)
 
 
 def die_with_parent():

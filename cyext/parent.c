@@ -2,22 +2,27 @@
  *     parent OPERATION PROGRAM
  * End of file ends it, and with it all its children. */
 #include "parent.h"
+#include "os/mark.h"
 #include "sentinel.h"
 
 static micro_parent_t parent;
 
-static int64_t batch(const micro_operation_t *operation, uint64_t n, int senses,
+static int64_t batch(const micro_operation_t *operation, uint64_t n, uint64_t command,
                      micro_reply_t *reply)
 {
     micro_sense_t before = {0, 0, 0}, after = {0, 0, 0};
     int64_t status = operation->prepare ? operation->prepare(&parent, n) : 0;
     if (status == 0) {
-        if (senses)
+        if (command == MICRO_SLICE)
             micro_sense(&before);
+        if (command & MICRO_MARKED)
+            micro_mark(MICRO_LOOP_BEGINS);
         const int64_t start = micro_now_ns();
         status = operation->loop(&parent, n, &reply->after);
         reply->elapsed_ns = micro_now_ns() - start;
-        if (senses)
+        if (command & MICRO_MARKED)
+            micro_mark(MICRO_LOOP_ENDS);
+        if (command == MICRO_SLICE)
             micro_sense(&after);
     }
     const int64_t undone = operation->restore ? operation->restore(&parent, n) : 0;
@@ -44,7 +49,7 @@ int main(int argc, char **argv)
         if (request.command == MICRO_GROW)
             reply.status = micro_parent_grow(&parent, request.argument);
         else
-            reply.status = batch(operation, request.argument, request.command == MICRO_SLICE, &reply);
+            reply.status = batch(operation, request.argument, request.command, &reply);
         reply.reached = parent.held;
         if (parent.call)
             strncpy(reply.call, parent.call, sizeof reply.call - 1);

@@ -283,6 +283,7 @@ typedef struct {
     char call[32];
 } micro_reply_t;
 
-enum { MICRO_GROW, MICRO_BATCH, MICRO_SLICE };
+/* MICRO_MARKED is added to a command whose loop is to be marked for a tracer. */
+enum { MICRO_GROW, MICRO_BATCH, MICRO_SLICE, MICRO_MARKED = 8 };
 
 #endif

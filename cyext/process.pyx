@@ -8,7 +8,8 @@ from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close, read, write
 
-from cyext.kernel cimport Kernel, Slice, TimedKernel, micro_now_ns
+from cyext.kernel cimport (
+    Kernel, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, TimedKernel, micro_mark, micro_now_ns)
 
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.memory import available_bytes
@@ -37,6 +38,7 @@ cdef extern from "parent.h" nogil:
         MICRO_GROW
         MICRO_BATCH
         MICRO_SLICE
+        MICRO_MARKED
         MICRO_HAS_VFORK
     const micro_operation_t *micro_operation(const char *name)
     int64_t micro_parent_open(micro_parent_t *parent, const char *program)
@@ -230,14 +232,19 @@ cdef class Parent(TimedKernel):
         cdef int64_t status
         cdef uint64_t done = 0
         if not self.opened:
-            return self.ask(MICRO_BATCH, n)
+            return self.ask(MICRO_BATCH | (MICRO_MARKED if self.marks else 0), n)
         status = self.operation.loop(&self.parent, n, &done)
         return self.outcome(status, done)
 
     cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
-        cdef int64_t start = micro_now_ns()
-        cdef int64_t status = self.loop(n)
+        cdef int64_t start, status
+        if self.marks and self.opened:
+            micro_mark(MICRO_LOOP_BEGINS)
+        start = micro_now_ns()
+        status = self.loop(n)
         elapsed_ns[0] = micro_now_ns() - start if self.opened else self.reply.elapsed_ns
+        if self.marks and self.opened:
+            micro_mark(MICRO_LOOP_ENDS)
         return status
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:

@@ -6,6 +6,7 @@ a worker has crashed. Without it, files go to the system's temporary directory.
 
 import contextlib
 import os
+import time
 
 
 class ScratchFile:
@@ -13,7 +14,7 @@ class ScratchFile:
 
     def __init__(self, size_bytes: int = 0) -> None:
         self.directory = os.environ.get("MICRO_SCRATCH") or os.environ.get("TMPDIR") or "/tmp"
-        self.name = b"micro-%d-%s" % (os.getpid(), os.urandom(6).hex().encode())
+        self.name = b"micro-%d-%x" % (os.getpid(), time.monotonic_ns())
         self._path = os.path.join(os.fsencode(self.directory), self.name)
         self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -24,6 +25,8 @@ class ScratchFile:
 
     def remove(self) -> None:
         """Close and delete the file."""
-        os.close(self.fd)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+        try:
+            os.close(self.fd)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)

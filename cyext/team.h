@@ -27,6 +27,7 @@
 
 #define MICRO_TEAM_MAX 4096
 #define MICRO_SPINS 256   /* before a waiting member lets others on its CPU run */
+#define MICRO_TRIES 100   /* of a call on our own pipe, which fails for a passing reason only */
 #define MICRO_ROLL_CALL_MS 250   /* how often a long slice is asked whether all its members live */
 
 enum { MICRO_PREPARE, MICRO_LOOP, MICRO_RESTORE };
@@ -85,15 +86,26 @@ static unsigned micro_team_leaders(const micro_team_t *team)
     return cpus < team->count ? cpus : team->count;
 }
 
+/* One token in or out. The others would wait for ever for a member that gave up at a passing error. */
+static int micro_token_passes(int writing, int fd)
+{
+    char token = 't';
+    for (int tries = 0; tries < MICRO_TRIES; tries++) {
+        const ssize_t moved = writing ? write(fd, &token, 1) : read(fd, &token, 1);
+        if (moved >= 0)
+            return moved == 1;
+    }
+    return 0;
+}
+
 static void micro_member(micro_team_t *team, unsigned index)
 {
     micro_shared_t *shared = team->shared;
     micro_member_t *me = &shared->members[index];
     const int leads = index < micro_team_leaders(team);
-    char token;
     if (team->cpu_count)
         micro_pin(team->cpus[index % team->cpu_count]);
-    while (read(team->go[0], &token, 1) == 1) {
+    while (micro_token_passes(0, team->go[0])) {
         const uint64_t n = shared->n;
         if (n == 0)
             return;
@@ -112,7 +124,7 @@ static void micro_member(micro_team_t *team, unsigned index)
         const int64_t undone = team->step(team->kernels[index], MICRO_RESTORE, n, me);
         if (me->status == 0)
             me->status = undone;
-        if (write(team->done[1], &token, 1) != 1)
+        if (!micro_token_passes(1, team->done[1]))
             return;
     }
 }

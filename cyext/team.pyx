@@ -5,7 +5,8 @@ import os
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from cyext.kernel cimport Kernel, Slice, TimedKernel, micro_sense_t
+from cyext.kernel cimport (
+    Kernel, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, TimedKernel, micro_mark, micro_sense_t)
 
 from cyext.kernel import OperationFailed
 
@@ -43,7 +44,11 @@ cdef int64_t step(void *kernel, int which, uint64_t n, micro_member_t *member) n
         (<Kernel>kernel).failed_call = NULL  # nobody asked a member for its last failure
         status = (<Kernel>kernel).prepare(n)
     elif which == MICRO_LOOP:
+        if (<Kernel>kernel).marks:
+            micro_mark(MICRO_LOOP_BEGINS)
         status = (<Kernel>kernel).loop(n)
+        if (<Kernel>kernel).marks:
+            micro_mark(MICRO_LOOP_ENDS)
     else:
         status = (<Kernel>kernel).restore(n)
     if status:

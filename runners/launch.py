@@ -19,6 +19,7 @@ from typing import Any
 from runners.job import Job
 
 WORKER = Path(__file__).with_name("worker.py")
+WITNESS = Path(__file__).with_name("witness.py")
 # The worker's words should fit into the pipe: they are read when it has ended, so that nobody but
 # the probe runs while it measures. One look a second keeps a longer answer from blocking it.
 PIPE_BYTES = 1 << 20
@@ -141,15 +142,19 @@ class Launcher:
         }
         return self._run(json.dumps({"survey": survey}))
 
-    def _run(self, order: str) -> Answer:
+    def witness(self, order: Mapping[str, Any]) -> Answer:
+        """What a witness tells, untraced; see `runners.witness`."""
+        return self._run(json.dumps(order), WITNESS)
+
+    def _run(self, order: str, program: Path = WORKER) -> Answer:
         order = order[:-1] + f', "parent": {os.getpid()}}}'
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(WORKER), order],
+                [sys.executable, "-I", "-S", str(program), order],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=None if sys.flags.dev_mode else subprocess.DEVNULL,
-                env=self._environment(),
+                env=self.environment(),
                 cwd="/",
                 process_group=0,
             )
@@ -181,7 +186,8 @@ class Launcher:
             assert process.stdout is not None
             process.stdout.close()
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """The variables that a worker is started with."""
         kept = {
             name: value
             for name, value in os.environ.items()

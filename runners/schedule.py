@@ -16,6 +16,7 @@ from runners.job import Job, Scalar
 from runners.launch import Answer, Order
 from runners.sentinel import Clean, Slices
 from runners.session import Curve, Result, Session, Status, Visit
+from runners.survey import Survey, survey
 
 NEIGHBOUR = "neighbour on the core"
 #: Clean slices without which a visit does not count, and the share of those wanted.
@@ -30,13 +31,10 @@ MOST_VISITS = 3
 _TICK_NS = 10_000_000
 
 
-class Launch(Protocol):
+class Launch(Survey, Protocol):
     """What the scheduler needs of `runners.launch.Launcher`; tests script it."""
 
     def visit(self, order: Order) -> Answer: ...  # noqa: D102
-    def survey(  # noqa: D102
-        self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int
-    ) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -222,26 +220,14 @@ class Scheduler:
 
     def survey(self) -> None:
         """Find the clean level, the best clock, and which of our CPUs slow each other."""
-        pairs = neighbours(self.cpus)
-        answer = self._timed(lambda: self.launch.survey(self.cpus, pairs, 500))
-        alone = {}
-        for line in answer.lines:
-            if "senses" in line:
-                senses_ns = np.asarray(line["senses"], dtype=np.float64).reshape(-1, 2)
-                alone[line["cpu"]] = senses_ns
-                self._senses_ns.append(senses_ns)
-        self._learn()
-        if self.clean is None:
-            return
-        for cpu, senses_ns in alone.items():
-            self._clean_share[cpu] = _near(senses_ns, self.clean)
-        for line in answer.lines:
-            if "pair" not in line:
-                continue
-            together = float(Slices.from_table(line["slices"]).clean(self.clean).mean())
-            first, second = line["pair"]
-            if together < 0.02 and min(self._clean_share[first], self._clean_share[second]) > 0.3:
-                self.shared_cores.append((first, second))
+        started = self.clock()
+        found = survey(self.launch, self.cpus, self._known)
+        self.measuring_s += self.clock() - started
+        self._senses_ns.extend(found.senses_ns)
+        self.shared_cores = list(found.shared_cores)
+        self._clean_share.update(found.clean_share)
+        if not sentinel.same(found.clean, self.clean):
+            self.clean = found.clean
 
     @property
     def _anything(self) -> bool:
@@ -431,16 +417,3 @@ class Scheduler:
         if job.workers != "single":
             return f"neighbour on a core, or two of ours on one ({clean / max(total, 1):.0%} clean)"
         return f"{NEIGHBOUR} ({clean / max(total, 1):.0%} of slices clean)"
-
-
-def neighbours(cpus: Sequence[int], most: int = 8) -> list[tuple[int, int]]:
-    """Pairs of CPUs that are likely siblings: next to each other, or half the machine apart."""
-    half = len(cpus) // 2
-    pairs = {(cpus[i], cpus[i + 1]) for i in range(0, len(cpus) - 1, 2)}
-    pairs |= {(cpus[i], cpus[i + half]) for i in range(half)} if half else set()
-    return sorted(pairs)[:most]
-
-
-def _near(senses_ns: sentinel.Floats, clean: Clean) -> float:
-    ratios = senses_ns[:, 1] / np.maximum(senses_ns[:, 0], 1.0)
-    return float((np.abs(ratios / clean.ratio - 1) <= sentinel.TOLERANCE).mean())

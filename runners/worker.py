@@ -270,9 +270,17 @@ def visit(order: "dict[str, Any]") -> None:
     except Exception as error:
         emit(failed=reason_of(error))
     finally:
+        put_away(kernel)
+    emit(done=True)
+
+
+def put_away(kernel: "Any") -> None:
+    """Close a kernel, if there is one; say so where it could not give everything back."""
+    try:
         if kernel is not None:
             kernel.close()
-    emit(done=True)
+    except Exception as error:
+        emit(failed=f"giving back what it held: {reason_of(error)}")
 
 
 def survey(order: "dict[str, Any]") -> None:

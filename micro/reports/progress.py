@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rich.progress import BarColumn, Progress, TextColumn
@@ -53,6 +53,30 @@ def _left(step: Step) -> str:
     if step.seconds_left >= 1e8:
         return "…"
     return f"{step.seconds_left:.0f} s left"
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal for ``total`` steps: call it with the name of each that begins."""
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield lambda _: None
+        return
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        console=out,
+        auto_refresh=False,
+        transient=True,
+    )
+    task = progress.add_task("", total=total, completed=-1)
+
+    def step(name: str) -> None:
+        progress.update(task, advance=1, description=f"{name:<30.30}")
+        progress.refresh()
+
+    with progress:
+        yield step
 
 
 @contextmanager

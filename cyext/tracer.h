@@ -1,0 +1,264 @@
+/* Count the system calls of a command between two marks, and make chosen ones fail (Linux, ptrace).
+ *
+ * The command marks places by prctl(MICRO_MARK, place): a call that does nothing and returns EINVAL.
+ * Counted are the calls between LOOP_BEGINS and LOOP_ENDS of the thread that sets the marks and of
+ * the children it makes meanwhile; a fault goes to the k-th call of one number since ARMED.
+ */
+#ifndef MICRO_TRACER_H
+#define MICRO_TRACER_H
+
+#include <stdint.h>
+
+#include "os/mark.h"
+
+#define MICRO_CALLS_MAX 1024
+
+typedef struct {
+    int64_t in_loop[MICRO_CALLS_MAX];    /* calls of each number between the loop's marks */
+    int64_t armed[MICRO_CALLS_MAX];      /* calls of each number since ARMED */
+    int fault_call, fault_errno;         /* call number to fail (-1: none) and with what */
+    int64_t fault_at;                    /* the how-manieth, from 1 */
+    int fault_done;                      /* it was injected */
+    int fault_in_loop;                   /* ... between the loop's marks */
+    int wait_status;                     /* of the command, as waitpid gives it */
+    int left_over;                       /* processes that outlived the command and were killed */
+} micro_trace_t;
+
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+#define MICRO_HAS_TRACER 1
+
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct {
+    pid_t id;
+    int64_t number;   /* of the call it is in, -1 outside */
+    int in_loop;      /* between the loop's marks; children inherit it */
+    int counted;      /* the call it is in was counted in the loop */
+    int known;        /* its maker's event has come: what it inherits is settled */
+    int held;         /* it stopped before that and waits */
+    int failing;      /* it is being replaced by a fault */
+} micro_tracee_t;
+
+/* What PTRACE_GET_SYSCALL_INFO (Linux 5.3) fills in; libcs name its struct differently or not at all. */
+#define MICRO_GET_SYSCALL_INFO 0x420e
+enum { MICRO_AT_ENTRY = 1, MICRO_AT_EXIT = 2 };
+typedef struct {
+    uint8_t op, pad[3];
+    uint32_t arch;
+    uint64_t instruction_pointer, stack_pointer;
+    union {
+        struct { uint64_t number, arguments[6]; } entry;
+        struct { int64_t result; uint8_t is_error; } exit;
+    };
+} micro_call_info_t;
+
+/* The kernel's own notes that a call is to be started again after a signal: no call of the program. */
+static int micro_is_restart(int64_t result)
+{
+    return result <= -512 && result >= -516;
+}
+
+/* At a call's entry: let it be no call at all. */
+static void micro_skip_call(pid_t id)
+{
+#if defined(__x86_64__)
+    ptrace(PTRACE_POKEUSER, id, (void *)offsetof(struct user_regs_struct, orig_rax), (void *)-1L);
+#else
+    int none = -1;
+    struct iovec io = {&none, sizeof none};
+    ptrace(PTRACE_SETREGSET, id, (void *)NT_ARM_SYSTEM_CALL, &io);
+#endif
+}
+
+/* At its exit: what it returned. */
+static void micro_set_result(pid_t id, int64_t result)
+{
+#if defined(__x86_64__)
+    ptrace(PTRACE_POKEUSER, id, (void *)offsetof(struct user_regs_struct, rax), (void *)result);
+#else
+    struct user_regs_struct regs;
+    struct iovec io = {&regs, sizeof regs};
+    if (ptrace(PTRACE_GETREGSET, id, (void *)NT_PRSTATUS, &io) == 0) {
+        regs.regs[0] = (uint64_t)result;
+        ptrace(PTRACE_SETREGSET, id, (void *)NT_PRSTATUS, &io);
+    }
+#endif
+}
+
+static micro_tracee_t *micro_tracee(micro_tracee_t **all, size_t *count, pid_t id)
+{
+    for (size_t i = 0; i < *count; i++)
+        if ((*all)[i].id == id)
+            return &(*all)[i];
+    for (size_t i = 0; i < *count; i++)
+        if ((*all)[i].id == 0) {
+            (*all)[i] = (micro_tracee_t){.id = id, .number = -1};
+            return &(*all)[i];
+        }
+    micro_tracee_t *grown = realloc(*all, (*count + 64) * sizeof **all);
+    if (!grown)
+        return NULL;
+    memset(grown + *count, 0, 64 * sizeof *grown);
+    *all = grown;
+    *count += 64;
+    return micro_tracee(all, count, id);
+}
+
+static void micro_at_entry(micro_tracee_t *one, const micro_call_info_t *call, int *armed,
+                           micro_trace_t *trace)
+{
+    const uint64_t number = call->entry.number, *arguments = call->entry.arguments;
+    if (number >= MICRO_CALLS_MAX)
+        return;
+    if (number == SYS_prctl && arguments[0] == MICRO_MARK) {
+        if (arguments[1] == MICRO_LOOP_BEGINS || arguments[1] == MICRO_LOOP_ENDS)
+            one->in_loop = arguments[1] == MICRO_LOOP_BEGINS;
+        else
+            *armed = arguments[1] == MICRO_ARMED;
+        return;
+    }
+    one->number = (int64_t)number;
+    one->counted = one->in_loop;
+    trace->in_loop[number] += one->in_loop;
+    trace->armed[number] += *armed;
+    if (*armed && (int)number == trace->fault_call && trace->armed[number] == trace->fault_at
+        && !trace->fault_done) {
+        trace->fault_done = 1;
+        trace->fault_in_loop = one->in_loop;
+        one->failing = 1;
+        micro_skip_call(one->id);
+    }
+}
+
+static int micro_is_birth(int event)
+{
+    return event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE;
+}
+
+/* Run a command under the tracer, its standard output on `output`. 0, or -errno where tracing is not
+ * possible. A command that takes longer than `seconds` dies of SIGALRM. */
+static int micro_trace(char *const argv[], char *const envp[], int output, unsigned seconds,
+                       micro_trace_t *trace)
+{
+    const pid_t leader = fork();
+    if (leader < 0)
+        return -errno;
+    if (leader == 0) {
+        setpgid(0, 0);
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+            _exit(126);
+        dup2(output, 1);
+        alarm(seconds);
+        raise(SIGSTOP);
+        execve(argv[0], argv, envp);
+        _exit(127);
+    }
+    int status;
+    if (waitpid(leader, &status, 0) != leader || !WIFSTOPPED(status))
+        return -EPERM;
+    if (ptrace(PTRACE_SETOPTIONS, leader, NULL,
+               (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK
+                              | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)) != 0) {
+        const int error = errno;
+        kill(leader, SIGKILL);
+        waitpid(leader, &status, 0);
+        return -error;
+    }
+    micro_tracee_t *tracees = NULL;
+    size_t count = 0;
+    int armed = 0, leader_done = 0, failed = 0;
+    micro_tracee_t *first = micro_tracee(&tracees, &count, leader);
+    if (first)
+        first->known = 1;
+    ptrace(PTRACE_SYSCALL, leader, NULL, NULL);
+    for (;;) {
+        const pid_t id = waitpid(-1, &status, __WALL);
+        if (id < 0) {
+            if (errno == EINTR) {
+                kill(-leader, SIGKILL);   /* somebody wants this to end */
+                continue;
+            }
+            break;   /* nobody left */
+        }
+        micro_tracee_t *one = micro_tracee(&tracees, &count, id);
+        if (!one)
+            break;
+        if (!WIFSTOPPED(status)) {
+            one->id = 0;
+            if (id == leader) {
+                trace->wait_status = status;
+                leader_done = 1;
+                kill(-leader, SIGKILL);
+            } else if (leader_done) {
+                trace->left_over++;
+            }
+            continue;
+        }
+        long deliver = 0;
+        const int stop = WSTOPSIG(status);
+        if (stop == (SIGTRAP | 0x80)) {
+            micro_call_info_t call;
+            const long got = ptrace((enum __ptrace_request)MICRO_GET_SYSCALL_INFO, id,
+                                    (void *)sizeof call, &call);
+            if (got <= 0) {
+                failed = errno ? errno : ENOSYS;
+                kill(-leader, SIGKILL);
+            } else if (call.op == MICRO_AT_ENTRY) {
+                micro_at_entry(one, &call, &armed, trace);
+            } else if (call.op == MICRO_AT_EXIT && one->number >= 0) {
+                if (one->failing) {
+                    micro_set_result(id, -trace->fault_errno);
+                } else if (micro_is_restart(call.exit.result)) {
+                    trace->in_loop[one->number] -= one->counted;
+                    trace->armed[one->number] -= armed;
+                }
+                one->number = -1;
+                one->failing = one->counted = 0;
+            }
+        } else if (stop == SIGTRAP && micro_is_birth(status >> 16)) {
+            unsigned long born = 0;
+            ptrace(PTRACE_GETEVENTMSG, id, NULL, &born);
+            const int in_loop = one->in_loop;
+            micro_tracee_t *child = micro_tracee(&tracees, &count, (pid_t)born);
+            if (child) {
+                child->known = 1;
+                child->in_loop = in_loop;
+                if (child->held) {
+                    child->held = 0;
+                    ptrace(PTRACE_SYSCALL, child->id, NULL, NULL);
+                }
+            }
+        } else if (!one->known) {
+            one->held = 1;
+            continue;
+        } else if (stop != SIGSTOP && stop != SIGTRAP) {
+            deliver = stop;
+        }
+        ptrace(PTRACE_SYSCALL, id, NULL, (void *)deliver);
+    }
+    free(tracees);
+    return -failed;
+}
+
+#else
+#define MICRO_HAS_TRACER 0
+static inline int micro_trace(char *const argv[], char *const envp[], int output, unsigned seconds,
+                              micro_trace_t *trace)
+{
+    (void)argv; (void)envp; (void)output; (void)seconds; (void)trace;
+    return -38;   /* ENOSYS */
+}
+#endif
+
+#endif

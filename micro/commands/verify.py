@@ -1,0 +1,123 @@
+"""Prove that probes measure what they say: system calls counted and made to fail, plain C loops."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
+from micro.probe import Probe, all_probes, select
+from micro.reports import console, say
+from micro.reports.checks import check_table, summary
+from micro.reports.progress import steps
+from runners import history
+from runners.environment import describe, usable_cpus
+from runners.job import Job
+from runners.launch import Launcher
+from runners.scratch import scratch_directory
+from runners.survey import survey
+from runners.verify.agreement import agreement, matching, reference
+from runners.verify.check import Bench, Check, Kind
+from runners.verify.faults import faults
+from runners.verify.linearity import linearity
+from runners.verify.receipts import receipts
+
+HELP = "prove that probes measure what they say"
+ORDER = 6
+
+KINDS: tuple[Kind, ...] = ("receipts", "faults", "linearity", "agreement")
+REFERENCES = Path(__file__).parents[2] / "tests" / "reference"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("names", nargs="*", metavar="NAME|GLOB", help="probes or families; or all")
+    parser.add_argument(
+        "--only", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=", ".join(KINDS)
+    )
+    parser.add_argument(
+        "--short", action="store_true", help="fewer faults, and only what no neighbour can disturb"
+    )
+    parser.add_argument(
+        "--references",
+        type=Path,
+        default=REFERENCES,
+        metavar="DIR",
+        help="folder of the plain C loops to compare with (default: those of the checkout)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the checks; exit code 1 on a defect."""
+    require_kernels()
+    probes = select(arguments.names) if arguments.names else list(all_probes())
+    if arguments.references != REFERENCES and not arguments.references.is_dir():
+        raise UsageError(f"--references {arguments.references}: is no directory")
+    kinds = [kind for kind in KINDS if kind in arguments.only]
+    if arguments.short:
+        kinds = [kind for kind in kinds if kind in ("receipts", "faults")]
+    with scratch_directory() as scratch:
+        bench = _bench(Launcher(scratch), timed=not {"linearity", "agreement"}.isdisjoint(kinds))
+        found: list[Check] = []
+        with steps(len(probes)) as step:
+            for probe in probes:
+                step(probe.name)
+                found.extend(_checks(bench, probe, kinds, arguments))
+    if arguments.json:
+        print(json.dumps({"schema": 1, "checks": [asdict(check) for check in found]}))
+    else:
+        out = console(stderr=False)
+        out.print(check_table(found))
+        out.print(summary(found))
+    defects = [check for check in found if check.verdict == "defect"]
+    for check in defects:
+        say(f"micro: defect: {check.benchmark}: {check.kind}: {check.detail}")
+    return EXIT_FAILED if defects else EXIT_OK
+
+
+def _bench(launcher: Launcher, timed: bool) -> Bench:
+    """The place for the checks; where time matters, with a clean level from a survey."""
+    cpus = usable_cpus()
+    known = history.known_clean(describe()) if timed else None
+    clean = survey(launcher, cpus, known).clean if timed else None
+    return Bench(launcher, tuple(cpus), clean)
+
+
+def _checks(
+    bench: Bench, probe: Probe, kinds: list[Kind], arguments: argparse.Namespace
+) -> Iterator[Check]:
+    every = probe.jobs("rigorous")
+    some = every if probe.rigorous_only else probe.jobs("quick")
+    for job in every if "receipts" in kinds else ():
+        level = level_for(probe)
+        yield receipts(bench, job, level, probe.promised(job.params, level))
+    for job in some if "faults" in kinds else ():
+        level = level_for(probe)
+        yield faults(bench, job, level, probe.promised(job.params, level), arguments.short)
+    for job in some if "linearity" in kinds else ():
+        yield linearity(bench, job, level_for(probe))
+    if "agreement" in kinds:
+        yield from _agreement(bench, probe, every, arguments.references)
+
+
+def _agreement(bench: Bench, probe: Probe, jobs: list[Job], folder: Path) -> Iterator[Check]:
+    wanted = reference(folder, probe.name)
+    if wanted is None:
+        return
+    match = matching(jobs, wanted)
+    if match is None:
+        raise UsageError(f"{wanted.source.name}: {probe.name} has no such parameters")
+    job, level = match
+    yield agreement(bench, job, level, wanted)
+
+
+def level_for(probe: Probe) -> int | None:
+    """A level that is quickly reached and yet not the smallest."""
+    if probe.axis is None:
+        return None
+    levels = probe.axis.quick
+    return levels[min(1, len(levels) - 1)]

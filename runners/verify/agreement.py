@@ -1,0 +1,163 @@
+"""Agreement: the probe costs what a plain C loop of the same operation costs.
+
+Such a loop is ``<probe>.c`` in the folder of references. Its first lines say how near it must come
+and with which parameters: ``agrees within 3 % at watched=1000``.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from runners.estimate import median_interval
+from runners.job import Job
+from runners.launch import Order
+from runners.sentinel import Slices
+from runners.verify.check import Bench, Check, Verdict, name_of, outcome
+
+BLOCKS = 15
+LEAST_BLOCKS = 6
+#: Tries, as a multiple of the blocks wanted.
+MOST_TRIES = 4
+LEAST_CLEAN = 5
+SLICES = 40
+TIME_LIMIT_S = 60
+_TERMS = re.compile(r"agrees within (\d+) %(?: at ([\w=., ]*\w))?")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A plain C program, how near the probe must come to it (a share), and its parameters."""
+
+    source: Path
+    within: float
+    given: Mapping[str, str]
+
+
+class CannotBuild(Exception):
+    """A reference could not be made into a program; the text says why."""
+
+
+def reference(folder: Path, probe: str) -> Reference | None:
+    """The reference of a probe; None where it has none. Raises `ValueError` without its terms."""
+    source = folder / f"{probe}.c"
+    if not source.is_file():
+        return None
+    terms = _TERMS.search(" ".join(source.read_text()[:1000].split()))
+    if terms is None:
+        raise ValueError(f"{source.name} does not say how near it must come")
+    pairs = (part.partition("=") for part in (terms[2] or "").split(",") if part.strip())
+    given = {key.strip(): value.strip() for key, _, value in pairs}
+    return Reference(source, int(terms[1]) / 100, given)
+
+
+def matching(jobs: Sequence[Job], wanted: Reference) -> tuple[Job, int | None] | None:
+    """The job and level that a reference is for, or None."""
+    for job in jobs:
+        params = {key: str(value) for key, value in job.params.items()}
+        rest = {key: value for key, value in wanted.given.items() if params.get(key) != value}
+        level = rest.pop(job.axis, None) if job.axis else None
+        if not rest:
+            return job, int(level) if level else None
+    return None
+
+
+def agreement(bench: Bench, job: Job, level: int | None, wanted: Reference) -> Check:
+    """The median ratio of probe and plain loop, run in turns, and its 95 % interval."""
+    benchmark = name_of(job, level)
+    with tempfile.TemporaryDirectory() as directory:
+        program = Path(directory) / "reference"
+        try:
+            _build(wanted.source, program, static=job.params.get("image") == "static")
+        except CannotBuild as reason:
+            return Check(benchmark, "agreement", "skipped", str(reason))
+        ratios = []
+        for ratio in _ratios(bench, job, level, program):
+            if isinstance(ratio, str):
+                return Check(benchmark, "agreement", "skipped", ratio)
+            ratios.append(ratio)
+    if len(ratios) < LEAST_BLOCKS:
+        said = f"only {len(ratios)} comparisons on a core of our own"
+        return Check(benchmark, "agreement", "unclear", said)
+    middle, (low, high) = median_interval(ratios)
+    said = (
+        f"probe/plain loop = {middle:.3f} ({low:.3f} to {high:.3f}), within {wanted.within:.0%} "
+        "asked"
+    )
+    data = {"ratio": middle, "low": low, "high": high, "within": wanted.within}
+    verdict: Verdict = "ok" if abs(middle - 1) <= wanted.within else "unclear"
+    if low > 1 + wanted.within or high < 1 - wanted.within:
+        verdict = "defect"
+    return Check(benchmark, "agreement", verdict, said, data)
+
+
+def _build(source: Path, program: Path, static: bool) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise CannotBuild("no C compiler here")
+    command = [compiler, "-O2", "-D_GNU_SOURCE", *(["-static"] if static else []), "-pthread"]
+    built = subprocess.run(
+        [*command, str(source), "-o", str(program)], capture_output=True, check=False
+    )
+    if built.returncode:
+        raise CannotBuild("the reference program does not compile here")
+
+
+def _ratios(bench: Bench, job: Job, level: int | None, program: Path) -> Iterator[float | str]:
+    """Ratios of medians, a block each; a text instead where there is nothing to compare."""
+    order = replace(Order(job, (level,), bench.cpus, trace=0), clean_ratio=_ratio_of(bench))
+    found = 0
+    for _ in range(MOST_TRIES * BLOCKS):
+        answer = bench.launcher.visit(order)
+        points = [line for line in answer.lines if "slices" in line]
+        if not points:
+            yield outcome(answer.lines) or answer.error or "no answer"
+            return
+        order = replace(order, batch={points[0]["level"]: points[0]["batch"]})
+        ours = _median(bench, points[0]["slices"])
+        theirs = _median(bench, _run(bench, program, job, points[0]["level"], points[0]["batch"]))
+        if ours and theirs:
+            found += 1
+            yield ours / theirs
+        if found == BLOCKS:
+            return
+
+
+def _ratio_of(bench: Bench) -> float | None:
+    return bench.clean.ratio if bench.clean else None
+
+
+def _median(bench: Bench, table: Sequence[int]) -> float | None:
+    """Nanoseconds of the middle clean slice, at the best clock; None where few were clean."""
+    if not table:
+        return None
+    slices = Slices.from_table(list(table))
+    good = slices.clean(bench.clean)
+    if good.sum() < LEAST_CLEAN:
+        return None
+    return float(np.median(slices.at_best_clock_ns(bench.clean)[good]))
+
+
+def _run(bench: Bench, program: Path, job: Job, level: int | None, n: int) -> list[int]:
+    settings = [f"{key}={value}" for key, value in job.params.items()]
+    if level is not None:
+        settings.append(f"level={level}")
+    command = [str(program), str(n), str(SLICES), str(bench.cpus[0]), *settings]
+    try:
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            timeout=TIME_LIMIT_S,
+            env=bench.launcher.environment(),
+        )
+    except subprocess.TimeoutExpired:
+        return []
+    return [int(word) for word in ended.stdout.split()] if ended.returncode == 0 else []

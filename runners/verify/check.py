@@ -1,0 +1,86 @@
+"""What a check says, and what all checks work with."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from runners.job import Job, benchmark_name
+from runners.launch import WITNESS, Launcher, Order, parse
+from runners.sentinel import Clean
+
+Kind = Literal["receipts", "faults", "linearity", "agreement"]
+#: "unclear" is neither right nor wrong: too little was measured on a core of our own.
+Verdict = Literal["ok", "defect", "skipped", "unclear"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of one check of one job at one level."""
+
+    benchmark: str
+    kind: Kind
+    verdict: Verdict
+    detail: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class CannotTrace(Exception):
+    """System calls cannot be counted here; the text says why."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where checks are done; ``seconds`` is the longest that one look may take."""
+
+    launcher: Launcher
+    cpus: tuple[int, ...]
+    clean: Clean | None
+    seconds: int = 15
+
+    def order(self, job: Job, level: int | None, **asked: object) -> dict[str, Any]:
+        """What a witness is told."""
+        encoded: dict[str, Any] = json.loads(Order(job, (level,), self.cpus).encode())
+        return encoded | asked
+
+    def traced(
+        self, job: Job, level: int | None, n: int, fault: tuple[str, int, int] | None = None
+    ) -> dict[str, Any]:
+        """One batch of n operations under the tracer: its record and the witness's ``lines``.
+
+        ``fault`` is (call, errno, k): the k-th such call fails. Raises `CannotTrace`.
+        """
+        try:
+            from cyext.tracer import trace  # noqa: PLC0415 - compiled code, and Linux only
+        except ImportError as error:
+            raise CannotTrace(str(error)) from None
+        order = json.dumps(self.order(job, level, count=n))
+        argv = [sys.executable, "-I", "-S", str(WITNESS), order]
+        # A file, not a pipe: nobody reads while the tracer holds this thread.
+        with tempfile.TemporaryFile() as answer:
+            try:
+                record: dict[str, Any] = trace(
+                    argv, self.launcher.environment(), answer.fileno(), self.seconds, fault
+                )
+            except OSError as error:
+                raise CannotTrace(error.strerror or str(error)) from None
+            answer.seek(0)
+            return record | {"lines": parse(answer.read())}
+
+
+def name_of(job: Job, level: int | None) -> str:
+    """What a check's row is called."""
+    return benchmark_name(job.name, job.params, job.axis, level)
+
+
+def outcome(lines: Sequence[Mapping[str, Any]]) -> str | None:
+    """A witness's own word why there is no number, or None."""
+    for line in lines:
+        for kind in ("skipped", "failed"):
+            if kind in line:
+                return f"{kind}: {line[kind]}"
+    return None

@@ -1,0 +1,128 @@
+"""Faults: whichever call of a probe fails, no wrong number comes out, and nothing is left."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runners.job import Job, Promise
+from runners.verify.calls import SYNONYMS, canonical
+from runners.verify.check import Bench, CannotTrace, Check, name_of, outcome
+
+#: Operations of the batch that is disturbed.
+OPERATIONS = 2
+#: What can go wrong with a call; the rest fail with EPERM and ENOSYS.
+ERRORS = {
+    "openat": ("EMFILE", "EINTR", "ENOMEM"),
+    "close": ("EINTR", "EIO"),
+    "read": ("EINTR", "EIO"),
+    "write": ("EINTR", "ENOSPC"),
+    "socket": ("EMFILE", "ENOMEM", "EPERM"),
+    "bind": ("EADDRINUSE", "EPERM"),
+    "connect": ("EADDRNOTAVAIL", "EINTR", "EPERM"),
+    "accept": ("EMFILE", "EINTR", "ECONNABORTED"),
+    "mmap": ("ENOMEM", "EPERM"),
+    "munmap": ("ENOMEM",),
+    "mprotect": ("ENOMEM",),
+    "clone": ("EAGAIN", "ENOMEM", "EPERM"),
+    "wait4": ("EINTR", "ECHILD"),
+    "poll": ("EINTR", "ENOMEM"),
+    "select": ("EINTR", "ENOMEM"),
+    "epoll_wait": ("EINTR", "EBADF"),
+    "epoll_create1": ("EMFILE", "ENOSYS"),
+    "epoll_ctl": ("ENOMEM", "ENOSPC"),
+    "pipe": ("EMFILE",),
+    "execve": ("ENOMEM", "EPERM"),
+    "futex": ("EINTR", "EAGAIN"),
+    "rt_sigtimedwait": ("EINTR", "EAGAIN"),
+    "io_uring_setup": ("EPERM", "ENOSYS"),
+    "io_uring_enter": ("EINTR", "EBUSY"),
+}
+#: Where these fail, something stays that nobody could have given back.
+GIVES_BACK = {"close", "munmap", "kill", "tgkill", "wait4", "unlink", "unlinkat"}
+#: Calls that do not fail when made as the C library makes them; it ignores that, or gives up.
+SPARED = {
+    *("exit", "exit_group", "rt_sigreturn", "restart_syscall", "rt_sigprocmask", "rt_sigaction"),
+    *("set_robust_list", "set_tid_address", "rseq", "arch_prctl", "sigaltstack", "sched_yield"),
+}
+
+
+def faults(
+    bench: Bench, job: Job, level: int | None, promise: Promise, short: bool = False
+) -> Check:
+    """Make each distinct call fail: a right number, a named error or a named skip must follow.
+
+    What the promise tolerates is a library's own doing and may fail without a word. ``short``
+    injects the first errno only, at the first and a later call.
+    """
+    benchmark = name_of(job, level)
+    try:
+        plain = bench.traced(job, level, OPERATIONS)
+    except CannotTrace as reason:
+        return Check(benchmark, "faults", "skipped", str(reason))
+    if not any("elapsed_ns" in line for line in plain["lines"]):
+        return Check(benchmark, "faults", "skipped", outcome(plain["lines"]) or "no answer")
+    outcomes: dict[str, int] = {}
+    defects = []
+    for call, error, at in plan(plain["armed"], short):
+        record = bench.traced(job, level, OPERATIONS, (call, getattr(errno, error), at))
+        if not record["fault_done"]:
+            continue
+        kind, defect = judge(record, plain, call, promise.tolerated)
+        outcomes[kind] = outcomes.get(kind, 0) + 1
+        if defect:
+            defects.append(f"{call} {error} at call {at}: {defect}")
+    injected = sum(outcomes.values())
+    counted = ", ".join(f"{kind} {count}" for kind, count in sorted(outcomes.items()))
+    data = {"injected": injected, "outcomes": outcomes, "defects": defects}
+    if defects:
+        more = f"; {len(defects) - 3} more" if len(defects) > 3 else ""
+        return Check(benchmark, "faults", "defect", "; ".join(defects[:3]) + more, data)
+    return Check(benchmark, "faults", "ok", f"{injected} injected: {counted or 'none'}", data)
+
+
+def plan(calls: Mapping[str, int], short: bool) -> Iterator[tuple[str, str, int]]:
+    """Which call fails how and when: each errno at its 1st, its 2nd and a later occurrence."""
+    for name, count in sorted(calls.items()):
+        if name in SPARED or name.startswith("call "):
+            continue
+        errors = ERRORS.get(SYNONYMS.get(name, name), ("EPERM", "ENOSYS"))
+        places = sorted({1, 2, max(3, (2 * count) // 3)})
+        for error in errors[:1] if short else errors:
+            for at in (places[0], places[-1]) if short else places:
+                if at <= count:
+                    yield name, error, at
+
+
+def judge(
+    record: Mapping[str, Any],
+    plain: Mapping[str, Any],
+    call: str,
+    tolerated: Collection[str] = (),
+) -> tuple[str, str | None]:
+    """What followed a fault, and the defect where it should not have."""
+    if record["signal"] is not None:  # SIGALRM is our own time limit
+        hangs = record["signal"] == "SIGALRM"
+        return ("hang", "hangs") if hangs else ("crash", f"dies of {record['signal']}")
+    name = SYNONYMS.get(call, call)
+    leak = None if name in GIVES_BACK else _leak(record, plain)
+    if leak is not None:
+        return "leak", leak
+    said = outcome(record["lines"])
+    if said is not None:
+        return ("named skip" if said.startswith("skipped") else "named error"), None
+    if not any("elapsed_ns" in line for line in record["lines"]):
+        return "no answer", f"ends with exit code {record['exit_code']} and no word"
+    # A number all the same: right only if the call was made again.
+    before, after = (canonical(r["in_loop"]).get(name, 0) for r in (plain, record))
+    if record["fault_in_loop"] and after <= before and not {name, call} & set(tolerated):
+        return "wrong number", "a number from a failed operation"
+    return "right number", None
+
+
+def _leak(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
+    if record["left_over"] > plain["left_over"]:
+        return f"leaves {record['left_over']} processes"
+    left: dict[str, int] = next((line["left"] for line in record["lines"] if "left" in line), {})
+    return "leaves " + ", ".join(f"{n} {what}" for what, n in left.items()) if left else None

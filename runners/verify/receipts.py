@@ -1,0 +1,78 @@
+"""Receipts: the timed loop makes exactly the system calls that the probe's declaration promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runners.job import Job, Promise
+from runners.verify.calls import canonical
+from runners.verify.check import Bench, CannotTrace, Check, Verdict, name_of, outcome
+
+#: The smaller of the two batches; what is done once in a batch cancels in their difference.
+OPERATIONS = 4
+
+
+def receipts(bench: Bench, job: Job, level: int | None, promise: Promise) -> Check:
+    """Run n and 2n operations under the counter: the difference is what was promised."""
+    looks = []
+    for n in (OPERATIONS, 2 * OPERATIONS):
+        try:
+            record = bench.traced(job, level, n)
+        except CannotTrace as reason:
+            return _check(job, level, "skipped", str(reason))
+        numbers = [line for line in record["lines"] if "elapsed_ns" in line]
+        if not numbers:
+            said = outcome(record["lines"]) or ended(record)
+            verdict: Verdict = "skipped" if said.startswith("skipped") else "defect"
+            return _check(job, level, verdict, said)
+        looks.append(numbers[0] | {"calls": canonical(record["in_loop"])})
+    operations = looks[1]["n"] - looks[0]["n"]
+    if operations <= 0:
+        return _check(job, level, "unclear", "a batch holds a single operation here")
+    members = level if job.workers != "single" and level else 1
+    names = {*looks[0]["calls"], *looks[1]["calls"], *promise.calls}
+    per_op = {
+        name: (looks[1]["calls"].get(name, 0) - looks[0]["calls"].get(name, 0))
+        / operations
+        / members
+        for name in sorted(names)
+    }
+    faults = (looks[1]["page_faults"] - looks[0]["page_faults"]) / operations / members
+    return _judged(job, level, promise, per_op, faults)
+
+
+def ended(record: Mapping[str, Any]) -> str:
+    """How a witness without a word ended."""
+    if record["signal"] is not None:
+        return f"died of {record['signal']}"
+    return f"ended with exit code {record['exit_code']} and no word"
+
+
+def _judged(
+    job: Job, level: int | None, promise: Promise, per_op: Mapping[str, float], faults: float
+) -> Check:
+    wrong = [
+        f"{name}: {count:g} instead of {promise.calls.get(name, 0)}"
+        for name, count in per_op.items()
+        if name not in promise.tolerated and count != promise.calls.get(name, 0)
+    ]
+    if promise.page_faults is not None and faults != promise.page_faults:
+        wrong.append(f"page faults: {faults:g} instead of {promise.page_faults}")
+    seen = [f"{name} {count:g}" for name, count in per_op.items() if count]
+    if promise.page_faults is not None:
+        seen.append(f"page faults {faults:g}")
+    data = {"per_op": {name: count for name, count in per_op.items() if count}}
+    if wrong:
+        return _check(job, level, "defect", "; ".join(wrong), data)
+    return _check(job, level, "ok", ", ".join(seen) or "no system call", data)
+
+
+def _check(
+    job: Job,
+    level: int | None,
+    verdict: Verdict,
+    detail: str,
+    data: Mapping[str, Any] | None = None,
+) -> Check:
+    return Check(name_of(job, level), "receipts", verdict, detail, data or {})
