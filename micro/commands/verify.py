@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("names", nargs="*", metavar="NAME|GLOB", help="probes or families; or all")
     parser.add_argument(
-        "--only", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=", ".join(KINDS)
+        "--only", nargs="+", choices=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)}"
     )
     parser.add_argument(
-        "--short", action="store_true", help="fewer faults, and only what no neighbour can disturb"
+        "--short", action="store_true", help="receipts and some faults: nothing that takes timing"
     )
     parser.add_argument(
         "--references",
@@ -57,9 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     probes = select(arguments.names) if arguments.names else list(all_probes())
     if arguments.references != REFERENCES and not arguments.references.is_dir():
         raise UsageError(f"--references {arguments.references}: is no directory")
-    kinds = [kind for kind in KINDS if kind in arguments.only]
-    if arguments.short:
-        kinds = [kind for kind in kinds if kind in ("receipts", "faults")]
+    kinds = arguments.only or (KINDS[:2] if arguments.short else KINDS)
     with scratch_directory() as scratch:
         bench = _bench(Launcher(scratch), timed=not {"linearity", "agreement"}.isdisjoint(kinds))
         found: list[Check] = []
@@ -88,7 +86,7 @@ def _bench(launcher: Launcher, timed: bool) -> Bench:
 
 
 def _checks(
-    bench: Bench, probe: Probe, kinds: list[Kind], arguments: argparse.Namespace
+    bench: Bench, probe: Probe, kinds: Sequence[Kind], arguments: argparse.Namespace
 ) -> Iterator[Check]:
     every = probe.jobs("rigorous")
     some = every if probe.rigorous_only else probe.jobs("quick")

@@ -1,7 +1,7 @@
 """Agreement: the probe costs what a plain C loop of the same operation costs.
 
 Such a loop is ``<probe>.c`` in the folder of references. Its first lines say how near it must come
-and with which parameters: ``agrees within 3 % at watched=1000``.
+and with which parameters: ``agrees within 3 % at watched=1000``; perhaps also ``linked statically``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Reference:
     source: Path
     within: float
     given: Mapping[str, str]
+    static: bool
 
 
 class CannotBuild(Exception):
@@ -50,12 +51,14 @@ def reference(folder: Path, probe: str) -> Reference | None:
     source = folder / f"{probe}.c"
     if not source.is_file():
         return None
-    terms = _TERMS.search(" ".join(source.read_text()[:1000].split()))
+    head = source.read_text()[:1000].replace("\n *", " ")
+    terms = _TERMS.search(" ".join(head.split()))
     if terms is None:
         raise ValueError(f"{source.name} does not say how near it must come")
     pairs = (part.partition("=") for part in (terms[2] or "").split(",") if part.strip())
     given = {key.strip(): value.strip() for key, _, value in pairs}
-    return Reference(source, int(terms[1]) / 100, given)
+    static = given.get("image") == "static" or "linked statically" in head
+    return Reference(source, int(terms[1]) / 100, given, static)
 
 
 def matching(jobs: Sequence[Job], wanted: Reference) -> tuple[Job, int | None] | None:
@@ -75,7 +78,7 @@ def agreement(bench: Bench, job: Job, level: int | None, wanted: Reference) -> C
     with tempfile.TemporaryDirectory() as directory:
         program = Path(directory) / "reference"
         try:
-            _build(wanted.source, program, static=job.params.get("image") == "static")
+            _build(wanted, program)
         except CannotBuild as reason:
             return Check(benchmark, "agreement", "skipped", str(reason))
         ratios = []
@@ -98,13 +101,19 @@ def agreement(bench: Bench, job: Job, level: int | None, wanted: Reference) -> C
     return Check(benchmark, "agreement", verdict, said, data)
 
 
-def _build(source: Path, program: Path, static: bool) -> None:
+def _build(wanted: Reference, program: Path) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
         raise CannotBuild("no C compiler here")
-    command = [compiler, "-O2", "-D_GNU_SOURCE", *(["-static"] if static else []), "-pthread"]
+    command = [
+        compiler,
+        "-O2",
+        "-D_GNU_SOURCE",
+        *(["-static"] if wanted.static else []),
+        "-pthread",
+    ]
     built = subprocess.run(
-        [*command, str(source), "-o", str(program)], capture_output=True, check=False
+        [*command, str(wanted.source), "-o", str(program)], capture_output=True, check=False
     )
     if built.returncode:
         raise CannotBuild("the reference program does not compile here")
