@@ -1,7 +1,7 @@
 """Agreement: the probe costs what a plain C loop of the same operation costs.
 
 Such a loop is ``<probe>.c`` in the folder of references. Its first lines say how near it must come
-and with which parameters: ``agrees within 3 % at watched=1000``; perhaps also ``linked statically``.
+and with which parameters, ``agrees within 3 % at watched=1000``, and perhaps ``linked statically``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_TRIES = 4
 LEAST_CLEAN = 5
 SLICES = 40
 TIME_LIMIT_S = 60
-_TERMS = re.compile(r"agrees within (\d+) %(?: at ([\w=., ]*\w))?")
+_TERMS = re.compile(r"agrees within (\d+) %(?: at (\w+=[\w.]+(?:, \w+=[\w.]+)*))?")
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def _ratios(bench: Bench, job: Job, level: int | None, program: Path) -> Iterato
         ours = _median(bench, points[0]["slices"])
         theirs = _median(bench, _run(bench, program, job, points[0]["level"], points[0]["batch"]))
         if ours and theirs:
-            found += 1
             yield ours / theirs
+            found += 1
         if found == BLOCKS:
             return
 
