@@ -20,11 +20,16 @@ from micro.reports.document import document
 from micro.reports.progress import display
 from micro.reports.table import print_session
 from runners import environment, history, store
+from runners.doctor.cpus import cpus as cpu_findings
+from runners.doctor.finding import in_one_line
+from runners.doctor.limits import limits
+from runners.doctor.settings import settings as setting_findings
 from runners.job import Job
 from runners.launch import Launcher
 from runners.schedule import Scheduler, Settings
 from runners.scratch import scratch_directory
 from runners.session import Session
+from runners.survey import Surveyed
 
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=20.0)
@@ -97,9 +102,14 @@ def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
             session.environment = facts
             _store(session, output, trouble)
 
+        def head(surveyed: Surveyed) -> None:
+            if not arguments.quiet:
+                found = (*cpu_findings(surveyed), *setting_findings(facts), *limits())
+                say(in_one_line(found))
+
         try:
             with _signals():
-                scheduler.run(shown.step, keep)
+                scheduler.run(shown.step, keep, head)
         except Interrupted as stop:
             exit_code = stop.exit_code
         session = scheduler.session(facts)

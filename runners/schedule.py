@@ -16,7 +16,7 @@ from runners.job import Job, Scalar
 from runners.launch import Answer, Order
 from runners.sentinel import Clean, Slices
 from runners.session import Curve, Result, Session, Status, Visit
-from runners.survey import Survey, survey
+from runners.survey import Survey, Surveyed, survey
 
 NEIGHBOUR = "neighbour on the core"
 #: Clean slices without which a visit does not count, and the share of those wanted.
@@ -184,10 +184,11 @@ class Scheduler:
         self,
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_round: Callable[[Session], None] = lambda _: None,
+        on_survey: Callable[[Surveyed], None] = lambda _: None,
     ) -> None:
         """Survey, then rounds, until all points are good, the budget is spent or visits are."""
         self._interrupted = True
-        self.survey()
+        on_survey(self.survey())
         self._rounds(on_progress, on_round)
         self._interrupted = False
 
@@ -218,7 +219,7 @@ class Scheduler:
         """Seconds since the scheduler was made."""
         return self.clock() - self._started
 
-    def survey(self) -> None:
+    def survey(self) -> Surveyed:
         """Find the clean level, the best clock, and which of our CPUs slow each other."""
         started = self.clock()
         found = survey(self.launch, self.cpus, self._known)
@@ -228,6 +229,7 @@ class Scheduler:
         self._clean_share.update(found.clean_share)
         if not sentinel.same(found.clean, self.clean):
             self.clean = found.clean
+        return found
 
     @property
     def _anything(self) -> bool:
