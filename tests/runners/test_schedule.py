@@ -10,9 +10,10 @@ import pytest
 
 from runners.job import Job
 from runners.launch import Answer, Order
-from runners.schedule import MOST_VISITS, Progress, Scheduler, Settings, neighbours
+from runners.schedule import MOST_VISITS, Progress, Scheduler, Settings
 from runners.sentinel import Clean
 from runners.session import Result, Session
+from runners.survey import neighbours
 
 RATIO = 1.25
 DIRTY = RATIO * 1.97
