@@ -129,7 +129,7 @@ class Launcher:
 
     def visit(self, order: Order) -> Answer:
         """Carry out one order."""
-        return self._run(order.encode())
+        return self._run(WORKER, order.encode())
 
     def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
         """Run the sentinel on every CPU alone and on each pair at once."""
@@ -140,13 +140,13 @@ class Launcher:
             "pause_ns": 100_000,
             "pair_slices": 100,
         }
-        return self._run(json.dumps({"survey": survey}))
+        return self._run(WORKER, json.dumps({"survey": survey}))
 
     def witness(self, order: Mapping[str, Any]) -> Answer:
         """What a witness tells, untraced; see `runners.witness`."""
-        return self._run(json.dumps(order), WITNESS)
+        return self._run(WITNESS, json.dumps(order))
 
-    def _run(self, order: str, program: Path = WORKER) -> Answer:
+    def _run(self, program: Path, order: str) -> Answer:
         order = order[:-1] + f', "parent": {os.getpid()}}}'
         try:
             process = subprocess.Popen(
