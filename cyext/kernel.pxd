@@ -12,6 +12,9 @@ cdef extern from "sentinel.h" nogil:
         int64_t width_ns
         int64_t end_ns
     void micro_sense(micro_sense_t *out)
+    void micro_chain(uint64_t steps)
+    enum:
+        MICRO_CHAIN_STEPS
 
 
 cdef extern from "os/mark.h" nogil:
@@ -36,6 +39,7 @@ cdef class Kernel:
     cdef uint64_t failed_after
     cdef micro_sense_t last_sense
     cdef bint marks
+    cdef public double spin
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil
     cdef int64_t loop(self, uint64_t n) noexcept nogil

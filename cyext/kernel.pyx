@@ -42,6 +42,8 @@ cdef int64_t SHARED_SENSE_NS = 20_000
 
 cdef bint marking = False
 
+#: Steps of the sentinel's chain.
+CHAIN_STEPS = MICRO_CHAIN_STEPS
 COMPILER = MICRO_COMPILER.decode()
 COMPILER_FLAGS = MICRO_FLAGS_USED.decode()
 
@@ -76,13 +78,18 @@ class OperationFailed(OSError):
 
 
 cdef class Kernel:
-    """Base of all kernels. ``max_batch`` is the most operations a batch may hold at this level."""
+    """Base of all kernels. ``max_batch`` is the most operations a batch may hold at this level.
+
+    ``spin`` slows every operation by so many steps of the sentinel's chain, in the clock's sight:
+    only to prove that a slow-down is found, and never on but for that.
+    """
 
     def __cinit__(self, *args, **kwargs):
         self.level = 0
         self.max_batch = INT64_MAX
         self.failed_call = NULL
         self.marks = marking
+        self.spin = 0
         memset(&self.last_sense, 0, sizeof(self.last_sense))
 
     def __init__(self):
@@ -128,6 +135,8 @@ cdef class Kernel:
             micro_mark(MICRO_LOOP_BEGINS)
         start = micro_now_ns()
         status = self.loop(n)
+        if self.spin:
+            micro_chain(<uint64_t>(self.spin * <double>n))
         elapsed_ns[0] = micro_now_ns() - start
         if self.marks:
             micro_mark(MICRO_LOOP_ENDS)

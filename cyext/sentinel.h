@@ -48,6 +48,16 @@ typedef struct {
     do { (x) = (x) * (m) + (a); __asm__ volatile("" : "+r"(x)); } while (0)
 #endif
 
+/* So many dependent steps: for whoever needs work of known length. */
+static inline void micro_chain(uint64_t steps)
+{
+    uint64_t x = 12345;
+    const uint64_t m = UINT64_C(6364136223846793005), a = UINT64_C(1442695040888963407);
+    for (uint64_t i = 0; i < steps; i++)
+        MICRO_CHAIN_STEP(x, m, a);
+    __asm__ volatile("" : : "r"(x));
+}
+
 static inline int64_t micro_chain_ns(void)
 {
     uint64_t x = 12345;

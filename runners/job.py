@@ -50,6 +50,8 @@ class Job:
     waits: bool = False
     #: Slices that make up a visit; more where single operations differ by chance.
     slices: int = 15
+    #: Slow every operation by this share of its time, to prove that it is noticed.
+    slowdown: float = 0.0
     #: Bytes moved by one operation: a number, or "level".
     bytes_per_op: int | Literal["level"] | None = None
 

@@ -52,7 +52,7 @@ class Order:
         job = plain.pop("job")
         plain["batch"] = {str(level): n for level, n in self.batch.items()}
         plain["slices"] = job["slices"]
-        for name in ("kernel", "params", "workers", "members"):
+        for name in ("kernel", "params", "workers", "members", "slowdown"):
             plain[name] = job[name]
         return json.dumps(plain)
 

@@ -344,6 +344,9 @@ class Scheduler:
         if self.clean is not None:
             settings["clean_ratio"] = round(self.clean.ratio, 5)
             settings["clean_chain_ns"] = round(self.clean.chain_ns, 1)
+        slowed = {track.job.slowdown for track in self._tracks} - {0.0}
+        if slowed:  # such a session proves the gate and is no baseline
+            settings["slowed_down"] = max(slowed)
         if self.shared_cores:
             settings["shared_cores"] = " ".join(f"{a}+{b}" for a, b in self.shared_cores)
         session = Session(environment, settings)

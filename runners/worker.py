@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CHUNK_SLICES = 5
 CALIBRATION_RUNS = 3
+SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
 
 
 def import_module(name: str) -> "Any":
@@ -194,6 +195,16 @@ def round_down(level: int) -> int:
     return level // step * step
 
 
+def slow_down(kernel: "Any", share: float, chain_steps: int) -> None:
+    """Let every operation take this share longer: spin for as many steps as that time holds."""
+    kernel.spin = 0.0
+    batch = calibrate(kernel, SPIN_SLICE_NS)
+    table = kernel.sample(SPIN_SLICES, batch)
+    op_ns = min(table[::5]) / batch
+    step_ns = min(table[1::5]) / chain_steps
+    kernel.spin = share * op_ns / step_ns
+
+
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Any":
     """The kernel of the order, or the team of kernels."""
     module, _, name = order["kernel"].partition(":")
@@ -253,6 +264,8 @@ def visit(order: "dict[str, Any]") -> None:
                     kernel.grow(limit["reached"])
             reached = level if limit is None else limit["reached"]
             last = reached or 0
+            if order["slowdown"]:
+                slow_down(kernel, order["slowdown"], base.CHAIN_STEPS)
             batch = order["batch"].get(str(reached)) or calibrate(kernel, order["slice_ns"])
             noise.since()
             point = measure(

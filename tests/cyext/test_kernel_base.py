@@ -198,3 +198,7 @@ def test_a_child_dies_with_its_parent() -> None:
     finally:
         os.close(receive)
     assert (told, rest) == (b"+", b"")
+
+
+def test_nothing_spins_unless_told() -> None:
+    assert Empty().spin == 0.0

@@ -19,6 +19,7 @@ class Plain:
     """A thousand nanoseconds an operation, always on a core of its own; keeps a diary."""
 
     OP_NS = 1000
+    CHAIN_NS = CHAIN_NS
     max_batch = 1000
 
     def __init__(self, **params: object) -> None:

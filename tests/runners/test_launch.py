@@ -403,10 +403,12 @@ def test_whole_lines_survive_a_torn_end(lines: list[dict[str, Any]], cut: int) -
 
 def test_an_order_is_plain_json() -> None:
     job = Job("fd.open", "cyext.fd:OpenClose", {"size": 64, "mode": "x"}, members=3, slices=40)
+    job = replace(job, slowdown=0.25)
     plain = json.loads(Order(job, (None, 5), (0, 1), batch={None: 3, 5: 4}).encode())
     assert plain["kernel"] == "cyext.fd:OpenClose"
     assert plain["params"] == {"size": 64, "mode": "x"}
     assert (plain["workers"], plain["members"], plain["slices"]) == ("single", 3, 40)
+    assert plain["slowdown"] == 0.25
     assert (plain["levels"], plain["cpus"]) == ([None, 5], [0, 1])
     assert plain["batch"] == {"None": 3, "5": 4}
     assert plain["clean_ratio"] is None

@@ -945,6 +945,12 @@ def test_several_shared_cores() -> None:
     assert session.settings["shared_cores"] == "0+2 1+3"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.05])
+def test_a_session_that_was_slowed_down_says_so(share: float) -> None:
+    session = measure(Machine(), replace(JOBS[0], slowdown=share))
+    assert session.settings.get("slowed_down", 0.0) == share
+
+
 @pytest.mark.parametrize(
     ("cpus", "pairs"),
     [

@@ -170,6 +170,7 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 def plain_order(**changes: Any) -> Line:
     """An order as it reaches the worker."""
     job = Job("fake", "fake_kernels:Plain", slices=changes.pop("slices", 15))
+    job = replace(job, slowdown=changes.pop("slowdown", 0.0))
     if "kernel" in changes:
         job = replace(job, kernel=changes.pop("kernel"), params=changes.pop("params", {}))
     order = Order(job, changes.pop("levels", (None,)), changes.pop("cpus", (4, 5, 6)), **changes)
@@ -590,3 +591,17 @@ worker.import_module("cyext.kernel")
 print(sys.modules["inspect"] is inspect)
 """
     assert run_python(code) == "True"
+
+
+# Slow-downs that prove the gate
+
+
+def test_a_slow_down_spins_for_its_share_of_an_operation(visit: Visit) -> None:
+    # An operation takes 1,000 ns, and a step of the chain 1 ns: 6,000 steps in 6,000 ns.
+    _, kernel = visit(Plain(), levels=(10,), slowdown=0.05)
+    assert kernel.spin == pytest.approx(0.05 * 1000 / (Plain.CHAIN_NS / 6000))
+
+
+def test_without_one_nothing_spins(visit: Visit) -> None:
+    _, kernel = visit(Plain(), levels=(10,))
+    assert not hasattr(kernel, "spin")
