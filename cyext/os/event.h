@@ -1,59 +1,83 @@
-/* Waiting for events: poll everywhere, epoll where it exists. */
+/* Sockets that are made ready by hand, and the two ways to wait that hand over all of them each time. */
 #ifndef MICRO_OS_EVENT_H
 #define MICRO_OS_EVENT_H
 
-#include <errno.h>
-#include <poll.h>
-#ifdef __linux__
-#include <sys/epoll.h>
-#define MICRO_HAS_EPOLL 1
-#else
-#define MICRO_HAS_EPOLL 0
+#ifdef __APPLE__
+#define _DARWIN_UNLIMITED_SELECT 1   /* before any header: lets select() look beyond FD_SETSIZE */
 #endif
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/socket.h>
 
 /* Long enough never to pass: a zero time-out would skip the wait queues that a server's wait pays for. */
 #define MICRO_WAIT_MS 10000
 
-static inline int micro_epoll_create(void)
+/* Connect a bound datagram socket to its own address, so that it can send itself something. 0 or -errno. */
+static inline int micro_connect_to_itself(int fd)
 {
-#if MICRO_HAS_EPOLL
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-#else
-    return -ENOSYS;
-#endif
+    struct sockaddr_in self;
+    socklen_t length = sizeof self;
+    if (getsockname(fd, (struct sockaddr *)&self, &length) != 0)
+        return -errno;
+    return connect(fd, (struct sockaddr *)&self, length) == 0 ? 0 : -errno;
 }
 
-static inline int micro_epoll_add(int epoll_fd, int fd)
+/* One datagram to itself: the socket becomes readable. 0 or -errno. */
+static inline int micro_make_readable(int fd)
 {
-#if MICRO_HAS_EPOLL
-    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
-    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
-#else
-    return -ENOSYS;
-#endif
+    const ssize_t sent = send(fd, "x", 1, 0);
+    return sent == 1 ? 0 : sent < 0 ? -errno : -EIO;
 }
 
-/* One wait that must find exactly `expected` ready: 0, or -errno (ETIME: nothing, EBADMSG: another). */
-static inline int micro_epoll_wait_one(int epoll_fd, int expected)
+/* Takes that datagram: the socket is idle again. 0 or -errno (EAGAIN: it was idle). */
+static inline int micro_make_idle(int fd)
 {
-#if MICRO_HAS_EPOLL
-    struct epoll_event event;
-    int ready = epoll_wait(epoll_fd, &event, 1, MICRO_WAIT_MS);
-    if (ready != 1)
-        return ready < 0 ? -errno : -ETIME;
-    return event.data.fd == expected ? 0 : -EBADMSG;
-#else
-    return -ENOSYS;
-#endif
+    char byte;
+    const ssize_t received = recv(fd, &byte, 1, MSG_DONTWAIT);
+    return received == 1 ? 0 : received < 0 ? -errno : -EIO;
 }
 
-static inline int micro_poll_wait_one(struct pollfd *watched, nfds_t count, nfds_t expected)
+/* The number of ready descriptors, or -errno. */
+static inline int micro_poll(struct pollfd *watched, nfds_t count)
 {
-    int ready = poll(watched, count, MICRO_WAIT_MS);
-    if (ready != 1)
-        return ready < 0 ? -errno : ready == 0 ? -ETIME : -EBADMSG;
-    return watched[expected].revents & POLLIN ? 0 : -EBADMSG;
+    const int ready = poll(watched, count, MICRO_WAIT_MS);
+    return ready < 0 ? -errno : ready;
+}
+
+/* Bit sets of any length in the layout of fd_set: FD_SET and its like end (or abort) at FD_SETSIZE. */
+#if defined(__APPLE__) || defined(__OpenBSD__) || defined(__NetBSD__)
+typedef uint32_t micro_bits_t;
+#else
+typedef unsigned long micro_bits_t;
+#endif
+#define MICRO_BITS (8 * (int)sizeof(micro_bits_t))
+
+static inline size_t micro_set_bytes(int highest)
+{
+    return ((size_t)highest / MICRO_BITS + 1) * sizeof(micro_bits_t);
+}
+
+static inline void micro_set_add(micro_bits_t *set, int fd)
+{
+    set[fd / MICRO_BITS] |= (micro_bits_t)1 << fd % MICRO_BITS;
+}
+
+static inline int micro_set_has(const micro_bits_t *set, int fd)
+{
+    return set[fd / MICRO_BITS] >> fd % MICRO_BITS & 1;
+}
+
+/* The number of ready descriptors among those in `set`, which then holds only these, or -errno. */
+static inline int micro_select(micro_bits_t *set, int highest, int wait_ms)
+{
+    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+    const int ready = select(highest + 1, (fd_set *)(void *)set, NULL, NULL, &wait);
+    return ready < 0 ? -errno : ready;
 }
 
 #endif

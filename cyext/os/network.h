@@ -35,16 +35,4 @@ static inline int micro_bind(int fd, int port)
     return bind(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
 }
 
-/* Make a bound datagram socket readable for good: it sends itself one datagram. 0 or -errno. */
-static inline int micro_make_readable(int fd)
-{
-    struct sockaddr_in self;
-    socklen_t length = sizeof self;
-    if (getsockname(fd, (struct sockaddr *)&self, &length) != 0)
-        return -errno;
-    if (sendto(fd, "x", 1, 0, (struct sockaddr *)&self, length) != 1)
-        return -(errno ? errno : EIO);
-    return 0;
-}
-
 #endif

@@ -1,27 +1,130 @@
-"""Events: waiting for one descriptor of many."""
+"""Events: waiting for one descriptor of many, or for a tenth of them."""
 
-from micro.probe import Axis, Probe, powers_of_two
+from collections.abc import Callable, Mapping
 
-_WATCHED = Axis("watched", powers_of_two(1, 1 << 16), quick=(1, 8, 64, 512, 4096))
-_SOURCE = "Banga and Mogul 1998; Linux Scalability Project (Michigan 1999)"
+from micro.probe import Axis, Choice, Probe, powers_of_two
+from runners.job import Promise, Scalar
+
+_BANGA = "Banga and Mogul 1998; Linux Scalability Project (Michigan 1999)"
+_GAMMO = "Gammo, Brecht, Shukla and Pariag 2004"
+_VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
+
+_ALL = powers_of_two(1, 1 << 16)
+_QUICK = (1, 8, 64, 512, 4096)
+_WATCHED = Axis("watched", _ALL, quick=_QUICK)
+#: For waits that take milliseconds at the end, or cost the same all the way.
+_SHORTER = Axis("watched", powers_of_two(1, 1 << 11), quick=(1, 64, 1024), rigorous=_ALL)
+
+_READY = Choice(("1", "10%"), usual=("1",), quick=("1",))
+_ROTATION = Choice(("fixed", "rotating"), usual=("fixed",), quick=("fixed",))
+_PARAMS = {"ready": _READY, "rotation": _ROTATION}
+
+_LEVEL = (
+    " over watched UDP sockets, of which one or a tenth is ready and stays so, or where they "
+    "rotate moves on by one: then recv() from one socket and send() to another are timed with it."
+)
+_EDGE = (
+    " and recv() of each datagram, one or a tenth of watched UDP sockets: always the same, or "
+    "where they rotate others each time."
+)
+
+Promised = Callable[[Mapping[str, Scalar], int | None], Promise]
+
+
+def _level_triggered(call: str) -> Promised:
+    def promise(params: Mapping[str, Scalar], level: int | None) -> Promise:
+        rotating = params["rotation"] == "rotating"
+        return Promise({call: 1, "recvfrom": 1, "sendto": 1} if rotating else {call: 1})
+
+    return promise
+
+
+def _edge_triggered(call: str, one_by_one: bool = False) -> Promised:
+    def promise(params: Mapping[str, Scalar], level: int | None) -> Promise:
+        ready = max((level or 1) // 10, 1) if params["ready"] == "10%" else 1
+        waits = ready if one_by_one else 1
+        return Promise({call: waits, "recvfrom": ready, "sendto": ready})
+
+    return promise
+
 
 PROBES = (
     Probe(
+        name="event.select",
+        kernel="cyext.event_poll:Select",
+        title="select, some ready of many",
+        method="One operation is a copy of the set of interest and select() of that copy, up to "
+        "the highest descriptor whatever FD_SETSIZE is, with a blocking time-out" + _LEVEL,
+        source="lmbench, lat_select (which passes the count as nfds); " + _BANGA,
+        params=_PARAMS,
+        axis=_SHORTER,
+        promise=_level_triggered("select"),
+    ),
+    Probe(
         name="event.poll",
-        kernel="cyext.event:Poll",
-        title="poll, one ready of many",
-        method="One operation is poll() with a blocking time-out over watched UDP sockets, of "
-        "which the middle one is ready.",
-        source=_SOURCE,
+        kernel="cyext.event_poll:Poll",
+        title="poll, some ready of many",
+        method="One operation is poll() with a blocking time-out" + _LEVEL,
+        source=_BANGA,
+        params=_PARAMS,
         axis=_WATCHED,
+        promise=_level_triggered("poll"),
+    ),
+    Probe(
+        name="event.poll_array",
+        kernel="cyext.event_poll:PollArray",
+        title="upkeep of a poll array",
+        method="One operation, without a system call, is to search one of watched descriptors, "
+        "drawn at random, in the poll array from its start, to move the last entry into its place "
+        "and to append it again.",
+        source="Banga, Druschel and Mogul 1998: what the interest set costs its owner",
+        axis=Axis("watched", _ALL, quick=(1, 64, 4096)),
+        clock_bound_up_to=4096,
     ),
     Probe(
         name="event.epoll",
-        kernel="cyext.event:Epoll",
-        title="epoll, one ready of many",
-        method="One operation is epoll_wait() with a blocking time-out while watched UDP sockets "
-        "are registered, of which one is ready.",
-        source=_SOURCE,
+        kernel="cyext.event_queue:Epoll",
+        title="epoll, some ready of many",
+        method="One operation is epoll_wait(), level-triggered, with a blocking time-out" + _LEVEL,
+        source=_BANGA,
+        params=_PARAMS,
         axis=_WATCHED,
+        promise=_level_triggered("epoll_wait"),
+    ),
+    Probe(
+        name="event.epoll_et",
+        kernel="cyext.event_queue:EpollEdge",
+        title="epoll with edges, some ready of many",
+        method="One operation, all of it timed because an edge is told only once, is send() to "
+        "each socket that shall be ready, one epoll_wait() on EPOLLET registrations" + _EDGE,
+        source=_GAMMO,
+        params=_PARAMS,
+        axis=_SHORTER,
+        promise=_edge_triggered("epoll_wait"),
+    ),
+    Probe(
+        name="event.kqueue",
+        kernel="cyext.event_queue:Kqueue",
+        title="kqueue, some ready of many",
+        method="One operation is kevent() with a blocking time-out" + _LEVEL,
+        source=_VON_LEITNER,
+        params=_PARAMS,
+        axis=_WATCHED,
+        promise=_level_triggered("kevent"),
+    ),
+    Probe(
+        name="event.register",
+        kernel="cyext.event_queue:Register",
+        title="register with an event queue and leave it",
+        method="One operation, with watched UDP sockets registered, is to register one more, which "
+        "is idle, and to remove it.",
+        source=_GAMMO + ": epoll_ctl decides where few connections are idle",
+        params={
+            "mechanism": Choice(("epoll", "kqueue"), usual=("epoll", "kqueue"), quick=("epoll",))
+        },
+        axis=_SHORTER,
+        promise=lambda params, level: Promise(
+            {"epoll_ctl" if params["mechanism"] == "epoll" else "kevent": 2}
+        ),
     ),
 )

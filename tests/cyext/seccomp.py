@@ -23,6 +23,7 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "bind": ((49,), (200,)),
     "clone": ((56, 57, 435), (220, 435)),  # fork, pthread_create
     "close": ((3,), (57,)),
+    "connect": ((42,), (203,)),
     "epoll_create1": ((291,), (20,)),
     "epoll_ctl": ((233,), (21,)),
     "epoll_wait": ((232, 281), (22,)),
@@ -37,7 +38,9 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "poll": ((7, 271), (73,)),
     "pread": ((17,), (67,)),
     "prlimit": ((97, 160, 302), (261,)),
+    "recvfrom": ((45,), (207,)),
     "sched_setaffinity": ((203,), (122,)),
+    "select": ((23, 270), (72,)),
     "sendto": ((44,), (206,)),
     "socket": ((41,), (198,)),
     "vfork": ((58,), (220,)),

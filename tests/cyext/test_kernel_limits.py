@@ -12,7 +12,7 @@ from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.malloc import Pair
 from cyext.mmap import Map
 from cyext.port import BindEphemeral
-from discovered import CURVES, PROBES, batch, each, kernel_class
+from discovered import CURVES, PROBES, batch, each, kernel_class, make_one
 from held import (
     STATM,
     Held,
@@ -28,8 +28,10 @@ from micro.probe import Probe
 
 MIB = 1 << 20
 HOLD_DESCRIPTORS = {
-    name: CURVES[name]
-    for name in ("fd.open_interleaved", "port.bind_ephemeral", "event.poll", "event.epoll")
+    name: probe
+    for name, probe in CURVES.items()
+    if probe.name in ("fd.open_interleaved", "port.bind_ephemeral")
+    or (probe.family == "event" and probe.name != "event.poll_array")
 }
 
 needs_statm = pytest.mark.skipif(not STATM.exists(), reason="no size of the address space")
@@ -41,7 +43,7 @@ def test_the_limit_on_descriptors_is_named(probe: Probe, limit: int, scratch: Pa
     def check() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         before = Held.now(scratch)
-        kernel = kernel_class(probe)()
+        kernel = make_one(probe)
         with pytest.raises(LimitReached) as caught:
             kernel.grow(1000)
         stopped = caught.value
@@ -81,6 +83,8 @@ def test_a_soft_limit_below_the_hard_one_is_no_limit() -> None:
 def test_hardly_any_descriptor_left_makes_a_kernel_or_leaves_nothing(
     probe: Probe, scratch: Path
 ) -> None:
+    make_one(probe).close()
+
     def check(spare: int) -> bool:
         leave_descriptors(spare, hard=True)
         before = descriptors()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyext.event import Epoll
+from cyext.event_queue import Epoll, Register
 from cyext.kernel import NotSupported
 from cyext.mmap import Map, Touch
 from cyext.process import ForkExit, VforkExit
@@ -85,14 +85,16 @@ def watched_by_epoll() -> int:
     pytest.skip("this system does not show what epoll watches")
 
 
-def test_epoll_watches_as_many_as_the_level_says() -> None:
+@pytest.mark.parametrize("kernel_class", [Epoll, Register])
+def test_epoll_watches_as_many_as_the_level_says(kernel_class: Any) -> None:
     try:
-        kernel = Epoll()
+        kernel = kernel_class()
     except NotSupported as reason:
         pytest.skip(str(reason))
     try:
         for level in (1, 64, 8, 64, 2, 3):
             kernel.grow(level)
+            kernel.run(5)
             assert watched_by_epoll() == level
     finally:
         kernel.close()

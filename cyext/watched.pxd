@@ -1,0 +1,47 @@
+"""Sockets to wait for; watched.pyx explains it."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from cyext.kernel cimport Kernel
+from cyext.resources cimport Descriptors
+
+
+cdef class Watched(Kernel):
+    cdef Descriptors sockets
+    cdef bint edge
+    cdef bint rotating
+    cdef bint a_tenth
+    cdef int64_t bound
+    cdef int64_t active
+    cdef int64_t ready
+    cdef int64_t head
+    cdef uint64_t serial
+    cdef uint64_t *seen
+
+    cdef choose(self, ready, rotation)
+    cdef settle(self, int64_t goal)
+    cdef open_sockets(self, int64_t goal)
+    cdef watch(self)
+    cdef forget(self, int64_t count)
+    cdef int64_t wait(self, uint64_t after) noexcept nogil
+    cdef int64_t make_ready(self, int64_t first, int64_t count, uint64_t after) noexcept nogil
+    cdef int64_t make_idle(self, int64_t first, int64_t count, uint64_t after) noexcept nogil
+    cdef int give_address(self, int fd) noexcept nogil
+    cdef int64_t ready_at(self, int64_t level) noexcept nogil
+    cdef int64_t active_at(self, int64_t level) noexcept nogil
+    cdef close_down_to(self, int64_t count)
+
+    cdef inline bint expected(self, uint32_t index) noexcept nogil:
+        """Whether this wait had to find that socket, and did not find it before."""
+        cdef int64_t ahead = <int64_t>index - self.head
+        if ahead < 0:
+            ahead += self.active
+        if index >= self.active or ahead >= self.ready or self.seen[index] == self.serial:
+            return False
+        self.seen[index] = self.serial
+        return True
+
+
+cdef inline int64_t turned(int64_t index, int64_t active) noexcept nogil:
+    """The index within the ring of ``active`` sockets."""
+    return index if index < active else index - active

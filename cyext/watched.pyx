@@ -1,0 +1,218 @@
+"""Sockets to wait for, some of them ready: what every kernel of the event family shares.
+
+``level`` UDP sockets are open. The first ``active`` of them have a port of 127.0.0.1 and are
+connected to themselves, so that one send() makes them ready and one recv() idle. They form a ring;
+the ``ready`` ones from ``head`` on are those that a wait must find, no more, no less, no others.
+
+==================  ============================================================================
+level-triggered     a wait changes nothing: the same sockets stay ready, and an operation is the
+                    wait alone. Where readiness rotates, an operation ends by making the first
+                    ready socket idle and the next idle one ready.
+edge-triggered      what was told once is not told again, so an operation is an arrival at each
+                    socket, the wait, and the reading of all; where it rotates, by others each time.
+==================  ============================================================================
+"""
+
+import errno as errno_names
+
+from libc.stdlib cimport free, realloc
+
+from cyext.kernel import LimitReached, NotSupported
+
+
+cdef extern from "os/network.h" nogil:
+    int AF_INET
+    int SOCK_DGRAM
+    int micro_socket(int family, int type)
+    int micro_bind(int fd, int port)
+
+cdef extern from "os/event.h" nogil:
+    int micro_connect_to_itself(int fd)
+    int micro_make_readable(int fd)
+    int micro_make_idle(int fd)
+
+# Where readiness rotates, it does so over this many sockets or over twice the ready ones: enough to
+# come to each with cold caches, and few enough to leave the system its ports.
+cdef int64_t RING = 1024
+
+
+cdef class Watched(Kernel):
+    """One operation: wait until ``ready`` of ``level`` sockets are ready; see the module."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.sockets = Descriptors()
+        self.edge = False
+        self.bound = 0
+        self.active = 0
+        self.ready = 0
+        self.head = 0
+        self.serial = 0
+        self.seen = NULL
+
+    def __init__(self, ready="1", rotation="fixed"):
+        """``ready``: "1" or "10%" of the level, at least one; ``rotation``: fixed or rotating."""
+        cdef int fd
+        cdef int status
+        self.choose(ready, rotation)
+        fd = micro_socket(AF_INET, SOCK_DGRAM)
+        if fd < 0:
+            raise NotSupported(f"no IPv4 socket: {errno_names.errorcode.get(-fd)}")
+        self.sockets.reserve(1)
+        self.sockets.push(fd)
+        status = self.give_address(fd)
+        if status == 0:
+            status = micro_make_readable(fd)
+        if status == 0:
+            status = micro_make_idle(fd)
+        if status:
+            self.close()
+            raise NotSupported(f"no loopback network: {errno_names.errorcode.get(-status)}")
+        self.bound = 1
+
+    cdef choose(self, ready, rotation):
+        """Take the parameters. Raises `ValueError`."""
+        if ready not in ("1", "10%"):
+            raise ValueError(f"ready must be 1 or 10%, not {ready!r}")
+        if rotation not in ("fixed", "rotating"):
+            raise ValueError(f"rotation must be fixed or rotating, not {rotation!r}")
+        self.a_tenth = ready == "10%"
+        self.rotating = rotation == "rotating"
+
+    def __dealloc__(self):
+        free(self.seen)
+
+    cdef int give_address(self, int fd) noexcept nogil:
+        cdef int status = micro_bind(fd, 0)
+        return status if status else micro_connect_to_itself(fd)
+
+    cdef int64_t ready_at(self, int64_t level) noexcept nogil:
+        return max(level // 10, 1) if self.a_tenth else 1
+
+    cdef int64_t active_at(self, int64_t level) noexcept nogil:
+        cdef int64_t ready = self.ready_at(level)
+        return min(level, max(RING, 2 * ready)) if self.rotating else ready
+
+    def grow(self, uint64_t level):
+        """Watch ``level`` sockets, at least one."""
+        cdef int64_t goal = max(min(level, <uint64_t>max(self.sockets.room(), 1)), 1)
+        reason = self.settle(goal)
+        if reason is not None:
+            raise LimitReached(self.level, reason)
+        if <uint64_t>goal < level:
+            raise LimitReached(self.level, self.sockets.limit_reason())
+
+    cdef settle(self, int64_t goal):
+        """Watch ``goal`` sockets with the right ones ready; why there are fewer, or None."""
+        cdef int64_t i
+        cdef int64_t status = 0
+        for i in range(self.active):  # whatever a failed batch may have left behind
+            while micro_make_idle(self.sockets.fds[i]) == 0:
+                pass
+        self.close_down_to(goal)
+        reason = self.open_sockets(goal)
+        self.active = self.active_at(self.sockets.count)
+        self.ready = self.ready_at(self.sockets.count)
+        self.head = 0
+        self.level = self.sockets.count
+        if not self.edge:
+            status = self.make_ready(0, self.ready, 0)
+        self.watch()
+        if status:
+            raise self.failure(status)
+        return reason
+
+    cdef open_sockets(self, int64_t goal):
+        cdef uint64_t *grown
+        cdef int64_t i
+        cdef int64_t active = self.active_at(goal)
+        cdef int status = 0
+        reason = None
+        self.sockets.reserve(goal)
+        grown = <uint64_t *>realloc(self.seen, active * sizeof(uint64_t))
+        if grown == NULL:
+            raise MemoryError(f"no room for {active} ready sockets")
+        self.seen = grown
+        for i in range(active):
+            grown[i] = 0
+        while self.sockets.count < goal:
+            status = micro_socket(AF_INET, SOCK_DGRAM)
+            if status < 0:
+                reason = f"socket: {errno_names.errorcode.get(-status)}"
+                self.close_down_to(max(self.sockets.count - 16, 1))
+                break
+            self.sockets.push(status)
+        while self.bound < self.active_at(self.sockets.count):
+            status = self.give_address(self.sockets.fds[self.bound])
+            if status:
+                reason = f"bind: {errno_names.errorcode.get(-status)}"
+                self.close_down_to(self.bound)
+                break
+            self.bound += 1
+        return reason
+
+    cdef close_down_to(self, int64_t count):
+        if count < self.sockets.count:
+            self.forget(count)
+            self.sockets.close_down_to(count)
+            self.bound = min(self.bound, count)
+
+    cdef watch(self):
+        """Tell the system of the sockets that it does not watch yet."""
+        pass
+
+    cdef forget(self, int64_t count):
+        """Watch only the first ``count`` sockets: the others are about to be closed."""
+        pass
+
+    cdef int64_t wait(self, uint64_t after) noexcept nogil:
+        """One wait, which must find exactly the ready sockets; 0, or what ``fail`` returned."""
+        return self.fail(b"wait", 38, after)  # ENOSYS
+
+    cdef int64_t make_ready(self, int64_t first, int64_t count, uint64_t after) noexcept nogil:
+        cdef int64_t i
+        cdef int status
+        for i in range(count):
+            status = micro_make_readable(self.sockets.fds[turned(first + i, self.active)])
+            if status:
+                return self.fail(b"sendto", -status, after)
+        return 0
+
+    cdef int64_t make_idle(self, int64_t first, int64_t count, uint64_t after) noexcept nogil:
+        cdef int64_t i
+        cdef int status
+        for i in range(count):
+            status = micro_make_idle(self.sockets.fds[turned(first + i, self.active)])
+            if status:
+                return self.fail(b"recvfrom", -status, after)
+        return 0
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef uint64_t i
+        cdef int64_t status = 0
+        for i in range(n):
+            self.serial += 1
+            if self.edge:
+                status = self.make_ready(self.head, self.ready, i)
+                if status:
+                    return status
+            status = self.wait(i)
+            if status:
+                return status
+            if self.edge:
+                status = self.make_idle(self.head, self.ready, i)
+                if self.rotating:
+                    self.head = turned(self.head + self.ready, self.active)
+            elif self.rotating:
+                status = self.make_idle(self.head, 1, i)
+                if status == 0:
+                    status = self.make_ready(turned(self.head + self.ready, self.active), 1, i)
+                self.head = turned(self.head + 1, self.active)
+            if status:
+                return status
+        return 0
+
+    def close(self):
+        """Close all sockets."""
+        self.close_down_to(0)
+        self.active = 0
+        Kernel.close(self)

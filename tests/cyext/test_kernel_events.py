@@ -1,0 +1,249 @@
+"""Waits find exactly the sockets that are ready: the tests look at them from outside."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import select
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from cyext.event_poll import Poll, PollArray, Select
+from cyext.event_queue import Epoll, EpollEdge, Kqueue
+from cyext.kernel import LimitReached, NotSupported, OperationFailed
+from isolated import isolated
+
+LEVEL_TRIGGERED = [Select, Poll, Epoll, Kqueue]
+EDGE_TRIGGERED = [EpollEdge]
+WAITS = LEVEL_TRIGGERED + EDGE_TRIGGERED
+FD_SETSIZE = 1024
+
+by_wait = pytest.mark.parametrize("kernel_class", WAITS, ids=lambda kernel: kernel.__name__)
+by_level_triggered = pytest.mark.parametrize(
+    "kernel_class", LEVEL_TRIGGERED, ids=lambda kernel: kernel.__name__
+)
+by_ready = pytest.mark.parametrize("ready", ["1", "10%"])
+by_rotation = pytest.mark.parametrize("rotation", ["fixed", "rotating"])
+
+
+def made(kernel_class: Any, *args: str) -> Any:
+    try:
+        return kernel_class(*args)
+    except NotSupported as reason:
+        pytest.skip(str(reason))
+
+
+def sockets() -> list[int]:
+    """Every UDP socket of this process."""
+    found = []
+    for fd in range(2048):
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                one = socket.socket(fileno=fd)
+                found += [fd] if one.type == socket.SOCK_DGRAM else []
+                one.detach()
+    return found
+
+
+def readable() -> list[int]:
+    poller = select.poll()
+    for fd in sockets():
+        poller.register(fd, select.POLLIN)
+    return sorted(fd for fd, _ in poller.poll(0))
+
+
+def spoil(kernel: Any, harm: Callable[[list[int]], None]) -> None:
+    """Change what is ready behind the kernel's back."""
+    kernel.run(5)
+    harm(sockets())
+    with pytest.raises(OperationFailed) as caught:
+        kernel.run(50)
+    # Of epoll's answer only so much is read as should be there: another socket, or a datagram more.
+    assert caught.value.errno in (errno.EBADMSG, errno.EAGAIN)
+
+
+@by_level_triggered
+@by_ready
+@by_rotation
+def test_as_many_are_ready_as_the_level_says(kernel_class: Any, ready: str, rotation: str) -> None:
+    def check() -> None:
+        kernel = made(kernel_class, ready, rotation)
+        for level in (1, 2, 9, 64, 300, 64, 1):
+            kernel.grow(level)
+            assert len(sockets()) == level
+            for _ in range(3):
+                assert len(readable()) == (max(level // 10, 1) if ready == "10%" else 1)
+                kernel.run(7)
+        kernel.close()
+
+    isolated(check)
+
+
+@pytest.mark.parametrize("kernel_class", EDGE_TRIGGERED, ids=lambda kernel: kernel.__name__)
+@by_ready
+@by_rotation
+def test_an_edge_leaves_nothing_ready(kernel_class: Any, ready: str, rotation: str) -> None:
+    def check() -> None:
+        kernel = made(kernel_class, ready, rotation)
+        for level in (1, 2, 64, 300, 64):
+            kernel.grow(level)
+            assert kernel.run(7) > 0
+            assert len(sockets()) == level
+            assert readable() == []
+        kernel.close()
+
+    isolated(check)
+
+
+@by_level_triggered
+def test_readiness_rotates_over_every_active_socket(kernel_class: Any) -> None:
+    def check() -> None:
+        kernel = made(kernel_class, "1", "rotating")
+        kernel.grow(12)
+        seen = []
+        for _ in range(12):
+            seen += readable()
+            kernel.run(1)
+        assert sorted(seen) == sockets()
+        kernel.close()
+
+    isolated(check)
+
+
+@by_level_triggered
+@by_ready
+def test_fixed_readiness_stays_where_it_is(kernel_class: Any, ready: str) -> None:
+    def check() -> None:
+        kernel = made(kernel_class, ready, "fixed")
+        kernel.grow(64)
+        before = readable()
+        kernel.run(20)
+        assert readable() == before
+        kernel.close()
+
+    isolated(check)
+
+
+def send_to(fd: int) -> None:
+    with socket.socket(fileno=os.dup(fd)) as one:
+        one.bind(("127.0.0.1", 0))
+        one.sendto(b"x", one.getsockname())
+
+
+@by_wait
+def test_a_stranger_that_is_ready_too_is_an_error(kernel_class: Any) -> None:
+    def check() -> None:
+        kernel = made(kernel_class, "1", "fixed")
+        kernel.grow(64)
+        spoil(kernel, lambda fds: send_to(fds[-1]))
+        kernel.close()
+
+    isolated(check)
+
+
+@by_level_triggered
+def test_one_ready_socket_for_another_is_an_error(kernel_class: Any) -> None:
+    def exchange(fds: list[int]) -> None:
+        for fd in readable():
+            os.read(fd, 1)
+        send_to(fds[-1])
+
+    def check() -> None:
+        kernel = made(kernel_class, "1", "fixed")
+        kernel.grow(64)
+        spoil(kernel, exchange)
+        kernel.close()
+
+    isolated(check)
+
+
+@by_level_triggered
+def test_one_ready_socket_less_is_an_error(kernel_class: Any) -> None:
+    def check() -> None:
+        kernel = made(kernel_class, "10%", "fixed")
+        kernel.grow(64)
+        spoil(kernel, lambda fds: os.read(readable()[2], 1) and None)
+        kernel.close()
+
+    isolated(check)
+
+
+def test_growing_mends_what_a_failed_batch_left() -> None:
+    def check() -> None:
+        kernel = Poll("10%", "rotating")
+        kernel.grow(100)
+        os.read(readable()[0], 1)
+        with pytest.raises(OperationFailed):
+            kernel.run(20)
+        kernel.grow(90)
+        assert len(readable()) == 9
+        assert kernel.run(20) > 0
+        kernel.close()
+
+    isolated(check)
+
+
+def test_select_looks_beyond_its_set_size() -> None:
+    def check() -> None:
+        kernel = made(Select)
+        try:
+            kernel.grow(FD_SETSIZE + 400)
+        except LimitReached as limit:
+            pytest.skip(str(limit))
+        assert max(sockets()) > FD_SETSIZE
+        kernel.run(3)
+        spoil(kernel, lambda fds: send_to(max(fds)))
+        kernel.close()
+
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < FD_SETSIZE + 600:
+        pytest.skip("the hard limit is low")
+    isolated(check)
+
+
+def test_a_system_that_forbids_that_ends_the_curve_of_select(forbid: Callable[..., None]) -> None:
+    def check() -> None:
+        kernel = made(Select)
+        kernel.grow(64)
+        forbid("select", error=errno.EINVAL)  # what such a system answers
+        kernel.grow(128)
+        with pytest.raises(LimitReached, match=f"FD_SETSIZE {FD_SETSIZE}") as caught:
+            kernel.grow(FD_SETSIZE + 400)
+        assert caught.value.reached == kernel.level == len(sockets())
+        assert FD_SETSIZE - 64 < kernel.level < FD_SETSIZE
+        kernel.close()
+
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < FD_SETSIZE + 600:
+        pytest.skip("the hard limit is low")
+    isolated(check)
+
+
+def test_no_more_ports_ends_the_curve(forbid: Callable[..., None]) -> None:
+    def check() -> None:
+        kernel = Poll("10%", "fixed")
+        kernel.grow(100)
+        forbid("bind", error=errno.EADDRINUSE)
+        with pytest.raises(LimitReached, match="bind: EADDRINUSE") as caught:
+            kernel.grow(200)
+        assert caught.value.reached == kernel.level == len(sockets())
+        assert kernel.run(5) > 0
+        kernel.close()
+
+    isolated(check)
+
+
+def test_the_poll_array_is_not_longer_than_poll_would_take() -> None:
+    def check() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        kernel = PollArray()
+        with pytest.raises(LimitReached, match="RLIMIT_NOFILE hard limit 100"):
+            kernel.grow(101)
+        assert kernel.level == 100
+        assert kernel.run(1000) > 0
+        kernel.close()
+
+    isolated(check)
