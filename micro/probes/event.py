@@ -103,6 +103,17 @@ PROBES = (
         promise=_edge_triggered("epoll_wait"),
     ),
     Probe(
+        name="event.sigio",
+        kernel="cyext.event_signal:Sigio",
+        title="queued real-time signals, some ready of many",
+        method="One operation, all of it timed because a signal comes only once, is send() to "
+        "each socket that shall be ready (F_SETSIG, O_ASYNC), one sigtimedwait() for each" + _EDGE,
+        source=_VON_LEITNER,
+        params=_PARAMS,
+        axis=_SHORTER,
+        promise=_edge_triggered("rt_sigtimedwait", one_by_one=True),
+    ),
+    Probe(
         name="event.kqueue",
         kernel="cyext.event_queue:Kqueue",
         title="kqueue, some ready of many",

@@ -42,6 +42,7 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "sched_setaffinity": ((203,), (122,)),
     "select": ((23, 270), (72,)),
     "sendto": ((44,), (206,)),
+    "sigtimedwait": ((128,), (137,)),
     "socket": ((41,), (198,)),
     "vfork": ((58,), (220,)),
     "wait": ((61,), (260,)),

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import select
+import signal
 import socket
 import stat
 from collections.abc import Callable
@@ -15,11 +16,12 @@ from typing import Any
 import pytest
 from cyext.event_poll import Poll, PollArray, Select
 from cyext.event_queue import Epoll, EpollEdge, Kqueue
+from cyext.event_signal import Sigio
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from isolated import isolated
 
 LEVEL_TRIGGERED = [Select, Poll, Epoll, Kqueue]
-EDGE_TRIGGERED = [EpollEdge]
+EDGE_TRIGGERED = [EpollEdge, Sigio]
 WAITS = LEVEL_TRIGGERED + EDGE_TRIGGERED
 FD_SETSIZE = 1024
 
@@ -131,7 +133,8 @@ def test_fixed_readiness_stays_where_it_is(kernel_class: Any, ready: str) -> Non
 
 def send_to(fd: int) -> None:
     with socket.socket(fileno=os.dup(fd)) as one:
-        one.bind(("127.0.0.1", 0))
+        with suppress(OSError):
+            one.bind(("127.0.0.1", 0))
         one.sendto(b"x", one.getsockname())
 
 
@@ -245,5 +248,38 @@ def test_the_poll_array_is_not_longer_than_poll_would_take() -> None:
         assert kernel.level == 100
         assert kernel.run(1000) > 0
         kernel.close()
+
+    isolated(check)
+
+
+def test_a_full_queue_of_signals_is_an_error_and_no_wait() -> None:
+    def check() -> None:
+        kernel = made(Sigio, "10%", "fixed")
+        kernel.grow(1000)
+        resource.setrlimit(resource.RLIMIT_SIGPENDING, (40, 40))
+        with pytest.raises(OperationFailed, match="SIGIO, the queue was full"):
+            kernel.run(3)
+        with pytest.raises(LimitReached, match="RLIMIT_SIGPENDING soft limit 40") as caught:
+            kernel.grow(1000)
+        assert caught.value.reached == 200
+        assert kernel.run(3) > 0
+        kernel.close()
+
+    if not hasattr(resource, "RLIMIT_SIGPENDING"):
+        pytest.skip("no limit on queued signals")
+    isolated(check)
+
+
+def test_signals_are_blocked_only_as_long_as_someone_waits_for_them() -> None:
+    def check() -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        first, second = made(Sigio), Sigio()
+        first.close()
+        second.run(1)
+        send_to(sockets()[0])  # would end the process
+        assert len(signal.pthread_sigmask(signal.SIG_BLOCK, [])) == len(before) + 2
+        second.close()
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+        assert signal.sigpending() == set()
 
     isolated(check)
