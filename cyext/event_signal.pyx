@@ -86,7 +86,7 @@ cdef class Sigio(Watched):
         return count - 1
 
     def grow(self, uint64_t level):
-        """Watch ``level`` sockets; no more than half the queue can tell of: a user has one queue."""
+        """Watch ``level`` sockets; no more than half the queue can tell of: users have one."""
         cdef int64_t limit = micro_most_queued_signals()
         if self.a_tenth and limit >= 0 and level > <uint64_t>max(limit * 5, 1):
             Watched.grow(self, max(limit * 5, 1))

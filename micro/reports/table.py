@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from micro.reports.events import crossings
 from runners.job import Scalar
 from runners.session import Curve, Result, Session
 
@@ -157,4 +158,4 @@ def remarks(session: Session) -> list[str]:
             f"CPUs {session.settings['shared_cores']} slowed each other in the survey: they shared "
             "a core then, and figures of several threads show it."
         )
-    return found
+    return found + crossings(session)
