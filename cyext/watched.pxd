@@ -20,6 +20,7 @@ cdef class Watched(Kernel):
 
     cdef choose(self, ready, rotation)
     cdef settle(self, int64_t goal)
+    cdef drain(self)
     cdef open_sockets(self, int64_t goal)
     cdef watch(self)
     cdef forget(self, int64_t count)

@@ -103,11 +103,8 @@ cdef class Watched(Kernel):
 
     cdef settle(self, int64_t goal):
         """Watch ``goal`` sockets with the right ones ready; why there are fewer, or None."""
-        cdef int64_t i
         cdef int64_t status = 0
-        for i in range(self.active):  # whatever a failed batch may have left behind
-            while micro_make_idle(self.sockets.fds[i]) == 0:
-                pass
+        self.drain()
         self.close_down_to(goal)
         reason = self.open_sockets(goal)
         self.active = self.active_at(self.sockets.count)
@@ -120,6 +117,13 @@ cdef class Watched(Kernel):
         if status:
             raise self.failure(status)
         return reason
+
+    cdef drain(self):
+        """Make all sockets idle, whatever a failed batch may have left behind."""
+        cdef int64_t i
+        for i in range(self.active):
+            while micro_make_idle(self.sockets.fds[i]) == 0:
+                pass
 
     cdef open_sockets(self, int64_t goal):
         cdef uint64_t *grown

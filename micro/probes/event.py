@@ -114,6 +114,18 @@ PROBES = (
         promise=_edge_triggered("rt_sigtimedwait", one_by_one=True),
     ),
     Probe(
+        name="event.io_uring",
+        kernel="cyext.event_uring:IoUring",
+        title="io_uring polls, some ready of many",
+        method="One operation is one io_uring_enter() that polls again what the operation before "
+        "was told of (IORING_OP_POLL_ADD) and waits with a time-out, all others polled in the ring,"
+        + _LEVEL,
+        source="Axboe, Efficient IO with io_uring (2019)",
+        params=_PARAMS,
+        axis=_SHORTER,
+        promise=_level_triggered("io_uring_enter"),
+    ),
+    Probe(
         name="event.kqueue",
         kernel="cyext.event_queue:Kqueue",
         title="kqueue, some ready of many",

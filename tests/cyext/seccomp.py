@@ -30,6 +30,8 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "fcntl": ((72,), (25,)),
     "ftruncate": ((77,), (46,)),
     "getsockname": ((51,), (204,)),
+    "io_uring_enter": ((426,), (426,)),
+    "io_uring_setup": ((425,), (425,)),
     "madvise": ((28,), (233,)),
     "mmap": ((9,), (222,)),
     "munmap": ((11,), (215,)),

@@ -17,10 +17,11 @@ import pytest
 from cyext.event_poll import Poll, PollArray, Select
 from cyext.event_queue import Epoll, EpollEdge, Kqueue
 from cyext.event_signal import Sigio
+from cyext.event_uring import IoUring, why_not
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from isolated import isolated
 
-LEVEL_TRIGGERED = [Select, Poll, Epoll, Kqueue]
+LEVEL_TRIGGERED = [Select, Poll, Epoll, Kqueue, IoUring]
 EDGE_TRIGGERED = [EpollEdge, Sigio]
 WAITS = LEVEL_TRIGGERED + EDGE_TRIGGERED
 FD_SETSIZE = 1024
@@ -165,7 +166,8 @@ def test_one_ready_socket_for_another_is_an_error(kernel_class: Any) -> None:
     isolated(check)
 
 
-@by_level_triggered
+# io_uring would wait for it: ten seconds.
+@pytest.mark.parametrize("kernel_class", [Select, Poll, Epoll], ids=lambda kernel: kernel.__name__)
 def test_one_ready_socket_less_is_an_error(kernel_class: Any) -> None:
     def check() -> None:
         kernel = made(kernel_class, "10%", "fixed")
@@ -281,5 +283,32 @@ def test_signals_are_blocked_only_as_long_as_someone_waits_for_them() -> None:
         second.close()
         assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
         assert signal.sigpending() == set()
+
+    isolated(check)
+
+
+def test_a_forbidden_ring_is_skipped_with_the_reason(forbid: Callable[..., None]) -> None:
+    def check(error: int, reason: str) -> None:
+        forbid("io_uring_setup", error=error)
+        with pytest.raises(NotSupported, match=reason):
+            IoUring()
+        assert sockets() == []
+
+    isolated(check, errno.ENOSYS, "this system has no io_uring")
+    isolated(check, errno.EPERM, r"kernel\.io_uring_disabled=[12]$|seccomp filter")
+    assert "5.11" in why_not(errno.ENOTSUP)
+
+
+def test_polls_of_closed_sockets_are_taken_back() -> None:
+    def check() -> None:
+        kernel = made(IoUring, "10%", "rotating")
+        kernel.grow(500)
+        kernel.run(20)
+        with socket.socket(fileno=os.dup(sockets()[-1])) as last:
+            address = last.getsockname()
+        kernel.grow(100)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            one.bind(address)  # a poll that still waited would keep the socket, and its port
+        kernel.close()
 
     isolated(check)
