@@ -10,10 +10,14 @@ _GAMMO = "Gammo, Brecht, Shukla and Pariag 2004"
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 
 _ALL = powers_of_two(1, 1 << 16)
-_QUICK = (1, 8, 64, 512, 4096)
-_WATCHED = Axis("watched", _ALL, quick=_QUICK)
+_WATCHED = Axis(
+    "watched",
+    (*powers_of_two(1, 1 << 10), 1 << 12, 1 << 14),
+    quick=(1, 16, 256, 4096),
+    rigorous=_ALL,
+)
 #: For waits that take milliseconds at the end, or cost the same all the way.
-_SHORTER = Axis("watched", powers_of_two(1, 1 << 11), quick=(1, 64, 1024), rigorous=_ALL)
+_SHORTER = Axis("watched", powers_of_two(1, 1 << 11), quick=(1, 1024), rigorous=_ALL)
 
 _READY = Choice(("1", "10%"), usual=("1",), quick=("1",))
 _ROTATION = Choice(("fixed", "rotating"), usual=("fixed",), quick=("fixed",))
@@ -78,7 +82,7 @@ PROBES = (
         "drawn at random, in the poll array from its start, to move the last entry into its place "
         "and to append it again.",
         source="Banga, Druschel and Mogul 1998: what the interest set costs its owner",
-        axis=Axis("watched", _ALL, quick=(1, 64, 4096)),
+        axis=_SHORTER,
         clock_bound_up_to=4096,
     ),
     Probe(
