@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 
 from cyext.kernel cimport Kernel
 from cyext.resources cimport Descriptors
-from cyext.watched cimport Watched, turned
+from cyext.watched cimport Watched
 
 from cyext.kernel import LimitReached
 
@@ -45,13 +45,8 @@ cdef class Poll(Watched):
     def __dealloc__(self):
         free(self.watched)
 
-    cdef inline int64_t place(self, int64_t index) noexcept nogil:
-        """Where a socket that may be ready stands: they are spread evenly over the array."""
-        return (index * self.count + self.count // 2) // self.active
-
     cdef watch(self):
         cdef int64_t i
-        cdef int64_t idle = self.active
         cdef pollfd *grown
         grown = <pollfd *>realloc(self.watched, self.level * sizeof(pollfd))
         if grown == NULL:
@@ -59,14 +54,8 @@ cdef class Poll(Watched):
         self.watched = grown
         self.count = self.level
         for i in range(self.count):
-            grown[i].fd = -1
+            grown[i].fd = self.sockets.fds[i]
             grown[i].events = POLLIN
-        for i in range(self.active):
-            grown[self.place(i)].fd = self.sockets.fds[i]
-        for i in range(self.count):
-            if grown[i].fd < 0:
-                grown[i].fd = self.sockets.fds[idle]
-                idle += 1
 
     cdef int64_t wait(self, uint64_t after) noexcept nogil:
         cdef int64_t i
@@ -74,7 +63,7 @@ cdef class Poll(Watched):
         if found != self.ready:
             return self.fail(b"poll", -found if found < 0 else EBADMSG if found else ETIME, after)
         for i in range(self.ready):
-            if not self.watched[self.place(turned(self.head + i, self.active))].revents & POLLIN:
+            if not self.watched[self.at(i)].revents & POLLIN:
                 return self.fail(b"poll", EBADMSG, after)
         return 0
 
@@ -150,8 +139,7 @@ cdef class Select(Watched):
         if found != self.ready:
             return self.fail(b"select", -found if found < 0 else EBADMSG if found else ETIME, after)
         for i in range(self.ready):
-            if not micro_set_has(
-                    self.answer, self.sockets.fds[turned(self.head + i, self.active)]):
+            if not micro_set_has(self.answer, self.sockets.fds[self.at(i)]):
                 return self.fail(b"select", EBADMSG, after)
         return 0
 

@@ -3,7 +3,7 @@
 from libc.errno cimport EAGAIN, EBADMSG, EOVERFLOW, ETIME
 from libc.stdint cimport int64_t, uint64_t
 
-from cyext.watched cimport Watched, turned
+from cyext.watched cimport Watched
 
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 
@@ -115,7 +115,7 @@ cdef class Sigio(Watched):
                 return self.fail(b"sigtimedwait: SIGIO, the queue was full", EOVERFLOW, after)
             if arrival < 0:
                 return self.fail(b"sigtimedwait", ETIME if arrival == -EAGAIN else -arrival, after)
-            if arrival != self.sockets.fds[turned(self.head + i, self.active)]:
+            if arrival != self.sockets.fds[self.at(i)]:
                 return self.fail(b"sigtimedwait", EBADMSG, after)
         return 0
 

@@ -1,8 +1,9 @@
 """Sockets to wait for, some of them ready: what every kernel of the event family shares.
 
-``level`` UDP sockets are open. The first ``active`` of them have a port of 127.0.0.1 and are
-connected to themselves, so that one send() makes them ready and one recv() idle. They form a ring;
-the ``ready`` ones from ``head`` on are those that a wait must find, no more, no less, no others.
+``level`` UDP sockets are open. ``active`` of them, evenly spread (a wait that meets a ready one
+early spares itself work with the rest), have a port of 127.0.0.1 and are connected to themselves,
+so that one send() makes them ready and one recv() idle. They form a ring, in an order that jumps
+to and fro; the ``ready`` ones from ``head`` on are those that a wait must find, and no others.
 
 ==================  ============================================================================
 level-triggered     a wait changes nothing: the same sockets stay ready, and an operation is the
@@ -31,9 +32,15 @@ cdef extern from "os/event.h" nogil:
     int micro_make_readable(int fd)
     int micro_make_idle(int fd)
 
-# Where readiness rotates, it does so over this many sockets or over twice the ready ones: enough to
-# come to each with cold caches, and few enough to leave the system its ports.
+# Where readiness rotates, it does so over this many sockets more than are ready: enough to come to
+# each with cold caches, and few enough to leave the system its ports.
 cdef int64_t RING = 1024
+
+
+cdef bint coprime(int64_t a, int64_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a == 1
 
 
 cdef class Watched(Kernel):
@@ -42,12 +49,14 @@ cdef class Watched(Kernel):
     def __cinit__(self, *args, **kwargs):
         self.sockets = Descriptors()
         self.edge = False
-        self.bound = 0
         self.active = 0
         self.ready = 0
         self.head = 0
         self.serial = 0
         self.seen = NULL
+        self.ring = NULL
+        self.ring_index = NULL
+        self.bound = NULL
 
     def __init__(self, ready="1", rotation="fixed"):
         """``ready``: "1" or "10%" of the level, at least one; ``rotation``: fixed or rotating."""
@@ -57,7 +66,7 @@ cdef class Watched(Kernel):
         fd = micro_socket(AF_INET, SOCK_DGRAM)
         if fd < 0:
             raise NotSupported(f"no IPv4 socket: {errno_names.errorcode.get(-fd)}")
-        self.sockets.reserve(1)
+        self.make_room(1)
         self.sockets.push(fd)
         status = self.give_address(fd)
         if status == 0:
@@ -67,7 +76,7 @@ cdef class Watched(Kernel):
         if status:
             self.close()
             raise NotSupported(f"no loopback network: {errno_names.errorcode.get(-status)}")
-        self.bound = 1
+        self.bound[0] = True
 
     cdef choose(self, ready, rotation):
         """Take the parameters. Raises `ValueError`."""
@@ -80,6 +89,9 @@ cdef class Watched(Kernel):
 
     def __dealloc__(self):
         free(self.seen)
+        free(self.ring)
+        free(self.ring_index)
+        free(self.bound)
 
     cdef int give_address(self, int fd) noexcept nogil:
         cdef int status = micro_bind(fd, 0)
@@ -90,7 +102,7 @@ cdef class Watched(Kernel):
 
     cdef int64_t active_at(self, int64_t level) noexcept nogil:
         cdef int64_t ready = self.ready_at(level)
-        return min(level, max(RING, 2 * ready)) if self.rotating else ready
+        return min(level, RING + ready) if self.rotating else ready
 
     def grow(self, uint64_t level):
         """Watch ``level`` sockets, at least one."""
@@ -103,14 +115,20 @@ cdef class Watched(Kernel):
 
     cdef settle(self, int64_t goal):
         """Watch ``goal`` sockets with the right ones ready; why there are fewer, or None."""
+        cdef int64_t before = min(max(self.level, 1), <uint64_t>goal)
         cdef int64_t status = 0
         self.drain()
         self.close_down_to(goal)
         reason = self.open_sockets(goal)
-        self.active = self.active_at(self.sockets.count)
-        self.ready = self.ready_at(self.sockets.count)
-        self.head = 0
+        status = self.make_ring()
+        if status:
+            reason = f"bind: {errno_names.errorcode.get(-status)}"
+            self.close_down_to(before)
+            if self.make_ring():  # other sockets than there are addresses for
+                self.close_down_to(1)
+                self.make_ring()
         self.level = self.sockets.count
+        status = 0
         if not self.edge:
             status = self.make_ready(0, self.ready, 0)
         self.watch()
@@ -122,43 +140,64 @@ cdef class Watched(Kernel):
         """Make all sockets idle, whatever a failed batch may have left behind."""
         cdef int64_t i
         for i in range(self.active):
-            while micro_make_idle(self.sockets.fds[i]) == 0:
+            while micro_make_idle(self.sockets.fds[self.ring[i]]) == 0:
                 pass
 
-    cdef open_sockets(self, int64_t goal):
-        cdef uint64_t *grown
-        cdef int64_t i
-        cdef int64_t active = self.active_at(goal)
-        cdef int status = 0
-        reason = None
+    cdef make_room(self, int64_t goal):
         self.sockets.reserve(goal)
-        grown = <uint64_t *>realloc(self.seen, active * sizeof(uint64_t))
-        if grown == NULL:
-            raise MemoryError(f"no room for {active} ready sockets")
-        self.seen = grown
-        for i in range(active):
-            grown[i] = 0
+        seen = <uint64_t *>realloc(self.seen, goal * sizeof(uint64_t))
+        self.seen = seen if seen != NULL else self.seen
+        ring = <int64_t *>realloc(self.ring, goal * sizeof(int64_t))
+        self.ring = ring if ring != NULL else self.ring
+        index = <int64_t *>realloc(self.ring_index, goal * sizeof(int64_t))
+        self.ring_index = index if index != NULL else self.ring_index
+        bound = <bint *>realloc(self.bound, goal * sizeof(bint))
+        self.bound = bound if bound != NULL else self.bound
+        if seen == NULL or ring == NULL or index == NULL or bound == NULL:
+            raise MemoryError(f"no room to watch {goal} sockets")
+
+    cdef open_sockets(self, int64_t goal):
+        cdef int fd
+        self.make_room(max(goal, self.sockets.count))
         while self.sockets.count < goal:
-            status = micro_socket(AF_INET, SOCK_DGRAM)
-            if status < 0:
-                reason = f"socket: {errno_names.errorcode.get(-status)}"
+            fd = micro_socket(AF_INET, SOCK_DGRAM)
+            if fd < 0:
                 self.close_down_to(max(self.sockets.count - 16, 1))
-                break
-            self.sockets.push(status)
-        while self.bound < self.active_at(self.sockets.count):
-            status = self.give_address(self.sockets.fds[self.bound])
-            if status:
-                reason = f"bind: {errno_names.errorcode.get(-status)}"
-                self.close_down_to(self.bound)
-                break
-            self.bound += 1
-        return reason
+                return f"socket: {errno_names.errorcode.get(-fd)}"
+            self.bound[self.sockets.count] = False
+            self.sockets.push(fd)
+        return None
+
+    cdef int make_ring(self) noexcept nogil:
+        """Choose the active sockets among those open, and give them addresses: 0 or -errno."""
+        cdef int64_t count = self.sockets.count
+        cdef int64_t step, i, place
+        cdef int status
+        self.active = self.active_at(count)
+        self.ready = self.ready_at(count)
+        self.head = 0
+        step = max(self.active * 618 // 1000, 1)
+        while not coprime(step, self.active):
+            step += 1
+        for i in range(count):
+            self.ring_index[i] = -1
+        for i in range(self.active):
+            place = (i * step % self.active * count + count // 2) // self.active
+            self.ring[i] = place
+            self.ring_index[place] = i
+            self.seen[i] = 0
+            if not self.bound[place]:
+                status = self.give_address(self.sockets.fds[place])
+                if status:
+                    self.active = i
+                    return status
+                self.bound[place] = True
+        return 0
 
     cdef close_down_to(self, int64_t count):
         if count < self.sockets.count:
             self.forget(count)
             self.sockets.close_down_to(count)
-            self.bound = min(self.bound, count)
 
     cdef watch(self):
         """Tell the system of the sockets that it does not watch yet."""
@@ -173,19 +212,21 @@ cdef class Watched(Kernel):
         return self.fail(b"wait", 38, after)  # ENOSYS
 
     cdef int64_t make_ready(self, int64_t first, int64_t count, uint64_t after) noexcept nogil:
-        cdef int64_t i
+        cdef int64_t i, place
         cdef int status
         for i in range(count):
-            status = micro_make_readable(self.sockets.fds[turned(first + i, self.active)])
+            place = self.ring[turned(first + i, self.active)]
+            status = micro_make_readable(self.sockets.fds[place])
             if status:
                 return self.fail(b"sendto", -status, after)
         return 0
 
     cdef int64_t make_idle(self, int64_t first, int64_t count, uint64_t after) noexcept nogil:
-        cdef int64_t i
+        cdef int64_t i, place
         cdef int status
         for i in range(count):
-            status = micro_make_idle(self.sockets.fds[turned(first + i, self.active)])
+            place = self.ring[turned(first + i, self.active)]
+            status = micro_make_idle(self.sockets.fds[place])
             if status:
                 return self.fail(b"recvfrom", -status, after)
         return 0

@@ -104,6 +104,21 @@ def test_an_edge_leaves_nothing_ready(kernel_class: Any, ready: str, rotation: s
 
 
 @by_level_triggered
+def test_ready_sockets_are_spread_evenly(kernel_class: Any) -> None:
+    def check() -> None:
+        one, tenth = made(kernel_class, "1", "fixed"), made(kernel_class, "10%", "fixed")
+        mine = sockets()
+        one.grow(50)
+        assert [sockets().index(fd) for fd in readable() if fd not in mine] == [26]
+        one.close()
+        tenth.grow(50)
+        assert [sockets().index(fd) for fd in readable()] == [5, 15, 25, 35, 45]
+        tenth.close()
+
+    isolated(check)
+
+
+@by_level_triggered
 def test_readiness_rotates_over_every_active_socket(kernel_class: Any) -> None:
     def check() -> None:
         kernel = made(kernel_class, "1", "rotating")
