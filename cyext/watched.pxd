@@ -27,6 +27,7 @@ cdef class Watched(Kernel):
 
     cdef choose(self, ready, rotation)
     cdef settle(self, int64_t goal)
+    cdef arrange(self)
     cdef drain(self)
     cdef open_sockets(self, int64_t goal)
     cdef make_room(self, int64_t goal)

@@ -18,7 +18,7 @@ import errno as errno_names
 
 from libc.stdlib cimport free, realloc
 
-from cyext.kernel import LimitReached, NotSupported
+from cyext.kernel import LimitReached, NotSupported, OperationFailed
 
 
 cdef extern from "os/network.h" nogil:
@@ -127,14 +127,24 @@ cdef class Watched(Kernel):
             if self.make_ring():  # other sockets than there are addresses for
                 self.close_down_to(1)
                 self.make_ring()
+        try:
+            self.arrange()
+        except OperationFailed:
+            self.drain()
+            self.close_down_to(before)
+            self.make_ring()
+            self.arrange()
+            raise
+        return reason
+
+    cdef arrange(self):
+        cdef int64_t status = 0
         self.level = self.sockets.count
-        status = 0
         if not self.edge:
             status = self.make_ready(0, self.ready, 0)
         self.watch()
         if status:
             raise self.failure(status)
-        return reason
 
     cdef drain(self):
         """Make all sockets idle, whatever a failed batch may have left behind."""
