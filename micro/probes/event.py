@@ -24,8 +24,9 @@ _ROTATION = Choice(("fixed", "rotating"), usual=("fixed",), quick=("fixed",))
 _PARAMS = {"ready": _READY, "rotation": _ROTATION}
 
 _LEVEL = (
-    " over watched UDP sockets, of which one or a tenth is ready and stays so, or where they "
-    "rotate moves on by one: then recv() from one socket and send() to another are timed with it."
+    " over watched UDP sockets, of which the middle one or an evenly spread tenth is ready and "
+    "stays so; where they rotate, recv() from one ready socket and send() to an idle one are timed "
+    "with it."
 )
 _EDGE = (
     " and recv() of each datagram, one or a tenth of watched UDP sockets: always the same, or "
