@@ -36,6 +36,7 @@ cdef extern from "os/mapping.h" nogil:
     void micro_dirty_range(uintptr_t start, size_t bytes, size_t page_bytes)
     int64_t micro_minor_faults()
     int micro_fell_back(int64_t faults, int64_t huge_pages)
+    void micro_collapse(uintptr_t start, size_t bytes)
     int micro_memory_file(size_t bytes)
     int munmap(void *address, size_t length)
     int mprotect(void *address, size_t length, int protection)
@@ -52,6 +53,8 @@ cdef int64_t MOST_FILES = 1 << 15
 cdef int64_t RETREAT = 256
 # Linux maps up to 16 cached pages of a file in one fault; this far apart, each has its own.
 cdef size_t FAULT_AROUND_BYTES = 64 << 10
+# What surrounds the touch of a page costs several times as much: short batches, short visits.
+cdef int64_t TOUCHES_A_BATCH = 128
 cdef uint64_t SMALL_PAGES_A_BATCH = 1024
 cdef uint64_t HUGE_PAGES_A_BATCH = 16
 
@@ -206,6 +209,9 @@ cdef class Touch(Map):
     """
 
     cdef int64_t cursor
+
+    cdef int64_t batch_within(self, int64_t level):
+        return min(batch_at(level), TOUCHES_A_BATCH)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
@@ -469,6 +475,7 @@ cdef class FaultFile(_Faults):
         status = micro_map_region(&self.region, self.fd, size, True, &call)
         if status == 0:
             micro_dirty_range(self.region.start, size, 4096)
+            micro_collapse(self.region.start, size)
             status = micro_unmap_region(&self.region)
         if status:
             self.close()

@@ -14,6 +14,10 @@
 #define MAP_ANONYMOUS MAP_ANON
 #endif
 
+#if defined(__linux__) && !defined(MADV_COLLAPSE)
+#define MADV_COLLAPSE 25   /* newer than many a C library's headers */
+#endif
+
 #define MICRO_HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 /* A touched private buffer, aligned to a huge page and advised to use them, so that neither the
@@ -146,6 +150,17 @@ static inline void micro_dirty_range(uintptr_t start, size_t bytes, size_t page_
 static inline int micro_fell_back(int64_t faults, int64_t huge_pages)
 {
     return faults > huge_pages + MICRO_ODD_FAULTS;
+}
+
+/* Put huge pages in place of a range's small ones, where the system can do that; the next fault
+ * tells whether it did. */
+static inline void micro_collapse(uintptr_t start, size_t bytes)
+{
+#ifdef MADV_COLLAPSE
+    madvise((void *)start, bytes, MADV_COLLAPSE);
+#else
+    (void)start, (void)bytes;
+#endif
 }
 
 /* A nameless file in memory whose pages may be huge, or -errno. */

@@ -9,7 +9,13 @@ from runners.job import Promise, Scalar
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _LMBENCH = "lmbench, lat_pagefault and lat_mmap (McVoy and Staelin 1996)"
-_MAPS = Axis("maps", powers_of_two(16, 1 << 16), quick=(16, 512, 8192, 65536))
+_MAPS = Axis("maps", powers_of_two(16, 1 << 16), quick=(16, 512, 8192))
+_FEWER_MAPS = Axis(
+    "maps",
+    powers_of_two(8, 1 << 14),
+    quick=(8, 256, 4096),
+    rigorous=powers_of_two(8, 1 << 16),
+)
 _PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
@@ -39,7 +45,7 @@ PROBES = (
         method="One operation, with maps mappings live, is the first read of one byte of one more "
         "such mapping, its page being in the page cache; mmap() and munmap() are not timed.",
         source=_VON_LEITNER,
-        axis=_MAPS,
+        axis=_FEWER_MAPS,
         promise=Promise(page_faults=1),
     ),
     Probe(
@@ -49,7 +55,7 @@ PROBES = (
         method="One operation, with maps mappings live, is munmap() of one more such mapping, its "
         "page having been read; mmap() and the read are not timed.",
         source=_VON_LEITNER + ", who never unmapped",
-        axis=_MAPS,
+        axis=_FEWER_MAPS,
         promise=Promise({"munmap": 1}, page_faults=0),
     ),
     Probe(
@@ -59,7 +65,7 @@ PROBES = (
         method="One operation, with maps mappings live, is mprotect(PROT_NONE) of one more such "
         "mapping, its page having been read; mmap() and munmap() are not timed.",
         source="lmbench, lat_sig prot (McVoy and Staelin 1996), by the number of maps",
-        axis=_MAPS,
+        axis=_FEWER_MAPS,
         promise=Promise({"mprotect": 1}, page_faults=0),
     ),
     Probe(
@@ -72,9 +78,9 @@ PROBES = (
         source=_VON_LEITNER + ": maps of one file trigger the worst case of an optimisation",
         axis=Axis(
             "files",
-            powers_of_two(2, 1 << 12),
-            quick=(2, 64, 2048),
-            rigorous=powers_of_two(2, 1 << 15),
+            powers_of_two(1, 1 << 11),
+            quick=(1, 16, 256),
+            rigorous=powers_of_two(1, 1 << 15),
         ),
         promise=Promise({"mmap": 1}, page_faults=1),
     ),
@@ -121,12 +127,12 @@ PROBES = (
         method="One operation is mmap() of length bytes of private anonymous memory, madvise() of "
         "the size of its pages, a write to each of them and munmap(); bandwidth counts the length.",
         source=_LMBENCH,
-        params={"pages": _PAGES},
+        params={"pages": Choice(_PAGES.values, usual=("4k",), quick=("4k",))},
         axis=Axis(
             "length",
-            powers_of_two(32 * _KIB, 64 * _MIB),
-            quick=(32 * _KIB, _MIB, 16 * _MIB),
-            rigorous=powers_of_two(32 * _KIB, _GIB),
+            powers_of_two(8 * _KIB, 16 * _MIB),
+            quick=(8 * _KIB, 256 * _KIB, 8 * _MIB),
+            rigorous=powers_of_two(8 * _KIB, _GIB),
         ),
         bytes_per_op="level",
         clock_bound_up_to=_MIB,

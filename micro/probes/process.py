@@ -17,7 +17,7 @@ _PROGRAMS = Choice(("static", "dynamic"), usual=("static", "dynamic"), quick=("d
 _ALIVE = Axis(
     "live_children",
     powers_of_two(1, 1 << 11),
-    quick=(1, 16, 128, 1024),
+    quick=(1, 32, 512),
     rigorous=powers_of_two(1, 1 << 15),
 )
 _PARENT = (
@@ -147,9 +147,9 @@ PROBES = (
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
         axis=Axis(
             "rss",
-            powers_of_two(128 * _KIB, 256 * _MIB),
-            quick=(128 * _KIB, 4 * _MIB, 64 * _MIB),
-            rigorous=powers_of_two(128 * _KIB, _GIB),
+            powers_of_two(64 * _KIB, 128 * _MIB),
+            quick=(64 * _KIB, _MIB, 32 * _MIB),
+            rigorous=powers_of_two(64 * _KIB, _GIB),
         ),
         clock_bound_up_to=32 * _MIB,
         waits=True,
@@ -165,9 +165,9 @@ PROBES = (
         source=_VON_LEITNER + ": why a dynamically linked program forks more slowly",
         axis=Axis(
             "maps",
-            powers_of_two(16, 1 << 15),
-            quick=(16, 512, 8192),
-            rigorous=powers_of_two(16, 1 << 16),
+            powers_of_two(8, 1 << 14),
+            quick=(8, 256, 4096),
+            rigorous=powers_of_two(8, 1 << 16),
         ),
         waits=True,
         promise=_FORK_EXIT,
