@@ -140,8 +140,9 @@ cdef class _Maps(Kernel):
         self.level = self.held
         self.max_batch = self.batch_within(self.held)
         if status:
+            reason = self.refusal(-status)
             self.provide(self.held + self.max_batch)
-            raise LimitReached(self.held, self.refusal(-status))
+            raise LimitReached(self.held, reason)
         if <uint64_t>goal < level:
             raise LimitReached(self.held, self.limit_name)
 
@@ -286,6 +287,7 @@ cdef class ManyFiles(_Maps):
     cdef int64_t files
     cdef int64_t batch_max
     cdef int64_t cursor
+    cdef const char *refusing
 
     def __init__(self):
         _Maps.__init__(self, MOST_FILES)
@@ -303,6 +305,7 @@ cdef class ManyFiles(_Maps):
 
     cdef int provide(self, int64_t count) noexcept nogil:
         cdef int status = 0
+        self.refusing = b"open"
         while self.files > count:
             self.files -= 1
             micro_remove_numbered(self.directory_fd, self.files)
@@ -324,19 +327,21 @@ cdef class ManyFiles(_Maps):
         cdef int status
         cdef int fd = micro_open_numbered(self.directory_fd, self.count)
         if fd < 0:
+            self.refusing = b"open"
             return fd
+        self.refusing = b"mmap"
         status = self.map_and_touch(fd)
         close(fd)
         return status
 
     def refusal(self, error):
         """The reason why another file could not be made, opened or mapped."""
-        name = errno_names.errorcode.get(error, error)
-        if error in (errno_names.EMFILE, errno_names.ENFILE):
-            return f"open: {name}, {self.opened.limit_reason()}"
+        reason = mapping_refused(self.refusing.decode(), error)
+        if error == errno_names.EMFILE:
+            return f"{reason}, {self.opened.limit_reason()}"
         if error in (errno_names.ENOSPC, errno_names.EDQUOT):
-            return f"{name}: the file system of the scratch directory is full"
-        return mapping_refused("map of a file", error)
+            return f"{reason}, no room where TMPDIR points to"
+        return reason
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
@@ -555,11 +560,12 @@ cdef class Length(Kernel):
         cdef micro_region_t region
         cdef const char *call = NULL
         cdef int status = micro_map_region(&region, -1, self.size, self.huge, &call)
-        if status == 0:
-            self.hint = region.start
-            status = micro_unmap_region(&region)
+        if status:
+            return self.fail(call, -status, 0)
+        self.hint = region.start
+        status = micro_unmap_region(&region)
         self.faults = micro_minor_faults()
-        return self.fail(call, -status, 0) if status else 0
+        return self.fail(b"munmap", -status, 0) if status else 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i

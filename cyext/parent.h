@@ -12,6 +12,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -32,7 +33,7 @@ typedef struct {
     int64_t count, cursor, capacity;
     int64_t held;          /* the level: living children, bytes or maps */
     int born[2];           /* children write a byte here when they run */
-    int leash[2];          /* children read from here until it closes */
+    int leash[2];          /* children wait here until it closes */
     micro_region_t memory; /* what a fork must copy the description of */
 } micro_parent_t;
 
@@ -121,9 +122,9 @@ static inline int64_t micro_bear(micro_parent_t *parent)
         close(parent->leash[1]);
         if (write(parent->born[1], &byte, 1) != 1)
             _exit(1);
-        do {
-            got = read(parent->leash[0], &byte, 1);
-        } while (got < 0 && errno == EINTR);
+        struct pollfd leash = {.fd = parent->leash[0]};
+        while (poll(&leash, 1, -1) < 0 && errno == EINTR)
+            ;
         _exit(0);
     }
     if (child < 0)

@@ -347,7 +347,7 @@ cdef class _Alive(Parent):
 cdef class ForkAlive(_Alive):
     """One operation, with ``level`` children alive: fork one more and read the byte it writes.
 
-    The children live on, blocked in a read. Those of a batch are ended after it, not timed.
+    The children live on, blocked. Those of a batch are ended after it, not timed.
     """
 
     def __init__(self, image="static"):

@@ -114,9 +114,7 @@ PROBES = (
         "on CPU i modulo the CPUs, and the last to end counts.",
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
         params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
-        axis=Axis(
-            "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))
-        ),
+        axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),
         workers="threads",
         promise=Promise(page_faults=1),
     ),

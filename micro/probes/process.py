@@ -119,8 +119,8 @@ PROBES = (
         axis=_ALIVE,
         waits=True,
         promise=Promise(
-            {"clone": 1, "close": 1, "write": 1, "read": 2},
-            tolerated=_AROUND_FORK,
+            {"clone": 1, "close": 1, "write": 1, "read": 1},
+            tolerated=_AROUND_FORK | {"poll"},  # entered in the child, sooner or later
         ),
     ),
     Probe(

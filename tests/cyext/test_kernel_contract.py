@@ -195,8 +195,9 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-        # A test does not fill the machine with processes until it refuses.
+        # A test does not fill the machine with processes or their memory until it refuses.
         cyext.process.most_processes = lambda image: (60, "a limit of 60")
+        cyext.process.available_bytes = lambda: 64 * MIB
         before = Held.now(scratch)
         kernel = make(probe)
         possible = levels(probe)[0]
