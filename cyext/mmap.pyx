@@ -49,7 +49,8 @@ cdef extern from "os/numbered.h" nogil:
 
 cdef int64_t MOST_MAPS = 1 << 18
 cdef int64_t MOST_FILES = 1 << 15
-# Maps given up below the level where the system said no, beside room for a batch.
+# Maps given up below the level where the system said no, beside room for a batch; never so many
+# that less is left than before.
 cdef int64_t RETREAT = 256
 # Linux maps up to 16 cached pages of a file in one fault; this far apart, each has its own.
 cdef size_t FAULT_AROUND_BYTES = 64 << 10
@@ -135,7 +136,7 @@ cdef class _Maps(Kernel):
             while self.count < goal and status == 0:
                 status = self.map_one()
         if status:
-            self.unmap_down_to(max(self.count - batch - RETREAT, 0))
+            self.unmap_down_to(max(self.count - batch - RETREAT, self.held))
         self.held = self.count
         self.level = self.held
         self.max_batch = self.batch_within(self.held)
