@@ -65,13 +65,18 @@ def _number(path):
         return None
 
 
-def _own_cgroup_limit():
+def _cgroup_limit():
+    """The least pids.max of the process's cgroup and of those around it, or None."""
     try:
         with open("/proc/self/cgroup", "rb") as file:
             group = file.read().decode().strip().rpartition("::")[2]
     except OSError:
         return None
-    return _number(f"/sys/fs/cgroup{group}/pids.max")
+    limits = []
+    while group:
+        limits.append(_number(f"/sys/fs/cgroup{group}/pids.max"))
+        group = group.rpartition("/")[0]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def most_processes(image):
@@ -79,7 +84,7 @@ def most_processes(image):
     limits = {
         "kernel.pid_max": _number("/proc/sys/kernel/pid_max"),
         "kernel.threads-max": _number("/proc/sys/kernel/threads-max"),
-        "the cgroup's pids.max": _own_cgroup_limit(),
+        "the cgroup's pids.max": _cgroup_limit(),
     }
     try:
         _soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)

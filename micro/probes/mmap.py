@@ -130,7 +130,7 @@ PROBES = (
             "length",
             powers_of_two(8 * _KIB, 16 * _MIB),
             quick=(8 * _KIB, 256 * _KIB, 8 * _MIB),
-            rigorous=powers_of_two(8 * _KIB, _GIB),
+            rigorous=(*powers_of_two(8 * _KIB, 16 * _MIB), 64 * _MIB, 256 * _MIB, _GIB),
         ),
         bytes_per_op="level",
         clock_bound_up_to=_MIB,

@@ -147,9 +147,9 @@ PROBES = (
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
         axis=Axis(
             "rss",
-            powers_of_two(64 * _KIB, 128 * _MIB),
-            quick=(64 * _KIB, _MIB, 32 * _MIB),
-            rigorous=powers_of_two(64 * _KIB, _GIB),
+            powers_of_two(128 * _KIB, 256 * _MIB),
+            quick=(128 * _KIB, 2 * _MIB, 32 * _MIB),
+            rigorous=powers_of_two(128 * _KIB, _GIB),
         ),
         clock_bound_up_to=32 * _MIB,
         waits=True,
