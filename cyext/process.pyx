@@ -72,7 +72,7 @@ def _cgroup_limit():
             group = file.read().decode().strip().rpartition("::")[2]
     except OSError:
         return None
-    limits = []
+    limits = [_number("/sys/fs/cgroup/pids.max")]
     while group:
         limits.append(_number(f"/sys/fs/cgroup{group}/pids.max"))
         group = group.rpartition("/")[0]

@@ -28,6 +28,8 @@ _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
 # The C library's own bookkeeping around fork, which differs from one to the next.
 _AROUND_FORK = frozenset({"set_robust_list", "rt_sigprocmask", "gettid", "set_tid_address"})
+# What a living child waits in, entered sooner or later.
+_BLOCKED = frozenset({"poll"})
 # What a program's start-up code does before main(), and the loader where it is linked dynamically.
 _START = frozenset(
     {"arch_prctl", "brk", "mprotect", "mmap", "munmap", "prlimit64", "rseq", "getrandom"}
@@ -120,7 +122,7 @@ PROBES = (
         waits=True,
         promise=Promise(
             {"clone": 1, "close": 1, "write": 1, "read": 1},
-            tolerated=_AROUND_FORK | {"poll"},  # entered in the child, sooner or later
+            tolerated=_AROUND_FORK | _BLOCKED,
         ),
     ),
     Probe(
@@ -133,7 +135,7 @@ PROBES = (
         params={"image": Choice(_IMAGES.values, usual=("static",), quick=("static",))},
         axis=_ALIVE,
         waits=True,
-        promise=Promise({"kill": 1, "wait4": 1}),
+        promise=Promise({"kill": 1, "wait4": 1}, tolerated=_BLOCKED),
     ),
     Probe(
         name="process.fork_rss",
