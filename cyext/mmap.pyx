@@ -47,8 +47,9 @@ cdef extern from "os/numbered.h" nogil:
     int micro_create_numbered(int directory, int64_t number)
     int micro_remove_numbered(int directory, int64_t number)
 
+MOST_FILES = 1 << 15
+
 cdef int64_t MOST_MAPS = 1 << 18
-cdef int64_t MOST_FILES = 1 << 15
 # Maps given up below the level where the system said no, beside room for a batch; never so many
 # that less is left than before.
 cdef int64_t RETREAT = 256
