@@ -110,7 +110,7 @@ PROBES = (
         kernel="cyext.mmap:FaultAnon",
         title="first writes of anonymous pages in many threads",
         method="One operation is the first write of one byte of one page of anonymous memory, in "
-        "each thread of one address space to pages of its own; all start at one barrier, thread i "
+        "each thread of one address space in a map of its own; all start at one barrier, thread i "
         "on CPU i modulo the CPUs, and the last to end counts.",
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
         params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
