@@ -12,7 +12,7 @@ from cyext.kernel cimport Kernel, Slice, TimedKernel, micro_now_ns
 
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.memory import available_bytes
-from cyext.resources import mapping_refused, most_maps, no_huge_pages
+from cyext.resources import mapping_refused, most_maps, no_huge_pages, wants_huge_pages
 
 
 cdef extern from "parent.h" nogil:
@@ -374,13 +374,9 @@ cdef class ForkRss(Parent):
     and maps would hide the curve's first decades, and change with every import.
     """
 
-    cdef bint huge
-
     def __init__(self, pages="4k"):
-        if pages not in ("4k", "huge"):
-            raise ValueError(f"pages is 4k or huge, not {pages!r}")
-        self.huge = pages == "huge"
-        Parent.__init__(self, "fork_huge_pages" if self.huge else "fork_pages", "dynamic")
+        operation = "fork_huge_pages" if wants_huge_pages(pages) else "fork_pages"
+        Parent.__init__(self, operation, "dynamic")
         self.begin("no page could be touched")
 
     def most(self):

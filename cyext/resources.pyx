@@ -41,6 +41,13 @@ def mapping_refused(call, error):
     return reason
 
 
+def wants_huge_pages(pages):
+    """Whether a parameter asks for huge pages; `ValueError` if it is neither 4k nor huge."""
+    if pages not in ("4k", "huge"):
+        raise ValueError(f"pages is 4k or huge, not {pages!r}")
+    return pages == "huge"
+
+
 def no_huge_pages(name="enabled"):
     """Why this process gets no transparent huge pages: the system's setting, where it is known."""
     path = f"/sys/kernel/mm/transparent_hugepage/{name}"

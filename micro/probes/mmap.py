@@ -86,7 +86,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.fault_anon",
-        kernel="cyext.mmap:FaultAnon",
+        kernel="cyext.fault:FaultAnon",
         title="first write of an anonymous page",
         method="One operation is the first write of one byte of one page of private anonymous "
         "memory, 4 KiB or 2 MiB long, which the system zeroes; mmap() and munmap() are not timed.",
@@ -96,7 +96,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.fault_file",
-        kernel="cyext.mmap:FaultFile",
+        kernel="cyext.fault:FaultFile",
         title="first read of a cached page of a file",
         method="One operation is the first read of one byte of one page of a shared file mapping, "
         "the page being cached but not its neighbours, which would be mapped in the same fault; "
@@ -107,7 +107,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.fault_threads",
-        kernel="cyext.mmap:FaultAnon",
+        kernel="cyext.fault:FaultAnon",
         title="first writes of anonymous pages in many threads",
         method="One operation is the first write of one byte of one page of anonymous memory, in "
         "each thread of one address space in a map of its own; all start at one barrier, thread i "
@@ -120,7 +120,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.length",
-        kernel="cyext.mmap:Length",
+        kernel="cyext.fault:Length",
         title="map, write and unmap a length of memory",
         method="One operation is mmap() of length bytes of private anonymous memory, madvise() of "
         "the size of its pages, a write to each of them and munmap(); bandwidth counts the length.",

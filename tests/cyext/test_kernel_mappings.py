@@ -13,8 +13,9 @@ from typing import Any
 
 import cyext.process
 import pytest
+from cyext.fault import FaultAnon, FaultFile, Length
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
-from cyext.mmap import FaultAnon, FaultFile, Length, ManyFiles, Protect, Unmap
+from cyext.mmap import ManyFiles, Protect, Unmap
 from cyext.process import ForkMaps, ForkRss
 from discovered import PROBES, each, make_one
 from held import Held, children, descriptors, leave_descriptors, maps, same_as
