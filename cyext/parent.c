@@ -47,7 +47,7 @@ int main(int argc, char **argv)
         memset(&reply, 0, sizeof reply);
         parent.call = NULL;
         if (request.command == MICRO_GROW)
-            reply.status = micro_parent_grow(&parent, request.argument);
+            reply.status = operation->grow(&parent, request.argument);
         else
             reply.status = batch(operation, request.argument, request.command, &reply);
         reply.reached = parent.held;

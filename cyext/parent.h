@@ -12,6 +12,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -22,15 +23,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/mapping.h"
 #include "os/process.h"
 
 typedef struct {
     const char *call;      /* the call that failed */
     const char *program;   /* what exec runs */
     pid_t *children;       /* alive and blocked, oldest first */
-    int64_t count, held, cursor, capacity;
+    int64_t count, cursor, capacity;
+    int64_t held;          /* the level: living children, bytes or maps */
     int born[2];           /* children write a byte here when they run */
-    int leash[2];          /* children read from here until it closes */
+    int leash[2];          /* children wait here until it closes */
+    micro_region_t memory; /* what a fork must copy the description of */
 } micro_parent_t;
 
 typedef struct {
@@ -38,7 +42,7 @@ typedef struct {
     int64_t (*prepare)(micro_parent_t *parent, uint64_t n);
     int64_t (*loop)(micro_parent_t *parent, uint64_t n, uint64_t *done);
     int64_t (*restore)(micro_parent_t *parent, uint64_t n);
-    int grows;
+    int64_t (*grow)(micro_parent_t *parent, uint64_t level);
 } micro_operation_t;
 
 extern char **environ;
@@ -118,9 +122,9 @@ static inline int64_t micro_bear(micro_parent_t *parent)
         close(parent->leash[1]);
         if (write(parent->born[1], &byte, 1) != 1)
             _exit(1);
-        do {
-            got = read(parent->leash[0], &byte, 1);
-        } while (got < 0 && errno == EINTR);
+        struct pollfd leash = {.fd = parent->leash[0]};
+        while (poll(&leash, 1, -1) < 0 && errno == EINTR)
+            ;
         _exit(0);
     }
     if (child < 0)
@@ -172,7 +176,7 @@ static inline int64_t micro_parent_reserve(micro_parent_t *parent, int64_t capac
 
 /* Bring the living children to `level`. On refusal the level reached stands in parent->held, some
  * children below what was possible, and the reason is the status. */
-static inline int64_t micro_parent_grow(micro_parent_t *parent, uint64_t level)
+static int64_t micro_grow_children(micro_parent_t *parent, uint64_t level)
 {
     const int64_t goal = (int64_t)level, batch = goal / 16 > 8 ? goal / 16 : 8;
     int64_t status = micro_parent_reserve(parent, goal + batch);
@@ -224,14 +228,83 @@ static int64_t micro_loop_reap(micro_parent_t *parent, uint64_t n, uint64_t *don
     return 0;
 }
 
+/* Pages that were written to. */
+static int64_t micro_fill_pages(micro_parent_t *parent, uint64_t bytes)
+{
+    const int64_t status = micro_map_region(&parent->memory, -1, bytes, 0, &parent->call);
+    if (status == 0)
+        micro_dirty_range(parent->memory.start, bytes, (size_t)sysconf(_SC_PAGESIZE));
+    return status;
+}
+
+/* Huge pages that were written to, as many as hold the bytes. */
+static int64_t micro_fill_huge_pages(micro_parent_t *parent, uint64_t bytes)
+{
+    const uint64_t pages = (bytes + MICRO_HUGE_PAGE_BYTES - 1) / MICRO_HUGE_PAGE_BYTES;
+    const int64_t status = micro_map_region(&parent->memory, -1, pages * MICRO_HUGE_PAGE_BYTES, 1,
+                                            &parent->call);
+    if (status)
+        return status;
+    const int64_t before = micro_minor_faults();
+    micro_dirty_range(parent->memory.start, pages * MICRO_HUGE_PAGE_BYTES, 4096);
+    return micro_fell_back(micro_minor_faults() - before, (int64_t)pages)
+        ? micro_failed(parent, "huge page", ENOMEM) : 0;
+}
+
+/* Maps of a page each, untouched: neighbours differ in protection, so that none merge. */
+static int64_t micro_fill_maps(micro_parent_t *parent, uint64_t maps)
+{
+    const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    const int64_t status = micro_map_region(&parent->memory, -1, maps * page_bytes, 0,
+                                            &parent->call);
+    if (status)
+        return status;
+    for (uint64_t i = 0; i < maps; i += 2)
+        if (mprotect((void *)(parent->memory.start + i * page_bytes), page_bytes, PROT_READ) != 0)
+            return micro_failed(parent, "mprotect", errno);
+    return 0;
+}
+
+/* Fill the parent's memory anew, for another level; if that fails, as it was before. */
+static inline int64_t micro_refill(micro_parent_t *parent, uint64_t level,
+                                   int64_t (*fill)(micro_parent_t *, uint64_t))
+{
+    const uint64_t before = (uint64_t)parent->held;
+    micro_unmap_region(&parent->memory);
+    parent->held = 0;
+    const int64_t status = fill(parent, level);
+    if (status == 0) {
+        parent->held = (int64_t)level;
+        return 0;
+    }
+    const char *call = parent->call;
+    micro_unmap_region(&parent->memory);
+    if (before > 0 && before < level && fill(parent, before) == 0)
+        parent->held = (int64_t)before;
+    return micro_failed(parent, call, (int)-status);
+}
+
+#define MICRO_GROW_BY(function, fill) \
+    static int64_t function(micro_parent_t *parent, uint64_t level) \
+    { \
+        return micro_refill(parent, level, fill); \
+    }
+
+MICRO_GROW_BY(micro_grow_pages, micro_fill_pages)
+MICRO_GROW_BY(micro_grow_huge_pages, micro_fill_huge_pages)
+MICRO_GROW_BY(micro_grow_maps, micro_fill_maps)
+
 static const micro_operation_t MICRO_OPERATIONS[] = {
-    {"fork_exit", NULL, micro_loop_fork_exit, NULL, 0},
-    {"vfork_exit", NULL, micro_loop_vfork_exit, NULL, 0},
-    {"fork_exec", NULL, micro_loop_fork_exec, NULL, 0},
-    {"vfork_exec", NULL, micro_loop_vfork_exec, NULL, 0},
-    {"posix_spawn", NULL, micro_loop_spawn, NULL, 0},
-    {"fork_alive", NULL, micro_loop_alive, micro_restore_alive, 1},
-    {"reap", micro_prepare_reap, micro_loop_reap, micro_restore_alive, 1},
+    {"fork_exit", NULL, micro_loop_fork_exit, NULL, NULL},
+    {"vfork_exit", NULL, micro_loop_vfork_exit, NULL, NULL},
+    {"fork_exec", NULL, micro_loop_fork_exec, NULL, NULL},
+    {"vfork_exec", NULL, micro_loop_vfork_exec, NULL, NULL},
+    {"posix_spawn", NULL, micro_loop_spawn, NULL, NULL},
+    {"fork_alive", NULL, micro_loop_alive, micro_restore_alive, micro_grow_children},
+    {"reap", micro_prepare_reap, micro_loop_reap, micro_restore_alive, micro_grow_children},
+    {"fork_pages", NULL, micro_loop_fork_exit, NULL, micro_grow_pages},
+    {"fork_huge_pages", NULL, micro_loop_fork_exit, NULL, micro_grow_huge_pages},
+    {"fork_maps", NULL, micro_loop_fork_exit, NULL, micro_grow_maps},
 };
 
 static inline const micro_operation_t *micro_operation(const char *name)
@@ -259,6 +332,7 @@ static inline int64_t micro_parent_open(micro_parent_t *parent, const char *prog
 static inline void micro_parent_close(micro_parent_t *parent)
 {
     micro_bury_down_to(parent, 0);
+    micro_unmap_region(&parent->memory);
     for (int i = 0; i < 2; i++) {
         if (parent->born[i] >= 0)
             close(parent->born[i]);

@@ -13,6 +13,7 @@ from cyext.kernel cimport (
 
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.memory import available_bytes
+from cyext.resources import mapping_refused, most_maps, no_huge_pages, wants_huge_pages
 
 
 cdef extern from "parent.h" nogil:
@@ -23,7 +24,7 @@ cdef extern from "parent.h" nogil:
         int64_t (*prepare)(micro_parent_t *parent, uint64_t n) noexcept nogil
         int64_t (*loop)(micro_parent_t *parent, uint64_t n, uint64_t *done) noexcept nogil
         int64_t (*restore)(micro_parent_t *parent, uint64_t n) noexcept nogil
-        int grows
+        int64_t (*grow)(micro_parent_t *parent, uint64_t level) noexcept nogil
     ctypedef struct micro_request_t:
         uint64_t command
         uint64_t argument
@@ -42,7 +43,6 @@ cdef extern from "parent.h" nogil:
         MICRO_HAS_VFORK
     const micro_operation_t *micro_operation(const char *name)
     int64_t micro_parent_open(micro_parent_t *parent, const char *program)
-    int64_t micro_parent_grow(micro_parent_t *parent, uint64_t level)
     void micro_parent_close(micro_parent_t *parent)
 
 # Processes left free for everybody else on the machine.
@@ -67,13 +67,18 @@ def _number(path):
         return None
 
 
-def _own_cgroup_limit():
+def _cgroup_limit():
+    """The least pids.max of the process's cgroup and of those around it, or None."""
     try:
         with open("/proc/self/cgroup", "rb") as file:
             group = file.read().decode().strip().rpartition("::")[2]
     except OSError:
         return None
-    return _number(f"/sys/fs/cgroup{group}/pids.max")
+    limits = [_number("/sys/fs/cgroup/pids.max")]
+    while group:
+        limits.append(_number(f"/sys/fs/cgroup{group}/pids.max"))
+        group = group.rpartition("/")[0]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def most_processes(image):
@@ -81,7 +86,7 @@ def most_processes(image):
     limits = {
         "kernel.pid_max": _number("/proc/sys/kernel/pid_max"),
         "kernel.threads-max": _number("/proc/sys/kernel/threads-max"),
-        "the cgroup's pids.max": _own_cgroup_limit(),
+        "the cgroup's pids.max": _cgroup_limit(),
     }
     try:
         _soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
@@ -148,15 +153,17 @@ cdef class Parent(TimedKernel):
                 raise OperationFailed("pipe", -status, 0)
         else:
             self.start(helper("parent", image), operation)
-        if self.operation.grows:
-            try:
-                self.grow(1)
-            except LimitReached as limit:
-                self.close()
-                raise NotSupported(f"no child could be kept alive: {limit.reason}") from None
-            except OSError:
-                self.close()
-                raise
+
+    cdef begin(self, without):
+        """Grow to one, or say that it cannot be had."""
+        try:
+            self.grow(1)
+        except LimitReached as limit:
+            self.close()
+            raise NotSupported(f"{without}: {limit.reason}") from None
+        except OSError:
+            self.close()
+            raise
 
     def __dealloc__(self):
         if self.opened:
@@ -197,18 +204,25 @@ cdef class Parent(TimedKernel):
             return self.fail(self.reply.call, -self.reply.status, self.reply.after)
         return 0
 
+    def most(self):
+        """The highest level that may be asked for, and the limit's name."""
+        return 1 << 40, "no limit known"
+
+    def refusal(self, call, error):
+        """The reason why ``call`` refused more."""
+        return mapping_refused(call, error)
+
     def grow(self, uint64_t level):
-        """Bring the living children to ``level``."""
-        if not self.operation.grows:
+        """Bring what the parent holds (living children, bytes, maps) to ``level``."""
+        if self.operation.grow == NULL:
             self.level = level
             return
         cdef int64_t status
         cdef uint64_t goal
-        most, reason = most_processes(self.image)
-        most += self.level
-        goal = min(level, max(most - max(8, most // 16), 1))
+        most, reason = self.most()
+        goal = min(level, max(most, 1))
         if self.image == "python":
-            status = micro_parent_grow(&self.parent, goal)
+            status = self.operation.grow(&self.parent, goal)
             self.level = self.parent.held
             call = self.parent.call.decode() if status else ""
         else:
@@ -216,10 +230,8 @@ cdef class Parent(TimedKernel):
             self.level = self.reply.reached
             call = self.failed_call.decode() if status else ""
             self.failed_call = NULL
-        self.max_batch = max(8, self.level // 16)
         if status:
-            name = errno_names.errorcode.get(-status, str(-status))
-            raise LimitReached(self.level, f"{call}: {name}, {reason}")
+            raise LimitReached(self.level, self.refusal(call, -status))
         if goal < level:
             raise LimitReached(self.level, reason)
 
@@ -318,18 +330,88 @@ cdef class PosixSpawn(Parent):
         Parent.__init__(self, "posix_spawn", image, program)
 
 
-cdef class ForkAlive(Parent):
+cdef class _Alive(Parent):
+    """A parent of ``level`` living children."""
+
+    def __init__(self, operation, image):
+        Parent.__init__(self, operation, image)
+        self.begin("no child could be kept alive")
+
+    def most(self):
+        """As many as the system allows, less those that a batch adds."""
+        allowed, reason = most_processes(self.image)
+        allowed += self.level
+        return allowed - max(8, allowed // 16), reason
+
+    def refusal(self, call, error):
+        """The reason, with the limit that is probably behind it."""
+        name = errno_names.errorcode.get(error, error)
+        return f"{call}: {name}, {most_processes(self.image)[1]}"
+
+    def grow(self, uint64_t level):
+        """Bring the living children to ``level``."""
+        try:
+            Parent.grow(self, level)
+        finally:
+            self.max_batch = max(8, self.level // 16)
+
+
+cdef class ForkAlive(_Alive):
     """One operation, with ``level`` children alive: fork one more and read the byte it writes.
 
-    The children live on, blocked in a read. Those of a batch are ended after it, not timed.
+    The children live on, blocked. Those of a batch are ended after it, not timed.
     """
 
     def __init__(self, image="static"):
-        Parent.__init__(self, "fork_alive", image)
+        _Alive.__init__(self, "fork_alive", image)
 
 
-cdef class Reap(Parent):
+cdef class Reap(_Alive):
     """One operation, with ``level`` children alive: SIGKILL for one more, and waitpid for it."""
 
     def __init__(self, image="static"):
-        Parent.__init__(self, "reap", image)
+        _Alive.__init__(self, "reap", image)
+
+
+cdef class ForkRss(Parent):
+    """One operation, with ``level`` bytes of the parent's memory touched: fork, _exit(0), waitpid.
+
+    ``pages`` is 4k (huge ones advised against) or huge (advised, the bytes rounded up to whole
+    ones). The parent is the tiny dynamically linked program: in the Python process its own memory
+    and maps would hide the curve's first decades, and change with every import.
+    """
+
+    def __init__(self, pages="4k"):
+        operation = "fork_huge_pages" if wants_huge_pages(pages) else "fork_pages"
+        Parent.__init__(self, operation, "dynamic")
+        self.begin("no page could be touched")
+
+    def most(self):
+        """Half the memory that can be had without swapping."""
+        available = available_bytes()
+        if available is None:
+            return Parent.most(self)
+        allowed = (available + self.level) // 2
+        return allowed, f"half of {(available + self.level) // 2 ** 20} MiB available memory"
+
+    def refusal(self, call, error):
+        """The reason why a page of that size was refused."""
+        return no_huge_pages() if call == "huge page" else mapping_refused(call, error)
+
+
+cdef class ForkMaps(Parent):
+    """One operation, with ``level`` maps beside the parent's own: fork, _exit(0), waitpid.
+
+    The maps were never touched, so a fork copies what describes them and nothing else: what each
+    library that is linked dynamically adds, four or five maps at a time. The parent is the tiny
+    dynamically linked program, which has some twenty of its own, where Python has hundreds.
+    """
+
+    def __init__(self):
+        Parent.__init__(self, "fork_maps", "dynamic")
+        self.begin("no map could be made")
+
+    def most(self):
+        """As many as a process may have."""
+        allowed, reason = most_maps()
+        return Parent.most(self) if allowed is None else (allowed, reason)

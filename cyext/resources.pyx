@@ -1,6 +1,7 @@
 """What kernels hold many of, and where the system's limits end it."""
 
 import errno
+import resource
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
@@ -14,6 +15,48 @@ cdef extern from "os/file.h" nogil:
 # Descriptors left free above a curve's last level: the batches there open some more, and so may
 # whatever else the process does.
 cdef int64_t HEADROOM = 32
+
+# Maps left free below the system's limit, for the allocator and thread stacks.
+MAP_HEADROOM = 256
+
+
+def most_maps():
+    """How many maps this process may still make, and the limit's name; None where unknown."""
+    try:
+        with open("/proc/sys/vm/max_map_count", "rb") as file:
+            limit = int(file.read())
+        with open("/proc/self/maps", "rb") as file:
+            used = sum(1 for _ in file)
+    except (OSError, ValueError):
+        return None, ""
+    return max(limit - used - min(MAP_HEADROOM, limit // 4), 0), f"vm.max_map_count {limit}"
+
+
+def mapping_refused(call, error):
+    """Why a call for memory failed with ``error``, with the setting that may be behind it."""
+    reason = f"{call}: {errno.errorcode.get(error, error)}"
+    soft, _hard = resource.getrlimit(resource.RLIMIT_AS)
+    if error == errno.ENOMEM and soft != resource.RLIM_INFINITY:
+        return f"{reason}, RLIMIT_AS {soft}"
+    return reason
+
+
+def wants_huge_pages(pages):
+    """Whether a parameter asks for huge pages; `ValueError` if it is neither 4k nor huge."""
+    if pages not in ("4k", "huge"):
+        raise ValueError(f"pages is 4k or huge, not {pages!r}")
+    return pages == "huge"
+
+
+def no_huge_pages(name="enabled"):
+    """Why this process gets no transparent huge pages: the system's setting, where it is known."""
+    path = f"/sys/kernel/mm/transparent_hugepage/{name}"
+    try:
+        with open(path, "rb") as file:
+            chosen = file.read().decode().partition("[")[2].partition("]")[0]
+    except OSError:
+        return "no transparent huge pages on this system"
+    return f"no transparent huge page of 2 MiB was given: {path} is {chosen}"
 
 
 cdef class Descriptors:

@@ -7,10 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
+#endif
+
+#if defined(__linux__) && !defined(MADV_COLLAPSE)
+#define MADV_COLLAPSE 25   /* newer than many a C library's headers */
 #endif
 
 #define MICRO_HUGE_PAGE_BYTES ((size_t)2 << 20)
@@ -36,6 +41,75 @@ static inline void *micro_buffer(size_t bytes, void **base, size_t *length)
     return (void *)start;
 }
 
+/* Pages of the size that was asked for, whatever the system would choose by itself; 0 or -errno.
+ * A kernel without transparent huge pages knows no such advice, and needs none for small ones. */
+static inline int micro_advise_pages(void *start, size_t length, int huge)
+{
+#ifdef MADV_HUGEPAGE
+    if (madvise(start, length, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) != 0)
+        return huge || errno != EINVAL ? -errno : 0;
+    return 0;
+#else
+    (void)start, (void)length;
+    return huge ? -ENOSYS : 0;
+#endif
+}
+
+/* Fresh untouched pages that begin at a multiple of the huge page, inside a larger reservation. */
+typedef struct {
+    void *base;   /* NULL: nothing is mapped */
+    size_t length;
+    uintptr_t start;
+} micro_region_t;
+
+/* 0, or -errno: then with nothing unmapped that was mapped before. */
+static inline int micro_unmap_region(micro_region_t *region)
+{
+    if (region->base && munmap(region->base, region->length) != 0)
+        return -errno;
+    region->base = NULL;
+    return 0;
+}
+
+/* Map `bytes` to be read and written: private and anonymous, or, where fd is none, the shared start
+ * of a file. 0, or -errno with the failed call's name and nothing mapped. */
+static inline int micro_map_region(micro_region_t *region, int fd, size_t bytes, int huge,
+                                   const char **call)
+{
+    const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    int status = 0;
+    *call = "mmap";
+    region->length = bytes + MICRO_HUGE_PAGE_BYTES;
+    region->base = mmap(NULL, region->length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (region->base == MAP_FAILED) {
+        region->base = NULL;
+        return -errno;
+    }
+    region->start = ((uintptr_t)region->base + MICRO_HUGE_PAGE_BYTES - 1)
+        / MICRO_HUGE_PAGE_BYTES * MICRO_HUGE_PAGE_BYTES;
+    if (mmap((void *)region->start, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0)
+        == MAP_FAILED) {
+        status = -errno;
+    } else {
+        *call = "madvise";
+        status = micro_advise_pages((void *)region->start, bytes, huge);
+    }
+    if (status)
+        micro_unmap_region(region);
+    return status;
+}
+
+/* Minor page faults of this thread, or of the process where threads are not told apart. */
+static inline int64_t micro_minor_faults(void)
+{
+    struct rusage usage;
+#ifdef RUSAGE_THREAD
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? (int64_t)usage.ru_minflt : 0;
+#else
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_minflt : 0;
+#endif
+}
+
 /* Map one page of a file for reading. The address, or 0 with errno set. */
 static inline uintptr_t micro_map_page(int fd, int64_t offset, size_t page_bytes)
 {
@@ -47,6 +121,86 @@ static inline uintptr_t micro_map_page(int fd, int64_t offset, size_t page_bytes
 static inline void micro_touch(uintptr_t address)
 {
     (void)*(volatile const char *)address;
+}
+
+/* Read one byte of each small page of a range. */
+static inline void micro_touch_range(uintptr_t start, size_t bytes, size_t page_bytes)
+{
+    for (uintptr_t page = start; page < start + bytes; page += page_bytes)
+        micro_touch(page);
+}
+
+/* The first write of a page: one byte. */
+static inline void micro_dirty(uintptr_t address)
+{
+    *(volatile char *)address = 1;
+}
+
+/* Write one byte of each small page of a range. */
+static inline void micro_dirty_range(uintptr_t start, size_t bytes, size_t page_bytes)
+{
+    for (uintptr_t page = start; page < start + bytes; page += page_bytes)
+        micro_dirty(page);
+}
+
+/* A huge page that was denied shows as a fault for each of its small ones, or, from a file, for
+ * each few of them; the odd fault of other causes does not count. */
+#define MICRO_ODD_FAULTS 16
+
+static inline int micro_fell_back(int64_t faults, int64_t huge_pages)
+{
+    return faults > huge_pages + MICRO_ODD_FAULTS;
+}
+
+/* Put huge pages in place of a range's small ones, where the system can do that; the next fault
+ * tells whether it did. */
+static inline void micro_collapse(uintptr_t start, size_t bytes)
+{
+#ifdef MADV_COLLAPSE
+    madvise((void *)start, bytes, MADV_COLLAPSE);
+#else
+    (void)start, (void)bytes;
+#endif
+}
+
+/* A nameless file in memory whose pages may be huge, or -errno. */
+static inline int micro_memory_file(size_t bytes)
+{
+#ifdef MFD_CLOEXEC
+    const int fd = memfd_create("micro", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, (off_t)bytes) != 0) {
+        const int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+#else
+    (void)bytes;
+    return -ENOSYS;
+#endif
+}
+
+/* Map and dirty a range of pages, unmap it; `hint` keeps huge pages aligned. 0, or -errno with the
+ * failed call's name. */
+static inline int micro_map_dirty_unmap(uintptr_t hint, size_t bytes, size_t page_bytes, int huge,
+                                        const char **call)
+{
+    void *start = mmap((void *)hint, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                       -1, 0);
+    *call = "mmap";
+    if (start == MAP_FAILED)
+        return -errno;
+    *call = "madvise";
+    const int status = micro_advise_pages(start, bytes, huge);
+    if (status == 0)
+        micro_dirty_range((uintptr_t)start, bytes, page_bytes);
+    if (munmap(start, bytes) != 0) {
+        *call = "munmap";
+        return -errno;
+    }
+    return status;
 }
 
 #endif

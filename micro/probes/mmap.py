@@ -1,8 +1,31 @@
-"""Mappings: making them and touching them, few and many."""
+"""Mappings: making, touching, protecting and ending them, few and many, short and long."""
 
-from micro.probe import Axis, Probe, powers_of_two
+from collections.abc import Mapping
 
-_MAPS = Axis("maps", powers_of_two(16, 1 << 16), quick=(16, 128, 1024, 8192, 65536))
+from micro.probe import Axis, Choice, Probe, powers_of_two
+from runners.environment import usable_cpus
+from runners.job import Promise, Scalar
+
+_KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+_VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
+_LMBENCH = "lmbench, lat_pagefault and lat_mmap (McVoy and Staelin 1996)"
+_MAPS = Axis("maps", powers_of_two(16, 1 << 16), quick=(16, 512, 8192))
+_FEWER_MAPS = Axis(
+    "maps",
+    powers_of_two(8, 1 << 14),
+    quick=(8, 256, 4096),
+    rigorous=powers_of_two(8, 1 << 16),
+)
+_PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
+_CPUS = len(usable_cpus())
+_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
+
+
+def _whole(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    page_bytes = 4 * _KIB if params["pages"] == "4k" else 2 * _MIB
+    faults = -(-(level or 1) // page_bytes)
+    return Promise({"mmap": 1, "madvise": 1, "munmap": 1}, page_faults=faults)
+
 
 PROBES = (
     Probe(
@@ -11,8 +34,9 @@ PROBES = (
         title="map a page among many maps",
         method="One operation, with maps mappings live, is mmap() of one more page of a file, at "
         "every second page so that mappings cannot merge; munmap() is not timed.",
-        source="von Leitner, Scalable Network Programming (2003)",
+        source=_VON_LEITNER,
         axis=_MAPS,
+        promise=Promise({"mmap": 1}),
     ),
     Probe(
         name="mmap.touch",
@@ -20,7 +44,96 @@ PROBES = (
         title="first read of a mapped page",
         method="One operation, with maps mappings live, is the first read of one byte of one more "
         "such mapping, its page being in the page cache; mmap() and munmap() are not timed.",
-        source="von Leitner, Scalable Network Programming (2003)",
-        axis=_MAPS,
+        source=_VON_LEITNER,
+        axis=_FEWER_MAPS,
+        promise=Promise(page_faults=1),
+    ),
+    Probe(
+        name="mmap.unmap",
+        kernel="cyext.mmap:Unmap",
+        title="unmap a page among many maps",
+        method="One operation, with maps mappings live, is munmap() of one more such mapping, its "
+        "page having been read; mmap() and the read are not timed.",
+        source=_VON_LEITNER + ", who never unmapped",
+        axis=_FEWER_MAPS,
+        promise=Promise({"munmap": 1}, page_faults=0),
+    ),
+    Probe(
+        name="mmap.protect",
+        kernel="cyext.mmap:Protect",
+        title="protect a page among many maps",
+        method="One operation, with maps mappings live, is mprotect(PROT_NONE) of one more such "
+        "mapping, its page having been read; mmap() and munmap() are not timed.",
+        source="lmbench, lat_sig prot (McVoy and Staelin 1996), by the number of maps",
+        axis=_FEWER_MAPS,
+        promise=Promise({"mprotect": 1}, page_faults=0),
+    ),
+    Probe(
+        name="mmap.many_files",
+        kernel="cyext.mmap:ManyFiles",
+        title="map and touch one of many small files",
+        method="One operation, with files small files mapped, is mmap() of one more, by an open "
+        "descriptor, and the first read of its first byte; making, opening, closing and unmapping "
+        "it are not timed.",
+        source=_VON_LEITNER + ": maps of one file trigger the worst case of an optimisation",
+        axis=Axis(
+            "files",
+            powers_of_two(1, 1 << 11),
+            quick=(1, 16, 256),
+            rigorous=powers_of_two(1, 1 << 15),
+        ),
+        promise=Promise({"mmap": 1}, page_faults=1),
+    ),
+    Probe(
+        name="mmap.fault_anon",
+        kernel="cyext.fault:FaultAnon",
+        title="first write of an anonymous page",
+        method="One operation is the first write of one byte of one page of private anonymous "
+        "memory, 4 KiB or 2 MiB long, which the system zeroes; mmap() and munmap() are not timed.",
+        source=_LMBENCH,
+        params={"pages": _PAGES},
+        promise=Promise(page_faults=1),
+    ),
+    Probe(
+        name="mmap.fault_file",
+        kernel="cyext.fault:FaultFile",
+        title="first read of a cached page of a file",
+        method="One operation is the first read of one byte of one page of a shared file mapping, "
+        "the page being cached but not its neighbours, which would be mapped in the same fault; "
+        "huge pages are of a memory file, and mmap() and munmap() are not timed.",
+        source=_LMBENCH,
+        params={"pages": _PAGES},
+        promise=Promise(page_faults=1),
+    ),
+    Probe(
+        name="mmap.fault_threads",
+        kernel="cyext.fault:FaultAnon",
+        title="first writes of anonymous pages in many threads",
+        method="One operation is the first write of one byte of one page of anonymous memory, in "
+        "each thread of one address space in a map of its own; all start at one barrier, thread i "
+        "on CPU i modulo the CPUs, and the last to end counts.",
+        source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
+        params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
+        axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),
+        workers="threads",
+        promise=Promise(page_faults=1),
+    ),
+    Probe(
+        name="mmap.length",
+        kernel="cyext.fault:Length",
+        title="map, write and unmap a length of memory",
+        method="One operation is mmap() of length bytes of private anonymous memory, madvise() of "
+        "the size of its pages, a write to each of them and munmap(); bandwidth counts the length.",
+        source=_LMBENCH,
+        params={"pages": Choice(_PAGES.values, usual=("4k",), quick=("4k",))},
+        axis=Axis(
+            "length",
+            powers_of_two(8 * _KIB, 16 * _MIB),
+            quick=(8 * _KIB, 256 * _KIB, 8 * _MIB),
+            rigorous=(*powers_of_two(8 * _KIB, 16 * _MIB), 64 * _MIB, 256 * _MIB, _GIB),
+        ),
+        bytes_per_op="level",
+        clock_bound_up_to=_MIB,
+        promise=_whole,
     ),
 )

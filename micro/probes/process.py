@@ -1,6 +1,9 @@
 """Processes: what it costs to make one, from parents of different size, and to have many."""
 
+from collections.abc import Mapping
+
 from micro.probe import Axis, Choice, Probe, powers_of_two
+from runners.job import Promise, Scalar
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _LMBENCH = "lmbench, lat_proc (McVoy and Staelin 1996)"
@@ -14,13 +17,42 @@ _PROGRAMS = Choice(("static", "dynamic"), usual=("static", "dynamic"), quick=("d
 _ALIVE = Axis(
     "live_children",
     powers_of_two(1, 1 << 11),
-    quick=(1, 16, 128, 1024),
+    quick=(1, 32, 512),
     rigorous=powers_of_two(1, 1 << 15),
 )
 _PARENT = (
     "; the parent is a tiny program, linked statically or dynamically, or a Python process, and "
     "shares one CPU with its children."
 )
+_KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+
+# The C library's own bookkeeping around fork, which differs from one to the next.
+_AROUND_FORK = frozenset({"set_robust_list", "rt_sigprocmask", "gettid", "set_tid_address"})
+# What a living child waits in, entered sooner or later.
+_BLOCKED = frozenset({"poll"})
+# What a program's start-up code does before main(), and the loader where it is linked dynamically.
+_START = frozenset(
+    {"arch_prctl", "brk", "mprotect", "mmap", "munmap", "prlimit64", "rseq", "getrandom"}
+    | {"readlink", "readlinkat", "uname"}
+)
+_LOADER = frozenset({"access", "faccessat", "openat", "read", "pread64", "close"}) | frozenset(
+    {"fstat", "newfstatat", "statx", "madvise", "futex"}
+)
+_FORK_EXIT = Promise({"clone": 1, "wait4": 1, "exit_group": 1}, tolerated=_AROUND_FORK)
+
+
+def _executed(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    return Promise(
+        {"clone": 1, "execve": 1, "wait4": 1, "exit_group": 1},
+        tolerated=_AROUND_FORK | _START | (_LOADER if params["program"] == "dynamic" else set()),
+    )
+
+
+def _spawned(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    """The child resets its signal handlers, each with a call of its own where the library must."""
+    promise = _executed(params, level)
+    return Promise(promise.calls, tolerated=promise.tolerated | {"rt_sigaction"})
+
 
 PROBES = (
     Probe(
@@ -32,6 +64,7 @@ PROBES = (
         source=_LMBENCH,
         params={"image": _IMAGES},
         waits=True,
+        promise=_FORK_EXIT,
     ),
     Probe(
         name="process.vfork_exit",
@@ -42,6 +75,7 @@ PROBES = (
         source=_VON_LEITNER,
         params={"image": _IMAGES},
         waits=True,
+        promise=_FORK_EXIT,
     ),
     Probe(
         name="process.fork_exec",
@@ -52,6 +86,7 @@ PROBES = (
         source=_LMBENCH,
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
+        promise=_executed,
     ),
     Probe(
         name="process.vfork_exec",
@@ -62,6 +97,7 @@ PROBES = (
         source=_VON_LEITNER,
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
+        promise=_executed,
     ),
     Probe(
         name="process.posix_spawn",
@@ -72,6 +108,7 @@ PROBES = (
         source="POSIX.1-2008, posix_spawn: the way around fork for large parents",
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
+        promise=_spawned,
     ),
     Probe(
         name="process.fork_alive",
@@ -83,6 +120,10 @@ PROBES = (
         params={"image": Choice(_IMAGES.values, usual=("static",), quick=("static",))},
         axis=_ALIVE,
         waits=True,
+        promise=Promise(
+            {"clone": 1, "close": 1, "write": 1, "read": 1},
+            tolerated=_AROUND_FORK | _BLOCKED,
+        ),
     ),
     Probe(
         name="process.reap",
@@ -94,5 +135,43 @@ PROBES = (
         params={"image": Choice(_IMAGES.values, usual=("static",), quick=("static",))},
         axis=_ALIVE,
         waits=True,
+        promise=Promise({"kill": 1, "wait4": 1}, tolerated=_BLOCKED),
+    ),
+    Probe(
+        name="process.fork_rss",
+        kernel="cyext.process:ForkRss",
+        title="fork a parent of much memory",
+        method="One operation, with rss bytes of private memory touched in 4 KiB or huge pages, is "
+        "fork(), _exit(0) in the child and waitpid() in the parent, a tiny program that shares one "
+        "CPU with its children.",
+        source="POSIX.1-2008, rationale of posix_spawn: fork copies the tables of what exec then "
+        "drops",
+        params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
+        axis=Axis(
+            "rss",
+            powers_of_two(128 * _KIB, 256 * _MIB),
+            quick=(128 * _KIB, 2 * _MIB, 32 * _MIB),
+            rigorous=powers_of_two(128 * _KIB, _GIB),
+        ),
+        clock_bound_up_to=32 * _MIB,
+        waits=True,
+        promise=_FORK_EXIT,
+    ),
+    Probe(
+        name="process.fork_maps",
+        kernel="cyext.process:ForkMaps",
+        title="fork a parent of many maps",
+        method="One operation, with maps untouched maps of a page each beside the parent's own, is "
+        "fork(), _exit(0) in the child and waitpid() in the parent, a tiny program that shares one "
+        "CPU with its children.",
+        source=_VON_LEITNER + ": why a dynamically linked program forks more slowly",
+        axis=Axis(
+            "maps",
+            powers_of_two(8, 1 << 14),
+            quick=(8, 256, 4096),
+            rigorous=powers_of_two(8, 1 << 16),
+        ),
+        waits=True,
+        promise=_FORK_EXIT,
     ),
 )

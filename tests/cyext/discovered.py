@@ -72,8 +72,10 @@ def make(probe: Probe) -> Any:
 def levels(probe: Probe) -> list[int]:
     """A few levels of a curve, ascending, that a test can afford."""
     assert probe.axis is not None
-    most = MOST_CHILDREN if probe.family == "process" else MOST_RESOURCES
-    if probe.bytes_per_op == "level":
+    most = MOST_RESOURCES
+    if probe.axis.name == "live_children":
+        most = MOST_CHILDREN
+    elif probe.axis.name == "rss" or probe.bytes_per_op == "level":
         most = MOST_BYTES
     cheap = [level for level in probe.axis.levels if level <= most]
     return sorted({cheap[0], cheap[len(cheap) // 2], cheap[-1]})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cyext.process
 import pytest
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.malloc import Pair
@@ -218,3 +220,12 @@ def test_a_limit_met_within_a_batch_tells_how_many_succeeded(method: int, scratc
         kernel.close()
 
     isolated(check)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no control groups")
+def test_the_tightest_of_all_cgroups_limits_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"/sys/fs/cgroup/pids.max": 700}
+    monkeypatch.setattr(cyext.process, "_number", limits.get)
+    most, reason = cyext.process.most_processes("static")
+    assert reason == "the cgroup's pids.max 700"
+    assert most < 700

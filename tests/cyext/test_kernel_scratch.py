@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from cyext.fd import OpenClose
-from cyext.mmap import Map
-from held import descriptors
+from cyext.mmap import ManyFiles, Map
+from held import descriptors, leave_descriptors
 from isolated import isolated
 
-from cyext.scratch import ScratchFile
+from cyext.scratch import ScratchDirectory, ScratchFile
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 10_000_000])
@@ -60,7 +60,7 @@ def test_without_a_scratch_directory_the_temporary_one_serves(
     assert list(other.iterdir()) == []
 
 
-@pytest.mark.parametrize("make", [ScratchFile, OpenClose, Map])
+@pytest.mark.parametrize("make", [ScratchFile, ScratchDirectory, OpenClose, Map, ManyFiles])
 @pytest.mark.parametrize("wrong", ["missing", "file"])
 def test_a_directory_that_is_none_is_named(
     make: type, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -96,3 +96,25 @@ def test_a_file_too_large_leaves_nothing(scratch: Path) -> None:
         assert descriptors() == before
 
     isolated(check)
+
+
+def test_a_directory_comes_and_goes_with_what_was_put_in(scratch: Path) -> None:
+    before = descriptors()
+    directory = ScratchDirectory()
+    (path,) = scratch.iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert os.fstat(directory.fd).st_ino == path.stat().st_ino
+    assert not os.get_inheritable(directory.fd)
+    directory.remove()
+    assert list(scratch.iterdir()) == []
+    assert descriptors() == before
+
+
+def test_no_descriptor_for_a_directory_leaves_none(scratch: Path) -> None:
+    def check() -> None:
+        leave_descriptors(0)
+        with pytest.raises(OSError, match="open files"):
+            ScratchDirectory()
+
+    isolated(check)
+    assert list(scratch.iterdir()) == []

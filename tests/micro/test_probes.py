@@ -84,6 +84,16 @@ def test_jobs_carry_the_declaration(probe: Probe, effort: Effort) -> None:
 
 
 @EACH
+def test_every_point_has_a_promise(probe: Probe) -> None:
+    for job in probe.jobs("rigorous"):
+        for level in job.points:
+            promise = probe.promised(job.params, level)
+            assert all(count > 0 for count in promise.calls.values())
+            assert not promise.calls.keys() & promise.tolerated
+            assert promise.page_faults is None or promise.page_faults >= 0
+
+
+@EACH
 def test_less_effort_measures_some_of_the_same_benchmarks(probe: Probe) -> None:
     rigorous, usual, quick = (
         [dict(job.params) for job in probe.jobs(effort)]
