@@ -133,7 +133,7 @@ cdef class _Many(Kernel):
             self.grow(least)
         except LimitReached as limit:
             self.close()
-            raise NotSupported(f"{call} gave no {least} descriptors: {limit.reason}") from None
+            raise NotSupported(f"no descriptor: {limit.reason}") from None
         return 0
 
     cdef int make(self) noexcept nogil:
@@ -333,6 +333,7 @@ cdef class TableGrowth(TimedKernel):
     that is not timed. The level counts as the next power of two.
     """
 
+    cdef Descriptors limits
     cdef micro_growth_t *growth
     cdef int null
     cdef int capacity
@@ -341,6 +342,7 @@ cdef class TableGrowth(TimedKernel):
     def __cinit__(self, *args, **kwargs):
         self.growth = NULL
         self.null = -1
+        self.limits = Descriptors()
 
     def __init__(self, sharing="alone"):
         if sharing not in ("alone", "shared"):
@@ -361,16 +363,15 @@ cdef class TableGrowth(TimedKernel):
 
     def grow(self, uint64_t level):
         """Let the operations start from a table of ``level`` slots."""
-        cdef Descriptors limits = Descriptors()
         cdef int64_t most = 1
-        while 2 * most < limits.limit:
+        while 2 * most < self.limits.limit:
             most *= 2
         self.level = min(level, <uint64_t>most)
         self.capacity = 1
         while self.capacity < <int64_t>self.level:
             self.capacity *= 2
         if self.level < level:
-            raise LimitReached(self.level, limits.limit_reason())
+            raise LimitReached(self.level, self.limits.limit_reason())
 
     cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
         cdef uint64_t i

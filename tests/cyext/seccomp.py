@@ -23,6 +23,8 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "bind": ((49,), (200,)),
     "clone": ((56, 57, 435), (220, 435)),  # fork, pthread_create
     "close": ((3,), (57,)),
+    "connect": ((42,), (203,)),
+    "dup": ((32,), (23,)),
     "epoll_create1": ((291,), (20,)),
     "epoll_ctl": ((233,), (21,)),
     "epoll_wait": ((232, 281), (22,)),

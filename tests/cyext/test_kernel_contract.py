@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cyext.process
+import cyext.thread
 import pytest
 from cyext.kernel import LimitReached
 from discovered import CURVES, PROBES, batch, each, kernel_class, levels, make, make_one
@@ -195,8 +196,9 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-        # A test does not fill the machine with processes until it refuses.
+        # A test does not fill the machine with processes or threads until it refuses.
         cyext.process.most_processes = lambda image: (60, "a limit of 60")
+        cyext.thread.most_threads = lambda stack_bytes: (60, "a limit of 60")
         before = Held.now(scratch)
         kernel = make(probe)
         possible = levels(probe)[0]

@@ -36,10 +36,19 @@ IN_PROCESS = {
 NEEDED = [
     ("event.epoll", "epoll_wait", "epoll_wait: EPERM after 0"),
     ("event.poll", "poll", "poll: EPERM after 0"),
+    ("fd.dup_lowest", "close", "close: EPERM after 0"),
+    ("fd.dup_lowest", "dup", "dup: EPERM after 0"),
     ("fd.open_close", "close", "close: EPERM after 0"),
     ("fd.open_close", "openat", "open: EPERM after 0"),
     ("fd.open_interleaved", "close", "close: EPERM after 0"),
     ("fd.open_interleaved", "openat", "open: EPERM after 0"),
+    ("fd.socket_churn", "close", "close: EPERM after 0"),
+    ("fd.socket_churn", "socket", "socket: EPERM after 0"),
+    ("fd.socket_create", "close", "close: EPERM after 0"),
+    ("fd.socket_create", "socket", "socket: EPERM after 0"),
+    ("fd.table_growth", "clone", "fork: EPERM after 0"),
+    ("fd.table_growth", "fcntl", "fcntl: EPERM after 0"),
+    ("fd.table_growth", "wait", "waitpid: EPERM after 0"),
     ("mmap.map", "mmap", "mmap: EPERM after 0"),
     ("mmap.map", "munmap", "munmap: EPERM after 0"),
     ("mmap.touch", "mmap", "mmap: EPERM after 0"),
@@ -51,6 +60,7 @@ NEEDED = [
     ("process.fork_exit", "wait", "waitpid: EPERM after 0"),
     ("process.vfork_exit", "vfork", "vfork: EPERM after 0"),
     ("process.vfork_exit", "wait", "waitpid: EPERM after 0"),
+    ("thread.create_alive", "clone", "pthread_create: EPERM after 0"),
     ("thread.create_join", "clone", "pthread_create: EPERM after 0"),
 ]
 
@@ -81,7 +91,7 @@ def test_a_failing_call_is_named(
     isolated(check)
 
 
-@each({name: probe for name, probe in PROBES.items() if probe not in IN_PROCESS.values()})
+@each({n: p for n, p in PROBES.items() if p.params.get("image", "python") != "python"})
 @pytest.mark.parametrize("method", ["run", "trace", "sample"])
 def test_a_failure_in_a_program_that_does_the_work_is_named(
     probe: Probe, method: str, forbid: Forbid
@@ -105,7 +115,7 @@ def fails_or_works(probe: Probe) -> str:
         return f"{type(failure).__name__}: {failure}"
     try:
         if probe in CURVES.values():
-            kernel.grow(probe.axis.levels[3])  # type: ignore[union-attr]
+            kernel.grow(probe.axis.of("rigorous")[3])  # type: ignore[union-attr]
         assert kernel.run(2) > 0
     except (OperationFailed, LimitReached) as failure:
         return f"{type(failure).__name__}: {failure}"
@@ -142,6 +152,10 @@ def test_a_forbidden_call_is_an_error_by_name_or_not_needed(
         ("event.epoll", "sendto", "NotSupported: no loopback network: EXDEV"),
         ("event.epoll", "epoll_create1", "OperationFailed: epoll_create1: EXDEV after 0"),
         ("event.epoll", "epoll_ctl", "OperationFailed: epoll_ctl: EXDEV after 0"),
+        ("fd.dup_lowest", "dup", "NotSupported: no descriptor: dup: EXDEV"),
+        ("fd.socket_churn", "socket", "NotSupported: no descriptor: socket: EXDEV"),
+        ("fd.socket_create", "socket", "NotSupported: no unix socket: EXDEV"),
+        ("fd.table_growth", "mmap", "OperationFailed: mmap: EXDEV after 0"),
         ("memory.copy", "mmap", "NotSupported: no buffer of 4096 bytes: mmap: EXDEV"),
         ("mmap.map", "mmap", "NotSupported: no page could be mapped: mmap: EXDEV"),
         ("port.bind_ephemeral", "bind", "NotSupported: no TCP socket could be bound: bind: EXDEV"),
@@ -163,7 +177,10 @@ def test_what_a_system_lacks_is_named(name: str, call: str, text: str, forbid: F
 @pytest.mark.parametrize(
     ("name", "call", "text"),
     [
+        ("fd.dup_lowest", "dup", r"^stopped at \d+: dup: EXDEV$"),
         ("fd.open_interleaved", "openat", r"^stopped at \d+: open: EXDEV$"),
+        ("fd.socket_churn", "socket", r"^stopped at \d+: socket: EXDEV$"),
+        ("thread.create_alive", "clone", r"^stopped at \d+: pthread_create: EXDEV, .+$"),
         ("event.poll", "socket", r"^stopped at \d+: socket: EXDEV$"),
         ("event.epoll", "socket", r"^stopped at \d+: socket: EXDEV$"),
         ("event.epoll", "epoll_ctl", r"^epoll_ctl: EXDEV after \d+$"),
