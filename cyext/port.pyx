@@ -129,7 +129,8 @@ cdef class _Ports(Kernel):
 
     def grow(self, uint64_t level):
         """Take ports or give them back until ``level`` are taken."""
-        cdef int64_t fit = level_within(self.own.room() // self.fds_each)
+        cdef int64_t room = self.own.room() // self.fds_each
+        cdef int64_t fit = max(level_within(room), room // 2)
         cdef int64_t most = fit * (MOST_HOLDERS + 1)
         cdef int64_t goal, batch
         cdef int status
@@ -141,10 +142,10 @@ cdef class _Ports(Kernel):
             most = max(self.ports - PORT_HEADROOM, 1)
             reason = f"net.ipv4.ip_local_port_range holds {self.ports} ports"
         goal = min(level, <uint64_t>most)
-        batch = min(batch_at(goal), batch_at(fit), self.most_in_batch)
+        batch = min(batch_at(goal), max(room - fit, 1), self.most_in_batch)
         if self.ports > 0:
             batch = max(min(batch, (self.ports - goal) // 2), 1)
-        self.own.reserve((fit + batch) * self.fds_each + 1)
+        self.own.reserve((min(fit, goal) + batch) * self.fds_each + 1)
         with nogil:
             status = self.take(goal, fit)
             refused = self.call
@@ -271,7 +272,7 @@ cdef class ConnectEphemeral(_Ports):
             raise NotSupported(f"no connection could be made: {limit.reason}") from None
 
     def __dealloc__(self):
-        if self.listener >= 0:
+        if self.own is not None and self.listener >= 0:  # without own, nothing was set
             close(self.listener)
 
     cdef int prepare_socket(self) noexcept nogil:

@@ -20,6 +20,7 @@ ALLOW, FAIL_WITH = 0x7FFF0000, 0x00050000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # What a C library may use for one function stands under one name; a column an architecture.
 NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "accept": ((43, 288), (202, 242)),
     "bind": ((49,), (200,)),
     "clone": ((56, 57, 435), (220, 435)),  # fork, pthread_create
     "close": ((3,), (57,)),

@@ -56,6 +56,10 @@ NEEDED = [
     ("mmap.touch", "pread", "pread: EPERM after 0"),
     ("port.bind_ephemeral", "bind", "bind: EPERM after 0"),
     ("port.bind_ephemeral", "socket", "socket: EPERM after 0"),
+    ("port.connect_ephemeral", "accept", "accept: EPERM after 0"),
+    ("port.connect_ephemeral", "bind", "bind: EPERM after 0"),
+    ("port.connect_ephemeral", "connect", "connect: EPERM after 0"),
+    ("port.connect_ephemeral", "socket", "socket: EPERM after 0"),
     ("process.fork_exit", "clone", "fork: EPERM after 0"),
     ("process.fork_exit", "wait", "waitpid: EPERM after 0"),
     ("process.vfork_exit", "vfork", "vfork: EPERM after 0"),
@@ -158,11 +162,21 @@ def test_a_forbidden_call_is_an_error_by_name_or_not_needed(
         ("fd.table_growth", "mmap", "OperationFailed: mmap: EXDEV after 0"),
         ("memory.copy", "mmap", "NotSupported: no buffer of 4096 bytes: mmap: EXDEV"),
         ("mmap.map", "mmap", "NotSupported: no page could be mapped: mmap: EXDEV"),
-        ("port.bind_ephemeral", "bind", "NotSupported: no TCP socket could be bound: bind: EXDEV"),
+        (
+            "port.bind_ephemeral",
+            "bind",
+            "NotSupported: no UDP socket could be bound over IPv6: bind: EXDEV",
+        ),
         (
             "port.bind_ephemeral",
             "socket",
-            "NotSupported: no TCP socket could be bound: socket: EXDEV",
+            "NotSupported: no UDP socket could be bound over IPv6: socket: EXDEV",
+        ),
+        ("port.connect_ephemeral", "socket", "NotSupported: no loopback network: EXDEV"),
+        (
+            "port.connect_ephemeral",
+            "connect",
+            "NotSupported: no connection could be made: connect: EXDEV",
         ),
     ],
 )
@@ -185,6 +199,7 @@ def test_what_a_system_lacks_is_named(name: str, call: str, text: str, forbid: F
         ("event.epoll", "socket", r"^stopped at \d+: socket: EXDEV$"),
         ("event.epoll", "epoll_ctl", r"^epoll_ctl: EXDEV after \d+$"),
         ("port.bind_ephemeral", "bind", r"^stopped at \d+: bind: EXDEV$"),
+        ("port.connect_ephemeral", "connect", r"^stopped at \d+: connect: EXDEV$"),
         ("mmap.map", "mmap", r"^stopped at \d+: mmap: EXDEV$"),
     ],
 )

@@ -29,7 +29,13 @@ from micro.probe import Probe
 MIB = 1 << 20
 HOLD_DESCRIPTORS = {
     name: CURVES[name]
-    for name in ("fd.open_interleaved", "port.bind_ephemeral", "event.poll", "event.epoll")
+    for name in (
+        "fd.dup_lowest",
+        "fd.open_interleaved",
+        "fd.socket_churn",
+        "event.poll",
+        "event.epoll",
+    )
 }
 
 needs_statm = pytest.mark.skipif(not STATM.exists(), reason="no size of the address space")
