@@ -3,11 +3,13 @@
 import itertools
 
 SLABS = "/proc/slabinfo"
+#: Objects in use and the bytes of each, by the name of their cache.
+Slabs = dict[bytes, tuple[int, int]]
 
 
-def slabs():
-    """Objects in use and the bytes of each, by cache; or None where they cannot be read."""
-    found = {}
+def slabs() -> Slabs | None:
+    """The caches now, or None where they cannot be read."""
+    found: Slabs = {}
     try:
         with open(SLABS, "rb") as file:
             for line in file.read().splitlines()[2:]:  # after the version and the heading
@@ -18,7 +20,7 @@ def slabs():
     return found
 
 
-def bytes_each(snapshots, count):
+def bytes_each(snapshots: list[Slabs], count: int) -> int:
     """Bytes that one thing takes, from `slabs` before, between and after groups of ``count``.
 
     A cache counts by whole objects a thing, and by the group in the middle: what others take or

@@ -4,7 +4,7 @@ import os
 import resource
 
 
-def number(path):
+def number(path: str) -> int | None:
     """The whole number that a file holds, or None."""
     try:
         with open(path, "rb") as file:
@@ -13,7 +13,7 @@ def number(path):
         return None
 
 
-def ephemeral_ports():
+def ephemeral_ports() -> tuple[int, int] | None:
     """Lowest and highest port that the system picks, or None where it does not tell."""
     try:
         with open("/proc/sys/net/ipv4/ip_local_port_range", "rb") as file:
@@ -23,7 +23,7 @@ def ephemeral_ports():
     return low, high
 
 
-def tasks():
+def tasks() -> dict[str, int]:
     """How many processes and threads may exist, by each limit that is known."""
     limits = {
         "kernel.pid_max": number("/proc/sys/kernel/pid_max"),
@@ -34,7 +34,7 @@ def tasks():
     return {name: value for name, value in limits.items() if value is not None}
 
 
-def running_tasks():
+def running_tasks() -> int:
     """How many processes and threads exist now; 0 where the system does not tell."""
     try:
         with open("/proc/loadavg", "rb") as file:
@@ -43,7 +43,7 @@ def running_tasks():
         return 0
 
 
-def address_space_bytes():
+def address_space_bytes() -> int | None:
     """How large this process may become, or None where nothing limits it."""
     try:
         soft, _hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -52,7 +52,7 @@ def address_space_bytes():
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def _raised(which):
+def _raised(which: int) -> int | None:
     """A hard limit, the soft one raised to it; or None where there is none or it is not told."""
     try:
         _soft, hard = resource.getrlimit(which)
@@ -62,7 +62,7 @@ def _raised(which):
     return None if hard == resource.RLIM_INFINITY else hard
 
 
-def _cgroup_tasks():
+def _cgroup_tasks() -> int | None:
     """The pids.max of the cgroup that this process is in, of version 2 or 1."""
     try:
         with open("/proc/self/cgroup", "rb") as file:

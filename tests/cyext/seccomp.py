@@ -42,6 +42,7 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "prlimit": ((97, 160, 302), (261,)),
     "sched_setaffinity": ((203,), (122,)),
     "sendto": ((44,), (206,)),
+    "setsockopt": ((54,), (208,)),
     "socket": ((41,), (198,)),
     "vfork": ((58,), (220,)),
     "wait": ((61,), (260,)),
