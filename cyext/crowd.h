@@ -20,22 +20,15 @@ typedef struct {
     const char *call;   /* the call that failed */
 } micro_crowd_t;
 
-static inline int micro_transfer(ssize_t got, size_t wanted, micro_crowd_t *crowd, const char *call)
-{
-    if (got == (ssize_t)wanted)
-        return 0;
-    crowd->call = call;
-    return -(got < 0 && errno ? errno : EIO);
-}
-
-/* The whole of a small object, through signals. 0 or -errno. */
+/* The whole of a small object, through signals. 0, or -errno with the call's name. */
 static inline int micro_crowd_read(micro_crowd_t *crowd, int fd, void *to, size_t bytes)
 {
     ssize_t got;
     do {
         got = read(fd, to, bytes);
     } while (got < 0 && errno == EINTR);
-    return micro_transfer(got, bytes, crowd, "read");
+    crowd->call = "read";
+    return got == (ssize_t)bytes ? 0 : got < 0 ? -errno : -EIO;
 }
 
 static inline int micro_crowd_write(micro_crowd_t *crowd, int fd, const void *from, size_t bytes)
@@ -44,7 +37,15 @@ static inline int micro_crowd_write(micro_crowd_t *crowd, int fd, const void *fr
     do {
         put = write(fd, from, bytes);
     } while (put < 0 && errno == EINTR);
-    return micro_transfer(put, bytes, crowd, "write");
+    crowd->call = "write";
+    return put == (ssize_t)bytes ? 0 : put < 0 ? -errno : -EIO;
+}
+
+/* A member's word must arrive: others wait for it. Whatever a write fails of, it is tried again. */
+static inline void micro_crowd_say(micro_crowd_t *mine, int fd, const void *what, size_t bytes)
+{
+    for (int tries = 0; tries < 100 && micro_crowd_write(mine, fd, what, bytes) != 0; tries++)
+        ;
 }
 
 static void *micro_crowd_member(void *argument)
@@ -53,9 +54,9 @@ static void *micro_crowd_member(void *argument)
     micro_crowd_t mine = *pipes;   /* a failure here is the member's own: nobody reads it */
     const pthread_t self = pthread_self();
     char byte = 'b';
-    micro_crowd_write(&mine, mine.born[1], &byte, 1);
+    micro_crowd_say(&mine, mine.born[1], &byte, 1);
     micro_crowd_read(&mine, mine.leave[0], &byte, 1);
-    micro_crowd_write(&mine, mine.gone[1], &self, sizeof self);
+    micro_crowd_say(&mine, mine.gone[1], &self, sizeof self);
     return NULL;
 }
 

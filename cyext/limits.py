@@ -63,16 +63,19 @@ def _raised(which: int) -> int | None:
 
 
 def _cgroup_tasks() -> int | None:
-    """The pids.max of the cgroup that this process is in, of version 2 or 1."""
+    """The least pids.max of this process's cgroup and of those around it, version 2 or 1."""
     try:
         with open("/proc/self/cgroup", "rb") as file:
             lines = os.fsdecode(file.read()).splitlines()
     except OSError:
         return None
+    limits: list[int | None] = []
     for line in lines:
         _id, controllers, group = line.split(":", 2)
-        for folder, member in (("", not controllers), ("/pids", "pids" in controllers.split(","))):
-            limit = number(f"/sys/fs/cgroup{folder}{group}/pids.max") if member else None
-            if limit is not None:
-                return limit
-    return None
+        if controllers and "pids" not in controllers.split(","):
+            continue
+        root = "/sys/fs/cgroup/pids" if controllers else "/sys/fs/cgroup"
+        parts = group.split("/")
+        paths = ["/".join([root, *parts[1:end]]) for end in range(1, len(parts) + 1)]
+        limits.extend(number(f"{path}/pids.max") for path in paths)
+    return min((limit for limit in limits if limit is not None), default=None)

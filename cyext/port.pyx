@@ -264,7 +264,8 @@ cdef class ConnectEphemeral(_Ports):
         self.most_in_batch = MOST_WAITING
         self.listener = micro_listen(2 * MOST_WAITING, &self.port)
         if self.listener < 0:
-            raise NotSupported(f"no loopback network: {errno_names.errorcode.get(-self.listener)}")
+            error = errno_names.errorcode.get(-self.listener)
+            raise NotSupported(f"no listening socket on 127.0.0.1: {error}")
         try:
             self.grow(1)
         except LimitReached as limit:

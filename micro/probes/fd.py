@@ -12,14 +12,14 @@ _LSP = "Linux Scalability Project (Michigan 1999)"
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 # What a C library and the kernel do when a child starts a thread.
 _THREAD_START = frozenset(
-    ("mmap", "mprotect", "munmap", "madvise", "rt_sigprocmask", "set_robust_list", "rseq", "futex")
+    ("mmap", "mprotect", "rt_sigaction", "rt_sigprocmask", "set_robust_list", "rseq", "pause")
 )
 
 
 def _growth(params: Mapping[str, Scalar], level: int | None) -> Promise:
     shared = params["sharing"] == "shared"
     calls = {"clone": 2 if shared else 1, "fcntl": 2, "wait4": 1, "prctl": 1, "exit_group": 1}
-    return Promise(calls=calls, tolerated=_THREAD_START | {"pause"})
+    return Promise(calls=calls, tolerated=_THREAD_START)
 
 
 PROBES = (

@@ -12,7 +12,7 @@ from typing import Any
 
 import cyext.port
 import pytest
-from cyext.kernel import LimitReached, NotSupported
+from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.port import BindEphemeral, ConnectEphemeral
 from held import Held, children, descriptors, eventually, same_as
 from isolated import isolated
@@ -206,6 +206,26 @@ def test_as_many_are_connected_as_the_level_says_and_none_waits_afterwards(bind:
         kernel.close()
         waiting = [row for row in sockets("tcp") if server in row[:2] and row[2] == TIME_WAIT]
         assert waiting == []
+
+    isolated(check)
+
+
+@pytest.mark.parametrize("bind", ["bind", "no_port"])
+def test_a_bind_that_fails_ends_the_batch_and_leaves_nothing(
+    bind: str, forbid: Any, scratch: Path
+) -> None:
+    def check() -> None:
+        before = Held.now(scratch)
+        kernel = ConnectEphemeral(bind)
+        kernel.grow(10)
+        held = Held.now(scratch)
+        forbid("bind")
+        for _ in range(2):
+            with pytest.raises(OperationFailed, match=r"^bind: EPERM after 0$"):
+                kernel.run(4)
+            same_as(held, scratch)
+        kernel.close()
+        same_as(before, scratch)
 
     isolated(check)
 
