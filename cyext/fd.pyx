@@ -33,7 +33,7 @@ cdef extern from "os/network.h" nogil:
     int SOCK_STREAM
     int micro_socket(int family, int type)
 
-cdef extern from "os/table.h" nogil:
+cdef extern from "table.h" nogil:
     ctypedef struct micro_growth_t:
         int64_t elapsed_ns
     int micro_grow_fresh_table(

@@ -1,6 +1,6 @@
 /* Growing a process's table of descriptors. */
-#ifndef MICRO_OS_TABLE_H
-#define MICRO_OS_TABLE_H
+#ifndef MICRO_TABLE_H
+#define MICRO_TABLE_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "process.h"
+#include "os/clock.h"
+#include "os/process.h"
 
 /* What a child says of its one operation, in memory that it shares with its parent. */
 typedef struct {
