@@ -110,6 +110,13 @@ static inline int64_t micro_minor_faults(void)
 #endif
 }
 
+/* Zeroed memory that stays the same memory in forked children. NULL on failure, with errno. */
+static inline void *micro_shared_memory(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
 /* Map one page of a file for reading. The address, or 0 with errno set. */
 static inline uintptr_t micro_map_page(int fd, int64_t offset, size_t page_bytes)
 {

@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define MICRO_ARRIVAL_MS 2000
 
 /* A close-on-exec socket, or -errno. */
 static inline int micro_socket(int family, int type)
@@ -24,15 +27,106 @@ static inline int micro_socket(int family, int type)
     return fd < 0 ? -errno : fd;
 }
 
-/* bind() to the loopback address; port 0 lets the system pick. 0 or -errno. */
+typedef union {
+    struct sockaddr any;
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+} micro_address_t;
+
+/* The loopback address of a family with a port; its length. */
+static inline socklen_t micro_loopback(micro_address_t *address, int family, int port)
+{
+    memset(address, 0, sizeof *address);
+    if (family == AF_INET6) {
+        address->six.sin6_family = AF_INET6;
+        address->six.sin6_port = htons((uint16_t)port);
+        address->six.sin6_addr = in6addr_loopback;
+        return sizeof address->six;
+    }
+    address->four.sin_family = AF_INET;
+    address->four.sin_port = htons((uint16_t)port);
+    address->four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return sizeof address->four;
+}
+
+/* bind() to the loopback address of a family; port 0 lets the system pick. 0 or -errno. */
+static inline int micro_bind_in(int family, int fd, int port)
+{
+    micro_address_t address;
+    const socklen_t length = micro_loopback(&address, family, port);
+    return bind(fd, &address.any, length) == 0 ? 0 : -errno;
+}
+
 static inline int micro_bind(int fd, int port)
 {
-    struct sockaddr_in address;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_port = htons((uint16_t)port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return bind(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+    return micro_bind_in(AF_INET, fd, port);
+}
+
+/* connect() to a port of 127.0.0.1. 0 or -errno. */
+static inline int micro_connect(int fd, int port)
+{
+    micro_address_t address;
+    const socklen_t length = micro_loopback(&address, AF_INET, port);
+    return connect(fd, &address.any, length) == 0 ? 0 : -errno;
+}
+
+/* Let close() reset the connection, so that no end of it lingers in TIME_WAIT. 0 or -errno. */
+static inline int micro_reset_on_close(int fd)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0 ? 0 : -errno;
+}
+
+/* Let bind() to port 0 leave the choice to connect(). 0 or -errno. */
+static inline int micro_pick_port_late(int fd)
+{
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    const int yes = 1;
+    return setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes) == 0 ? 0 : -errno;
+#else
+    (void)fd;
+    return -ENOPROTOOPT;
+#endif
+}
+
+/* A listening socket on 127.0.0.1 whose connections are reset on close, and its port. The socket,
+ * or -errno. */
+static inline int micro_listen(int backlog, int *port)
+{
+    micro_address_t address;
+    socklen_t length = sizeof address;
+    const int fd = micro_socket(AF_INET, SOCK_STREAM);
+    if (fd < 0)
+        return fd;
+    int status = micro_bind(fd, 0);
+    if (status == 0)
+        status = micro_reset_on_close(fd);   /* accepted sockets inherit it */
+    if (status == 0 && (listen(fd, backlog) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0
+                        || getsockname(fd, &address.any, &length) != 0))
+        status = -errno;
+    if (status) {
+        close(fd);
+        return status;
+    }
+    *port = ntohs(address.four.sin_port);
+    return fd;
+}
+
+/* The server's end of a connection that the client has seen established: it may come a moment
+ * later here. A close-on-exec socket, or -errno. */
+static inline int micro_accept(int listener)
+{
+    struct pollfd arrival = {.fd = listener, .events = POLLIN};
+    int fd = accept(listener, NULL, NULL);
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EAGAIN)) {
+        if (errno == EAGAIN && poll(&arrival, 1, MICRO_ARRIVAL_MS) == 0)
+            return -ETIMEDOUT;
+        fd = accept(listener, NULL, NULL);
+    }
+    if (fd < 0)
+        return -errno;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
 }
 
 #endif

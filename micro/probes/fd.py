@@ -1,6 +1,26 @@
-"""Descriptors: opening and closing, few and many."""
+"""Descriptors: opening and closing, few and many, and the table that holds them."""
 
-from micro.probe import Axis, Probe, powers_of_two
+from collections.abc import Mapping
+
+from micro.probe import Axis, Choice, Probe, powers_of_two
+from runners.environment import usable_cpus
+from runners.job import Promise, Scalar
+
+_CPUS = len(usable_cpus())
+_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))}))
+_LSP = "Linux Scalability Project (Michigan 1999)"
+_VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
+# What a C library and the kernel do when a child starts a thread.
+_THREAD_START = frozenset(
+    ("mmap", "mprotect", "rt_sigaction", "rt_sigprocmask", "set_robust_list", "rseq", "pause")
+)
+
+
+def _growth(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    shared = params["sharing"] == "shared"
+    calls = {"clone": 2 if shared else 1, "fcntl": 2, "wait4": 1, "prctl": 1, "exit_group": 1}
+    return Promise(calls=calls, tolerated=_THREAD_START)
+
 
 PROBES = (
     Probe(
@@ -10,6 +30,7 @@ PROBES = (
         method="One operation is openat() of an empty regular file in the temporary directory, "
         "by a name without directories, and close().",
         source="lmbench, lat_syscall open (McVoy and Staelin 1996)",
+        promise=Promise(calls={"openat": 1, "close": 1}),
     ),
     Probe(
         name="fd.open_interleaved",
@@ -17,8 +38,75 @@ PROBES = (
         title="open and close among many",
         method="One operation, with open_fds files open, is close() of the first and of the last "
         "and openat() of two, which take their descriptors.",
-        source="Linux Scalability Project (Michigan 1999): interleaving defeats a hint that only "
-        "remembers the descriptor closed last",
+        source=f"{_LSP}: interleaving defeats a hint that only remembers the descriptor closed "
+        "last",
         axis=Axis("open_fds", powers_of_two(2, 1 << 17), quick=(2, 16, 128, 1024, 8192, 65536)),
+        promise=Promise(calls={"openat": 2, "close": 2}),
+    ),
+    Probe(
+        name="fd.dup_lowest",
+        kernel="cyext.fd:DupLowest",
+        title="duplicate into the lowest slot among many",
+        method="One operation, with open_fds descriptors open, is close() of the lowest of them "
+        "and dup(), which takes the lowest free one.",
+        source=f"POSIX promises the lowest free descriptor; its search is {_LSP}",
+        axis=Axis("open_fds", powers_of_two(2, 1 << 17), quick=(2, 8192)),
+        promise=Promise(calls={"dup": 1, "close": 1}),
+    ),
+    Probe(
+        name="fd.socket_create",
+        kernel="cyext.fd:SocketCreate",
+        title="make and close a socket",
+        method="One operation is socket() of a TCP or UDP socket over IPv4, or of a Unix stream "
+        "socket, and close().",
+        source=f"{_LSP}: sockets cost more than files to create and hold much memory each",
+        params={
+            "family": Choice(("tcp", "udp", "unix"), usual=("tcp", "udp", "unix"), quick=("tcp",))
+        },
+        promise=Promise(calls={"socket": 1, "close": 1}),
+        waits=True,  # closed sockets are freed later, by a kernel thread
+    ),
+    Probe(
+        name="fd.socket_churn",
+        kernel="cyext.fd:SocketChurn",
+        title="make sockets among many",
+        method="One operation, with open_sockets TCP sockets open, is close() of the tenth, "
+        "socket() into its slot and socket() of one more; closing that one is not timed.",
+        source=f"{_VON_LEITNER}: the slot that is reopened defeats a hint",
+        axis=Axis("open_sockets", powers_of_two(16, 1 << 17), quick=(16, 4096)),
+        promise=Promise(calls={"socket": 2, "close": 1}),
+        waits=True,
+    ),
+    Probe(
+        name="fd.table_shared",
+        kernel="cyext.fd:OpenClose",
+        title="open and close in many threads",
+        method="One operation is openat() of an empty regular file, one a thread, and close(); "
+        "all threads share the table of descriptors and start at one barrier, thread i on CPU i "
+        "modulo the CPUs, and the last to end counts.",
+        source="will-it-scale, open1 in threads",
+        axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),
+        workers="threads",
+        promise=Promise(calls={"openat": 1, "close": 1}, tolerated=frozenset({"sched_yield"})),
+    ),
+    Probe(
+        name="fd.table_growth",
+        kernel="cyext.fd:TableGrowth",
+        title="outgrow the table of descriptors",
+        method="One operation is fcntl(F_DUPFD) of the first descriptor that a table of "
+        "table_slots does not hold, in a process alone or with a second thread that shares the "
+        "table; making the process and its table is not timed.",
+        source="since Linux 5.x the growth of a shared table waits for RCU",
+        params={
+            "sharing": Choice(("alone", "shared"), usual=("alone", "shared"), quick=("alone",))
+        },
+        axis=Axis(
+            "table_slots",
+            (64, 16384),  # a shared one takes a quarter of a second a level
+            quick=(64,),
+            rigorous=powers_of_two(64, 1 << 19),
+        ),
+        promise=_growth,
+        waits=True,
     ),
 )

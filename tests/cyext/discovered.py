@@ -77,7 +77,7 @@ def levels(probe: Probe) -> list[int]:
         most = MOST_CHILDREN
     elif probe.axis.name == "rss" or probe.bytes_per_op == "level":
         most = MOST_BYTES
-    cheap = [level for level in probe.axis.levels if level <= most]
+    cheap = [level for level in probe.axis.of("rigorous") if level <= most]
     return sorted({cheap[0], cheap[len(cheap) // 2], cheap[-1]})
 
 

@@ -20,10 +20,12 @@ ALLOW, FAIL_WITH = 0x7FFF0000, 0x00050000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # What a C library may use for one function stands under one name; a column an architecture.
 NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "accept": ((43, 288), (202, 242)),
     "bind": ((49,), (200,)),
     "clone": ((56, 57, 435), (220, 435)),  # fork, pthread_create
     "close": ((3,), (57,)),
     "connect": ((42,), (203,)),
+    "dup": ((32,), (23,)),
     "epoll_create1": ((291,), (20,)),
     "epoll_ctl": ((233,), (21,)),
     "epoll_wait": ((232, 281), (22,)),
@@ -47,6 +49,7 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "select": ((23, 270), (72,)),
     "sendto": ((44,), (206,)),
     "sigtimedwait": ((128,), (137,)),
+    "setsockopt": ((54,), (208,)),
     "socket": ((41,), (198,)),
     "vfork": ((58,), (220,)),
     "wait": ((61,), (260,)),

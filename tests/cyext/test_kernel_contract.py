@@ -8,6 +8,7 @@ from typing import Any
 
 import cyext.mmap
 import cyext.process
+import cyext.thread
 import pytest
 from cyext.kernel import LimitReached
 from discovered import CURVES, PROBES, batch, each, kernel_class, levels, make, make_one
@@ -196,11 +197,12 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-        # A test does not fill the machine with processes, memory or files until it refuses.
+        # A test does not fill the machine with processes, threads, memory or files until it refuses.
         cyext.process.most_processes = lambda image: (60, "a limit of 60")
         cyext.process.available_bytes = lambda: 64 * MIB
         cyext.process.most_maps = lambda: (2000, "a limit of 2000")
         cyext.mmap.MOST_FILES = 1000
+        cyext.thread.most_threads = lambda stack_bytes: (60, "a limit of 60")
         before = Held.now(scratch)
         kernel = make(probe)
         possible = levels(probe)[0]

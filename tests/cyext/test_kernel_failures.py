@@ -50,10 +50,19 @@ NEEDED = [
     ("event.select", "select", "select: EPERM after 0"),
     ("event.sigio", "sendto", "sendto: EPERM after 0"),
     ("event.sigio", "sigtimedwait", "sigtimedwait: EPERM after 0"),
+    ("fd.dup_lowest", "close", "close: EPERM after 0"),
+    ("fd.dup_lowest", "dup", "dup: EPERM after 0"),
     ("fd.open_close", "close", "close: EPERM after 0"),
     ("fd.open_close", "openat", "open: EPERM after 0"),
     ("fd.open_interleaved", "close", "close: EPERM after 0"),
     ("fd.open_interleaved", "openat", "open: EPERM after 0"),
+    ("fd.socket_churn", "close", "close: EPERM after 0"),
+    ("fd.socket_churn", "socket", "socket: EPERM after 0"),
+    ("fd.socket_create", "close", "close: EPERM after 0"),
+    ("fd.socket_create", "socket", "socket: EPERM after 0"),
+    ("fd.table_growth", "clone", "fork: EPERM after 0"),
+    ("fd.table_growth", "fcntl", "fcntl: EPERM after 0"),
+    ("fd.table_growth", "wait", "waitpid: EPERM after 0"),
     ("mmap.map", "mmap", "mmap: EPERM after 0"),
     ("mmap.map", "munmap", "munmap: EPERM after 0"),
     ("mmap.touch", "mmap", "mmap: EPERM after 0"),
@@ -73,10 +82,14 @@ NEEDED = [
     ("mmap.length", "munmap", "munmap: EPERM after 0"),
     ("port.bind_ephemeral", "bind", "bind: EPERM after 0"),
     ("port.bind_ephemeral", "socket", "socket: EPERM after 0"),
+    ("port.connect_ephemeral", "accept", "accept: EPERM after 0"),
+    ("port.connect_ephemeral", "connect", "connect: EPERM after 0"),
+    ("port.connect_ephemeral", "socket", "socket: EPERM after 0"),
     ("process.fork_exit", "clone", "fork: EPERM after 0"),
     ("process.fork_exit", "wait", "waitpid: EPERM after 0"),
     ("process.vfork_exit", "vfork", "vfork: EPERM after 0"),
     ("process.vfork_exit", "wait", "waitpid: EPERM after 0"),
+    ("thread.create_alive", "clone", "pthread_create: EPERM after 0"),
     ("thread.create_join", "clone", "pthread_create: EPERM after 0"),
 ]
 
@@ -131,7 +144,7 @@ def fails_or_works(probe: Probe) -> str:
         return f"{type(failure).__name__}: {failure}"
     try:
         if probe in CURVES.values():
-            kernel.grow(probe.axis.levels[3])  # type: ignore[union-attr]
+            kernel.grow(probe.axis.of("rigorous")[3])  # type: ignore[union-attr]
         assert kernel.run(2) > 0
     except (OperationFailed, LimitReached) as failure:
         return f"{type(failure).__name__}: {failure}"
@@ -173,16 +186,34 @@ def test_a_forbidden_call_is_an_error_by_name_or_not_needed(
         ("event.epoll", "sendto", "NotSupported: no loopback network: EXDEV"),
         ("event.epoll", "epoll_create1", "OperationFailed: epoll_create1: EXDEV after 0"),
         ("event.epoll", "epoll_ctl", "OperationFailed: epoll_ctl: EXDEV after 0"),
+        ("fd.dup_lowest", "dup", "NotSupported: no descriptor: dup: EXDEV"),
+        ("fd.socket_churn", "socket", "NotSupported: no descriptor: socket: EXDEV"),
+        ("fd.socket_create", "socket", "NotSupported: no tcp socket: EXDEV"),
+        ("fd.table_growth", "mmap", "OperationFailed: mmap: EXDEV after 0"),
         ("memory.copy", "mmap", "NotSupported: no buffer of 4096 bytes: mmap: EXDEV"),
         ("mmap.map", "mmap", "NotSupported: no page could be mapped: mmap: EXDEV"),
         ("mmap.many_files", "mmap", "NotSupported: no page could be mapped: mmap: EXDEV"),
         ("mmap.fault_anon", "mmap", "NotSupported: no page could be touched: mmap: EXDEV"),
         ("mmap.length", "madvise", "NotSupported: no page could be mapped: madvise: EXDEV"),
-        ("port.bind_ephemeral", "bind", "NotSupported: no TCP socket could be bound: bind: EXDEV"),
+        (
+            "port.bind_ephemeral",
+            "bind",
+            "NotSupported: no TCP socket could be bound over IPv4: bind: EXDEV",
+        ),
         (
             "port.bind_ephemeral",
             "socket",
-            "NotSupported: no TCP socket could be bound: socket: EXDEV",
+            "NotSupported: no TCP socket could be bound over IPv4: socket: EXDEV",
+        ),
+        (
+            "port.connect_ephemeral",
+            "socket",
+            "NotSupported: no listening socket on 127.0.0.1: EXDEV",
+        ),
+        (
+            "port.connect_ephemeral",
+            "connect",
+            "NotSupported: no connection could be made: connect: EXDEV",
         ),
     ],
 )
@@ -197,7 +228,10 @@ def test_what_a_system_lacks_is_named(name: str, call: str, text: str, forbid: F
 @pytest.mark.parametrize(
     ("name", "call", "text"),
     [
+        ("fd.dup_lowest", "dup", r"^stopped at \d+: dup: EXDEV$"),
         ("fd.open_interleaved", "openat", r"^stopped at \d+: open: EXDEV$"),
+        ("fd.socket_churn", "socket", r"^stopped at \d+: socket: EXDEV$"),
+        ("thread.create_alive", "clone", r"^stopped at \d+: pthread_create: EXDEV, .+$"),
         ("event.poll", "socket", r"^stopped at \d+: socket: EXDEV$"),
         ("event.epoll", "socket", r"^stopped at \d+: socket: EXDEV$"),
         ("event.epoll", "epoll_ctl", r"^epoll_ctl: EXDEV after \d+$"),
@@ -206,6 +240,7 @@ def test_what_a_system_lacks_is_named(name: str, call: str, text: str, forbid: F
         ("event.epoll_et", "socket", r"^stopped at \d+: socket: EXDEV$"),
         ("event.select", "socket", r"^stopped at \d+: socket: EXDEV$"),
         ("port.bind_ephemeral", "bind", r"^stopped at \d+: bind: EXDEV$"),
+        ("port.connect_ephemeral", "connect", r"^stopped at \d+: connect: EXDEV$"),
         ("mmap.map", "mmap", r"^stopped at \d+: mmap: EXDEV$"),
         ("mmap.many_files", "openat", r"^stopped at \d+: open: EXDEV$"),
         ("mmap.many_files", "mmap", r"^stopped at \d+: mmap: EXDEV$"),

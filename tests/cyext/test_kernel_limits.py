@@ -32,7 +32,7 @@ MIB = 1 << 20
 HOLD_DESCRIPTORS = {
     name: probe
     for name, probe in CURVES.items()
-    if probe.name in ("fd.open_interleaved", "port.bind_ephemeral")
+    if probe.name in ("fd.dup_lowest", "fd.open_interleaved", "fd.socket_churn")
     or (probe.family == "event" and probe.name != "event.poll_array")
 }
 

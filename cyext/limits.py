@@ -1,0 +1,81 @@
+"""What this system allows to be made, by the name of the setting that says so."""
+
+import os
+import resource
+
+
+def number(path: str) -> int | None:
+    """The whole number that a file holds, or None."""
+    try:
+        with open(path, "rb") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+def ephemeral_ports() -> tuple[int, int] | None:
+    """Lowest and highest port that the system picks, or None where it does not tell."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "rb") as file:
+            low, high = map(int, file.read().split())
+    except (OSError, ValueError):
+        return None
+    return low, high
+
+
+def tasks() -> dict[str, int]:
+    """How many processes and threads may exist, by each limit that is known."""
+    limits = {
+        "kernel.pid_max": number("/proc/sys/kernel/pid_max"),
+        "kernel.threads-max": number("/proc/sys/kernel/threads-max"),
+        "the cgroup's pids.max": _cgroup_tasks(),
+        "RLIMIT_NPROC hard limit": None if os.getuid() == 0 else _raised(resource.RLIMIT_NPROC),
+    }
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def running_tasks() -> int:
+    """How many processes and threads exist now; 0 where the system does not tell."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return int(file.read().split()[3].partition(b"/")[2])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def address_space_bytes() -> int | None:
+    """How large this process may become, or None where nothing limits it."""
+    try:
+        soft, _hard = resource.getrlimit(resource.RLIMIT_AS)
+    except OSError:
+        return None
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _raised(which: int) -> int | None:
+    """A hard limit, the soft one raised to it; or None where there is none or it is not told."""
+    try:
+        _soft, hard = resource.getrlimit(which)
+        resource.setrlimit(which, (hard, hard))
+    except (OSError, ValueError):
+        return None  # a limit that cannot be read is met, by name, when it says no
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def _cgroup_tasks() -> int | None:
+    """The least pids.max of this process's cgroup and of those around it, version 2 or 1."""
+    try:
+        with open("/proc/self/cgroup", "rb") as file:
+            lines = os.fsdecode(file.read()).splitlines()
+    except OSError:
+        return None
+    limits: list[int | None] = []
+    for line in lines:
+        _id, controllers, group = line.split(":", 2)
+        if controllers and "pids" not in controllers.split(","):
+            continue
+        root = "/sys/fs/cgroup/pids" if controllers else "/sys/fs/cgroup"
+        parts = group.split("/")
+        paths = ["/".join([root, *parts[1:end]]) for end in range(1, len(parts) + 1)]
+        limits.extend(number(f"{path}/pids.max") for path in paths)
+    return min((limit for limit in limits if limit is not None), default=None)
