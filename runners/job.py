@@ -50,8 +50,8 @@ class Job:
     waits: bool = False
     #: Slices that make up a visit; more where single operations differ by chance.
     slices: int = 15
-    #: Bytes moved by one operation: a number, or "level".
-    bytes_per_op: int | Literal["level"] | None = None
+    #: Bytes moved by one operation of one member: a number, "level", or the parameter that says it.
+    bytes_per_op: int | str | None = None
 
     @property
     def points(self) -> tuple[int | None, ...]:
@@ -63,8 +63,12 @@ class Job:
         return self.clock_bound_up_to is None or (level or 1) <= self.clock_bound_up_to
 
     def bytes_at(self, level: int | None) -> int | None:
-        """Bytes that one operation moves at this level."""
-        return level if self.bytes_per_op == "level" else self.bytes_per_op
+        """Bytes that one operation moves at this level, in all members of a team together."""
+        if self.bytes_per_op is None or self.bytes_per_op == "level":
+            return level if self.bytes_per_op else None
+        each = self.params.get(self.bytes_per_op, self.bytes_per_op)  # type: ignore[arg-type]
+        members = 1 if self.workers == "single" else level or self.members
+        return int(each) * members
 
 
 def benchmark_name(name: str, params: Mapping[str, Scalar], axis: str | None, x: int | None) -> str:
