@@ -76,7 +76,7 @@ PROBES = (
         "(ISMM 1998)",
         axis=Axis(
             "live_blocks",
-            powers_of_two(16, 1 << 16),
+            powers_of_two(16, 1 << 18),
             quick=(16, 1024, 1 << 16),
             rigorous=powers_of_two(16, 1 << 20),
         ),

@@ -5,11 +5,12 @@ from runners.environment import usable_cpus
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _CPUS = len(usable_cpus())
-_THREADS = tuple(sorted({1, max(1, _CPUS // 2), _CPUS, 2 * _CPUS}))
+_THREADS = tuple(sorted({1, max(1, _CPUS // 2), _CPUS}))
+_MORE_THREADS = tuple(sorted({*_THREADS, *powers_of_two(1, 2 * _CPUS)}))
 _RIGOROUS_SIZES = powers_of_two(256, _GIB)
 #: One size in each cache, where caches are as large as they are today, and two beyond.
 _SIZES = (4 * _KIB, 16 * _KIB, 256 * _KIB, 4 * _MIB, 64 * _MIB, 256 * _MIB)
-_QUICK_SIZES = (4 * _KIB, 256 * _KIB, 64 * _MIB)
+_QUICK_SIZES = (4 * _KIB, 64 * _MIB)
 #: Two sizes a doubling: 48 KiB is a cache's size as well as 32 KiB is.
 _CHASED = tuple(
     sorted({size * k // 2 for size in powers_of_two(4 * _KIB, 512 * _MIB) for k in (2, 3)})
@@ -94,7 +95,12 @@ PROBES = (
             "kernel": _kernels("libc", "loop", "nontemporal", "rep"),
             "size": Choice((32 * _MIB,), usual=(32 * _MIB,), quick=(32 * _MIB,)),
         },
-        axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),
+        axis=Axis(
+            "threads",
+            _THREADS,
+            quick=tuple(t for t in _THREADS if t in (1, _CPUS)),
+            rigorous=_MORE_THREADS,
+        ),
         workers="threads",
         bytes_per_op="size",
         clock_bound_up_to=0,
