@@ -14,7 +14,7 @@ from runners.job import Scalar
 from runners.session import Curve, Result, Session
 
 SHOWN_POINTS = 5
-_HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization")
+_HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "allocator")
 
 
 def print_session(out: Console, session: Session, full: bool = False) -> None:
@@ -151,6 +151,11 @@ def remarks(session: Session) -> list[str]:
     elif slices:
         found.append(
             "No sharp sentinel level on this CPU: plain medians, neighbours cannot be told apart."
+        )
+    if "allocator" in session.environment and any("image" in r.params for r in session.results):
+        found.append(
+            f"{session.environment['allocator']} served the workers alone: the programs that "
+            "process probes start do without it."
         )
     if "shared_cores" in session.settings:
         found.append(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
-from cyext.malloc import Churn, Pair
+from cyext.malloc import Pair
 from cyext.memory import Copy
 from cyext.mmap import Map
 from cyext.port import BindEphemeral
