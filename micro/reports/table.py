@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from micro.reports.malloc import malloc_ratio
+from micro.reports.memory import cache_sentence, copy_sentence
 from runners.job import Scalar
 from runners.session import Curve, Result, Session
 
@@ -162,4 +164,5 @@ def remarks(session: Session) -> list[str]:
             f"CPUs {session.settings['shared_cores']} slowed each other in the survey: they shared "
             "a core then, and figures of several threads show it."
         )
-    return found
+    told = (cache_sentence(session), copy_sentence(session), malloc_ratio(session))
+    return found + [sentence for sentence in told if sentence]
