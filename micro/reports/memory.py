@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from micro import units
 from runners.session import Result, Session
@@ -17,12 +18,13 @@ FOOT = 1.16
 def cache_levels(session: Session) -> list[int]:
     """The sizes in bytes after which the latency curve steps, ascending; of huge pages, if any.
 
-    They are sizes that were measured: a cache ends there, or before the next size.
+    They are sizes that were measured: a cache ends there, or before the next size. A curve that
+    leaves out more than a doubling tells nothing.
     """
     points = min(_latency_curves(session), key=_small_pages, default=[])
     sizes = [point.x or 0 for point in points]
     times_s = [point.value_s or 0.0 for point in points]
-    if not all(times_s):
+    if not all(times_s) or any(larger > 2 * size for size, larger in pairwise(sizes)):
         return []
     found = []
     rising = False
@@ -62,7 +64,7 @@ def cache_sentence(session: Session) -> str | None:
     if not sizes:
         return None
     listed = " and ".join(filter(None, [", ".join(sizes[:-1]), sizes[-1]]))
-    return f"Memory latency steps after {listed}: as far as these sizes tell, caches end there."
+    return f"Memory latency steps after {listed}: caches end there, or before the next size."
 
 
 def best_copy_share(session: Session) -> float | None:

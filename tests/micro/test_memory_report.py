@@ -94,6 +94,11 @@ def test_huge_pages_tell_of_caches_and_small_ones_only_without_them() -> None:
     assert cache_levels(session(small, [small_curve])) == [8192]
 
 
+def test_sizes_far_apart_tell_of_no_cache() -> None:
+    points, curve = chased((4 * KIB, 8 * KIB, 256 * KIB), (1e-9, 1e-9, 4e-9))
+    assert cache_levels(session(points, [curve])) == []
+
+
 def test_no_latency_has_no_steps() -> None:
     assert cache_levels(Session({})) == []
     one, curve = chased((4096,), (1e-9,))
