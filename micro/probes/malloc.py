@@ -76,8 +76,8 @@ PROBES = (
         "(ISMM 1998)",
         axis=Axis(
             "live_blocks",
-            powers_of_two(16, 1 << 18),
-            quick=(16, 1024, 1 << 16),
+            powers_of_two(16, 1 << 16),
+            quick=(16, 1024, 1 << 14),
             rigorous=powers_of_two(16, 1 << 20),
         ),
         clock_bound_up_to=256,

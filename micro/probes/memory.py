@@ -2,12 +2,14 @@
 
 from micro.probe import Axis, Choice, Probe, powers_of_two
 from runners.environment import usable_cpus
+from runners.job import Promise
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, max(1, _CPUS // 2), _CPUS}))
 _MORE_THREADS = tuple(sorted({*_THREADS, *powers_of_two(1, 2 * _CPUS)}))
-_RIGOROUS_SIZES = powers_of_two(256, _GIB)
+_COPY_SIZES = (*powers_of_two(256, 4 * _MIB), 16 * _MIB, 64 * _MIB, 256 * _MIB)
+_RIGOROUS_SIZES = powers_of_two(256, _GIB)[::2]
 #: One size in each cache, where caches are as large as they are today, and two beyond.
 _SIZES = (4 * _KIB, 16 * _KIB, 256 * _KIB, 4 * _MIB, 64 * _MIB, 256 * _MIB)
 _QUICK_SIZES = (4 * _KIB, 64 * _MIB)
@@ -18,6 +20,7 @@ _CHASED = tuple(
 _ALIGNMENT = Choice(("aligned", "misaligned"), usual=("aligned",), quick=("aligned",))
 _LMBENCH = "lmbench, bw_mem (McVoy and Staelin 1996)"
 _IN_CACHES_OF_THE_CORE = 256 * _KIB
+_NOTHING = Promise(page_faults=0)
 
 
 def _kernels(usual: str, *others: str) -> Choice:
@@ -39,12 +42,13 @@ PROBES = (
         },
         axis=Axis(
             "size",
-            (*powers_of_two(256, 4 * _MIB), 16 * _MIB, 64 * _MIB, 256 * _MIB),
+            _COPY_SIZES,
             quick=(256, 16 * _KIB, _MIB, 64 * _MIB),
-            rigorous=_RIGOROUS_SIZES,
+            rigorous=(*_COPY_SIZES, _GIB),
         ),
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
     ),
     Probe(
         name="memory.set",
@@ -57,6 +61,7 @@ PROBES = (
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
     ),
     Probe(
         name="memory.write",
@@ -69,6 +74,7 @@ PROBES = (
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
     ),
     Probe(
         name="memory.read",
@@ -82,6 +88,7 @@ PROBES = (
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
     ),
     Probe(
         name="memory.copy_threads",
@@ -102,8 +109,10 @@ PROBES = (
             rigorous=_MORE_THREADS,
         ),
         workers="threads",
+        slices=8,
         bytes_per_op="size",
         clock_bound_up_to=0,
+        promise=_NOTHING,
     ),
     Probe(
         name="memory.latency",
@@ -121,5 +130,6 @@ PROBES = (
             rigorous=_CHASED,
         ),
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
     ),
 )
