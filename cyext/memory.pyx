@@ -15,6 +15,7 @@ cdef extern from "os/mapping.h" nogil:
     int MICRO_HUGE_PAGES
     int MICRO_SMALL_PAGES
     void *micro_advised_buffer(size_t bytes, int advice, void **base, size_t *length)
+    void micro_touch_here(void *buffer, size_t bytes)
     int munmap(void *address, size_t length)
 
 cdef extern from "moving.h" nogil:
@@ -185,10 +186,21 @@ cdef class _Move(_Buffers):
 cdef class Copy(_Move):
     """One operation: ``level`` bytes copied between two touched buffers."""
 
+    cdef bint touched_elsewhere
+
     def __init__(self, kernel="libc", alignment="aligned", size=4096):
         self.start(b"copy", kernel, ("libc", "loop", "nontemporal", "rep"), alignment, size)
 
+    def join(self, members, index):
+        """Have buffers near the member's CPU: they were made by another thread."""
+        self.touched_elsewhere = True
+
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        cdef int i
+        if self.touched_elsewhere and self.target != NULL:
+            self.touched_elsewhere = False
+            for i in range(self.count):
+                micro_touch_here(self.buffers[i], self.size + MOST_SHIFT)
         return self.blank()
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:

@@ -51,9 +51,9 @@ def checked(path: Path, environment: Mapping[str, str]) -> Path:
     `BadAllocator`.
     """
     library = path.absolute()
-    if not library.exists():
+    if not os.path.exists(library):  # nor where looking is not allowed
         raise BadAllocator(f"{path}: no such file")
-    if not library.is_file():
+    if not os.path.isfile(library):
         raise BadAllocator(f"{path} is no file: name a shared library, such as libjemalloc.so.2")
     if not os.access(library, os.R_OK):
         raise BadAllocator(f"{path} cannot be read")

@@ -49,6 +49,13 @@ static inline void *micro_advised_buffer(size_t bytes, int advice, void **base, 
     return (void *)start;
 }
 
+/* Give a buffer's pages back and touch new ones, which the system takes from near this CPU. */
+static inline void micro_touch_here(void *buffer, size_t bytes)
+{
+    madvise(buffer, bytes, MADV_DONTNEED);
+    memset(buffer, 1, bytes);
+}
+
 /* Map one page of a file for reading. The address, or 0 with errno set. */
 static inline uintptr_t micro_map_page(int fd, int64_t offset, size_t page_bytes)
 {

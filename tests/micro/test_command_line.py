@@ -194,6 +194,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
         (("run", "memory.copy", "-p", "kernel=fast"), "must be one of libc, loop, nontemporal"),
         (("run", "malloc", "--allocator", "/no/lib.so"), "--allocator /no/lib.so: no such file"),
         (("all", "--allocator", os.path.sep), "name a shared library"),
+        (("all", "--allocator", "x" * 5000), "no such file"),
         (("all", "--allocator", __file__), "is no shared library"),
     ],
 )
