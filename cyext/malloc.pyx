@@ -80,7 +80,7 @@ cdef class RemoteFree(Kernel):
 
     cdef size_t size
     cdef micro_handover_t *ring
-    cdef RemoteFree giver
+    cdef readonly RemoteFree giver
     cdef bint gives
 
     def __cinit__(self):

@@ -148,6 +148,21 @@ def test_blocks_freed_by_others_do_not_pile_up(members: int) -> None:
     isolated(check)
 
 
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_every_second_thread_frees_for_the_one_before(mode: str) -> None:
+    def check() -> None:
+        kernels = [RemoteFree() for _ in range(5)]
+        team = Team(kernels, mode)
+        pairs = [None, kernels[0], None, kernels[2], None]
+        assert [kernel.giver for kernel in kernels] == (
+            pairs if mode == "threads" else [None] * 5  # processes share no blocks
+        )
+        assert team.run(1000) > 0
+        team.close()
+
+    isolated(check)
+
+
 def test_one_cpu_is_enough_for_two_threads_to_hand_over() -> None:
     cpus = sorted(os.sched_getaffinity(0))[:1] if hasattr(os, "sched_getaffinity") else []
 
