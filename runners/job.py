@@ -64,9 +64,12 @@ class Job:
 
     def bytes_at(self, level: int | None) -> int | None:
         """Bytes that one operation moves at this level, in all members of a team together."""
-        if self.bytes_per_op is None or self.bytes_per_op == "level":
-            return level if self.bytes_per_op else None
-        each = self.params.get(self.bytes_per_op, self.bytes_per_op)  # type: ignore[arg-type]
+        if self.bytes_per_op is None:
+            return None
+        if self.bytes_per_op == "level":
+            return level
+        named = isinstance(self.bytes_per_op, str)
+        each = self.params[str(self.bytes_per_op)] if named else self.bytes_per_op
         members = 1 if self.workers == "single" else level or self.members
         return int(each) * members
 
