@@ -4,6 +4,7 @@ A kernel is one ``cdef class`` that extends `Kernel` and overrides some of these
 
 ==================  ======  ====================================================================
 ``__init__``        --      acquire what the probe needs; raise `OSError` or `NotSupported`
+``join(team, i)``   --      teams of threads: share what an operation needs two members for
 ``grow(level)``     --      curves: bring the live resources to ``level``, or raise `LimitReached`
 ``prepare(n)``      --      before a batch: make whatever n operations consume
 ``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
@@ -98,6 +99,9 @@ cdef class Kernel:
     def grow(self, uint64_t level):
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
         self.level = level
+
+    def join(self, members, index):
+        """Be number ``index`` of a team of threads, and share with the other ``members``."""
 
     def facts(self):
         """What else is known of this level, as numbers or texts by name: never a time."""

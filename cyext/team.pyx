@@ -86,6 +86,8 @@ cdef class Team(TimedKernel):
             raise MemoryError
         for i, member in enumerate(self.kernels):
             self.pointers[i] = <void *>member
+            if mode == "threads":
+                member.join(self.kernels, i)
             self.max_batch = min(self.max_batch, member.max_batch)
         for i, cpu in enumerate(cpus):
             self.cpus[i] = cpu

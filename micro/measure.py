@@ -24,8 +24,9 @@ from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import in_one_line
 from runners.doctor.limits import limits
 from runners.doctor.settings import settings as setting_findings
+from runners.allocator import BadAllocator, checked
 from runners.job import Job
-from runners.launch import Launcher
+from runners.launch import Launcher, inherited_environment
 from runners.schedule import Scheduler, Settings
 from runners.scratch import scratch_directory
 from runners.session import Session
@@ -52,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="measure no longer")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="store the session there (pyperf JSON)"
+    )
+    parser.add_argument(
+        "--allocator",
+        type=Path,
+        metavar="PATH",
+        help="preload this library (jemalloc, mimalloc, tcmalloc) into the worker for its malloc; "
+        "programs that probes start are without it",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
@@ -89,13 +97,17 @@ def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     """Measure the jobs; print, store; returns the exit code."""
     require_kernels()
     facts = environment.describe()
+    allocator = _allocator(arguments.allocator)
+    if allocator is not None:
+        facts["allocator"] = environment.clean(allocator.name)
     output = _output(arguments.output, environment.key(facts))
     cpus = environment.usable_cpus()
     known = history.known_clean(facts)
     trouble: list[str] = []
     exit_code = EXIT_OK
     with scratch_directory() as scratch, display(arguments.quiet) as shown:
-        launcher = Launcher(scratch, time_limit_s=max(60.0, settings(arguments).budget_s / 2))
+        limit_s = max(60.0, settings(arguments).budget_s / 2)
+        launcher = Launcher(scratch, limit_s, allocator)
         scheduler = Scheduler(jobs, launcher, settings(arguments), cpus, known)
 
         def keep(session: Session) -> None:
@@ -142,6 +154,15 @@ def _finish(
     for result in failed:
         say(f"micro: {result.benchmark} failed: {result.reason}")
     return exit_code or (EXIT_FAILED if failed else EXIT_OK)
+
+
+def _allocator(wanted: Path | None) -> Path | None:
+    if wanted is None:
+        return None
+    try:
+        return checked(wanted, inherited_environment())
+    except BadAllocator as error:
+        raise UsageError(f"--allocator {error}") from None
 
 
 def _output(wanted: Path | None, key: str) -> Path | None:

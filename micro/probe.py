@@ -66,7 +66,7 @@ class Probe:
     params: Mapping[str, Scalar | Choice] = field(default_factory=dict)
     axis: Axis | None = None
     workers: Workers = "single"
-    bytes_per_op: int | Literal["level"] | None = None
+    bytes_per_op: int | str | None = None
     clock_bound_up_to: int | None = None
     waits: bool = False
     slices: int = 15

@@ -42,11 +42,14 @@ def _in_unit(value: float, units: tuple[tuple[float, str], ...]) -> str:
     return f"{three_digits(value / scale)} {unit}"
 
 
+def size(count: int) -> str:
+    """Bytes in the largest binary unit that divides them: ``48 KiB``."""
+    for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 1 << shift and count % (1 << shift) == 0:
+            return f"{count >> shift} {unit}"
+    return f"{count} B"
+
+
 def level(axis: str, x: int) -> str:
     """A point of an axis: sizes in binary units, counts with thin groups: ``size=4 KiB``."""
-    if axis == "size":
-        for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
-            if x >= 1 << shift and x % (1 << shift) == 0:
-                return f"{axis}={x >> shift} {unit}"
-        return f"{axis}={x} B"
-    return f"{axis}={x:,}"
+    return f"{axis}={size(x) if axis == 'size' else f'{x:,}'}"

@@ -52,8 +52,8 @@ class Job:
     slices: int = 15
     #: Slow every operation by this share of its time, to prove that it is noticed.
     slowdown: float = 0.0
-    #: Bytes moved by one operation: a number, or "level".
-    bytes_per_op: int | Literal["level"] | None = None
+    #: Bytes moved by one operation of one member: a number, "level", or the parameter that says it.
+    bytes_per_op: int | str | None = None
 
     @property
     def points(self) -> tuple[int | None, ...]:
@@ -65,8 +65,15 @@ class Job:
         return self.clock_bound_up_to is None or (level or 1) <= self.clock_bound_up_to
 
     def bytes_at(self, level: int | None) -> int | None:
-        """Bytes that one operation moves at this level."""
-        return level if self.bytes_per_op == "level" else self.bytes_per_op
+        """Bytes that one operation moves at this level, in all members of a team together."""
+        if self.bytes_per_op is None:
+            return None
+        if self.bytes_per_op == "level":
+            return level
+        named = isinstance(self.bytes_per_op, str)
+        each = self.params[str(self.bytes_per_op)] if named else self.bytes_per_op
+        members = 1 if self.workers == "single" else level or self.members
+        return int(each) * members
 
 
 def benchmark_name(name: str, params: Mapping[str, Scalar], axis: str | None, x: int | None) -> str:

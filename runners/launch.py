@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runners.allocator import preload
 from runners.job import Job
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -120,12 +121,26 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class Launcher:
-    """Runs workers one at a time. ``scratch`` is where their files go."""
+def inherited_environment() -> dict[str, str]:
+    """What a worker gets of the user's environment: what its loader and its allocator go by."""
+    known = ("PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "MALLOC_CONF")
+    return {name: value for name, value in os.environ.items() if name in known}
 
-    def __init__(self, scratch: Path, time_limit_s: float = 60.0) -> None:
+
+class Launcher:
+    """Runs workers one at a time. ``scratch`` is where their files go.
+
+    ``allocator`` is a library that serves their malloc(), as `runners.allocator.checked` gave it.
+    Programs that a probe starts are without it: static ones could not load it, and others would
+    pay for loading it.
+    """
+
+    def __init__(
+        self, scratch: Path, time_limit_s: float = 60.0, allocator: Path | None = None
+    ) -> None:
         self.scratch = scratch
         self.time_limit_s = time_limit_s
+        self.allocator = allocator
 
     def visit(self, order: Order) -> Answer:
         """Carry out one order."""
@@ -188,11 +203,9 @@ class Launcher:
 
     def environment(self) -> dict[str, str]:
         """The variables that a worker is started with."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name in ("PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "MALLOC_CONF")
-        }
+        kept = inherited_environment()
+        if self.allocator is not None:
+            kept |= preload(self.allocator, kept.get("LD_PRELOAD", ""))
         return kept | {"MICRO_SCRATCH": str(self.scratch), "LC_ALL": "C"}
 
 

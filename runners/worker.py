@@ -315,6 +315,7 @@ def survey(order: "dict[str, Any]") -> None:
 def main() -> int:
     """Do what the order on the command line says."""
     order = json.loads(sys.argv[1])
+    os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
     parent = order.get("parent")
     if parent is not None:
         import_module("cyext.kernel").die_with_parent()

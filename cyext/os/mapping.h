@@ -20,12 +20,24 @@
 
 #define MICRO_HUGE_PAGE_BYTES ((size_t)2 << 20)
 
-/* A touched private buffer, aligned to a huge page and advised to use them, so that neither the
- * place of 4 KiB pages in physical memory nor TLB misses differ between two runs. NULL on failure,
- * with errno. Free with munmap(*base, *length). */
-static inline void *micro_buffer(size_t bytes, void **base, size_t *length)
+#ifdef MADV_NOHUGEPAGE
+#define MICRO_ASKS_FOR_PAGES 1
+#define MICRO_HUGE_PAGES MADV_HUGEPAGE
+#define MICRO_SMALL_PAGES MADV_NOHUGEPAGE
+#else
+#define MICRO_ASKS_FOR_PAGES 0
+#define MICRO_HUGE_PAGES 0
+#define MICRO_SMALL_PAGES 0
+#endif
+
+/* A touched private buffer, aligned to a huge page and advised to have pages of the kind `advice`:
+ * with huge ones neither the place of 4 KiB pages in physical memory nor TLB misses differ between
+ * two runs. NULL on failure, with errno. Free with munmap(*base, *length). */
+static inline void *micro_advised_buffer(size_t bytes, int advice, void **base, size_t *length)
 {
-    *length = bytes + MICRO_HUGE_PAGE_BYTES;
+    const size_t whole =
+        (bytes + MICRO_HUGE_PAGE_BYTES - 1) / MICRO_HUGE_PAGE_BYTES * MICRO_HUGE_PAGE_BYTES;
+    *length = whole + MICRO_HUGE_PAGE_BYTES;
     *base = mmap(NULL, *length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (*base == MAP_FAILED) {
         *base = NULL;
@@ -33,9 +45,10 @@ static inline void *micro_buffer(size_t bytes, void **base, size_t *length)
     }
     uintptr_t start = ((uintptr_t)*base + MICRO_HUGE_PAGE_BYTES - 1)
         / MICRO_HUGE_PAGE_BYTES * MICRO_HUGE_PAGE_BYTES;
-#ifdef MADV_HUGEPAGE
-    madvise((void *)start, (bytes + MICRO_HUGE_PAGE_BYTES - 1)
-            / MICRO_HUGE_PAGE_BYTES * MICRO_HUGE_PAGE_BYTES, MADV_HUGEPAGE);
+#if MICRO_ASKS_FOR_PAGES
+    madvise((void *)start, whole, advice);
+#else
+    (void)advice;
 #endif
     memset((void *)start, 1, bytes);
     return (void *)start;
@@ -115,6 +128,13 @@ static inline void *micro_shared_memory(size_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Give a buffer's pages back and touch new ones, which the system takes from near this CPU. */
+static inline void micro_touch_here(void *buffer, size_t bytes)
+{
+    madvise(buffer, bytes, MADV_DONTNEED);
+    memset(buffer, 1, bytes);
 }
 
 /* Map one page of a file for reading. The address, or 0 with errno set. */

@@ -1,10 +1,20 @@
-"""The allocator: does it scale with threads?"""
+"""The allocator: sizes, threads against processes, blocks freed elsewhere, a live set churned."""
 
-from micro.probe import Axis, Probe
+from micro.probe import Axis, Probe, powers_of_two
 from runners.environment import usable_cpus
+from runners.job import Promise
 
 _CPUS = len(usable_cpus())
-_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
+_MEMBERS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
+_QUICK_MEMBERS = tuple(t for t in _MEMBERS if t in (1, _CPUS, 4 * _CPUS))
+_PAIRED = (1, *(t for t in _MEMBERS if t % 2 == 0))
+_MALLOC_TEST = "malloc-test, Linux Scalability Project (Michigan 1999)"
+# The heap grows and shrinks now and then, and what is large may be a mapping of its own.
+_PROMISE = Promise(
+    tolerated=frozenset(
+        {"brk", "futex", "madvise", "mmap", "mprotect", "mremap", "munmap", "sched_yield"}
+    )
+)
 
 PROBES = (
     Probe(
@@ -13,11 +23,64 @@ PROBES = (
         title="malloc and free in many threads",
         method="One operation is malloc() and free() of size bytes; all threads start at one "
         "barrier, thread i on CPU i modulo the CPUs, and the last to end counts.",
-        source="malloc-test, Linux Scalability Project (Michigan 1999)",
+        source=_MALLOC_TEST,
         params={"size": 512},
-        axis=Axis(
-            "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS, 4 * _CPUS))
-        ),
+        axis=Axis("threads", _MEMBERS, quick=_QUICK_MEMBERS),
         workers="threads",
+        promise=_PROMISE,
+    ),
+    Probe(
+        name="malloc.processes",
+        kernel="cyext.malloc:Pair",
+        title="malloc and free in many processes",
+        method="One operation is malloc() and free() of size bytes; all processes start at one "
+        "barrier, process i on CPU i modulo the CPUs, and the last to end counts.",
+        source=_MALLOC_TEST + ": does sharing a C library scale as well as separate copies?",
+        params={"size": 512},
+        axis=Axis("processes", _MEMBERS, quick=_QUICK_MEMBERS),
+        workers="processes",
+        promise=_PROMISE,
+    ),
+    Probe(
+        name="malloc.size",
+        kernel="cyext.malloc:Pair",
+        title="malloc and free by size",
+        method="One operation is malloc() of size bytes and free() of that block, which nobody "
+        "touches.",
+        source="malloc-test, Linux Scalability Project (Michigan 1999), over sizes",
+        axis=Axis("size", powers_of_two(16, 1 << 20), quick=(16, 512, 16 << 10, 1 << 20)),
+        promise=_PROMISE,
+    ),
+    Probe(
+        name="malloc.remote_free",
+        kernel="cyext.malloc:RemoteFree",
+        title="free what another thread allocated",
+        method="One operation is malloc() of size bytes in one thread and free() of that block in "
+        "another, to which 64 blocks at a time are handed over; threads are in such pairs, and "
+        "a single thread does both.",
+        source="Linux Scalability Project (Michigan 1999), left to do: allocate in one thread and "
+        "free in another",
+        params={"size": 512},
+        axis=Axis("threads", _PAIRED, quick=_PAIRED[:2]),
+        workers="threads",
+        promise=_PROMISE,
+    ),
+    Probe(
+        name="malloc.churn",
+        kernel="cyext.malloc:Churn",
+        title="replace random blocks of a live set",
+        method="One operation is free() of a random one of live_blocks blocks and malloc() of "
+        "another in its place, of a random size from 16 B to 4 KiB; both are drawn beforehand, "
+        "alike in every session.",
+        source="Larson and Krishnan, Memory allocation for long-running server applications "
+        "(ISMM 1998)",
+        axis=Axis(
+            "live_blocks",
+            powers_of_two(16, 1 << 16),
+            quick=(16, 1024, 1 << 14),
+            rigorous=powers_of_two(16, 1 << 20),
+        ),
+        clock_bound_up_to=256,
+        promise=_PROMISE,
     ),
 )

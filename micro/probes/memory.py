@@ -1,23 +1,135 @@
-"""Memory: moving bytes, from the first cache to the last."""
+"""Memory: moving bytes and waiting for them, from the first cache to the last."""
 
-from micro.probe import Axis, Probe, powers_of_two
+from micro.probe import Axis, Choice, Probe, powers_of_two
+from runners.environment import usable_cpus
+from runners.job import Promise
 
-_KIB, _MIB = 1 << 10, 1 << 20
+_KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+_CPUS = len(usable_cpus())
+_THREADS = tuple(sorted({1, max(1, _CPUS // 2), _CPUS}))
+_MORE_THREADS = tuple(sorted({*_THREADS, *powers_of_two(1, 2 * _CPUS)}))
+_COPY_SIZES = (*powers_of_two(256, 4 * _MIB), 16 * _MIB, 64 * _MIB, 256 * _MIB)
+_RIGOROUS_SIZES = powers_of_two(256, _GIB)[::2]
+#: One size in each cache, where caches are as large as they are today, and two beyond.
+_SIZES = (4 * _KIB, 16 * _KIB, 256 * _KIB, 4 * _MIB, 64 * _MIB, 256 * _MIB)
+_QUICK_SIZES = (4 * _KIB, 64 * _MIB)
+#: Two sizes a doubling: 48 KiB is a cache's size as well as 32 KiB is.
+_CHASED = tuple(
+    sorted({size * k // 2 for size in powers_of_two(4 * _KIB, 512 * _MIB) for k in (2, 3)})
+)[:-1]
+_ALIGNMENT = Choice(("aligned", "misaligned"), usual=("aligned",), quick=("aligned",))
+_LMBENCH = "lmbench, bw_mem (McVoy and Staelin 1996)"
+_IN_CACHES_OF_THE_CORE = 256 * _KIB
+_NOTHING = Promise(page_faults=0)
+
+
+def _kernels(usual: str, *others: str) -> Choice:
+    return Choice((usual, *others), usual=(usual,), quick=(usual,))
+
 
 PROBES = (
     Probe(
         name="memory.copy",
         kernel="cyext.memory:Copy",
         title="copy memory",
-        method="One operation is the C library's memcpy() of size bytes between two touched "
-        "buffers, huge pages advised; bandwidth counts each byte copied once.",
-        source="lmbench, bw_mem bcopy (McVoy and Staelin 1996)",
+        method="One operation copies size bytes between two touched buffers, huge pages advised, "
+        "by the C library's memcpy(), a loop over vectors, stores past the caches or rep movsb; "
+        "bandwidth counts each byte copied once.",
+        source=_LMBENCH,
+        params={
+            "kernel": _kernels("libc", "loop", "nontemporal", "rep"),
+            "alignment": _ALIGNMENT,
+        },
         axis=Axis(
             "size",
-            (*powers_of_two(256, 4 * _MIB), 16 * _MIB, 64 * _MIB, 256 * _MIB),
-            quick=(256, 16 * _KIB, _MIB, 16 * _MIB),
+            _COPY_SIZES,
+            quick=(256, 16 * _KIB, _MIB, 64 * _MIB),
+            rigorous=(*_COPY_SIZES, _GIB),
         ),
         bytes_per_op="level",
-        clock_bound_up_to=256 * _KIB,
+        clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
+    ),
+    Probe(
+        name="memory.set",
+        kernel="cyext.memory:Set",
+        title="set memory",
+        method="One operation sets size bytes of a touched buffer, huge pages advised, by the C "
+        "library's memset() or rep stosb.",
+        source=_LMBENCH,
+        params={"kernel": _kernels("libc", "rep"), "alignment": _ALIGNMENT},
+        axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
+        bytes_per_op="level",
+        clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
+    ),
+    Probe(
+        name="memory.write",
+        kernel="cyext.memory:Write",
+        title="write memory",
+        method="One operation stores size bytes to a touched buffer, huge pages advised, by a loop "
+        "over vectors or by stores past the caches.",
+        source=_LMBENCH,
+        params={"kernel": _kernels("loop", "nontemporal"), "alignment": _ALIGNMENT},
+        axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
+        bytes_per_op="level",
+        clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
+    ),
+    Probe(
+        name="memory.read",
+        kernel="cyext.memory:Read",
+        title="read memory",
+        method="One operation reads size bytes of a touched buffer, huge pages advised, and sums "
+        "them up by a loop over vectors, or looks with the C library's memchr() for a byte that "
+        "is not there.",
+        source=_LMBENCH,
+        params={"kernel": _kernels("loop", "libc"), "alignment": _ALIGNMENT},
+        axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
+        bytes_per_op="level",
+        clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
+    ),
+    Probe(
+        name="memory.copy_threads",
+        kernel="cyext.memory:Copy",
+        title="copy memory in many threads",
+        method="One operation is a copy of size bytes in each of the threads, between two buffers "
+        "of its own, all started at one barrier, and the last to end counts; bandwidth counts "
+        "what all copied.",
+        source="STREAM (McCalpin 1995): the bandwidth that all CPUs share",
+        params={
+            "kernel": _kernels("libc", "loop", "nontemporal", "rep"),
+            "size": Choice((32 * _MIB,), usual=(32 * _MIB,), quick=(32 * _MIB,)),
+        },
+        axis=Axis(
+            "threads",
+            _THREADS,
+            quick=tuple(t for t in _THREADS if t in (1, _CPUS)),
+            rigorous=_MORE_THREADS,
+        ),
+        workers="threads",
+        slices=8,
+        bytes_per_op="size",
+        clock_bound_up_to=0,
+        promise=_NOTHING,
+    ),
+    Probe(
+        name="memory.latency",
+        kernel="cyext.memory:Latency",
+        title="wait for memory",
+        method="One operation is a load whose address the load before it brought, along one random "
+        "cycle through all 64-byte lines of size bytes, on huge pages or on pages of 4 KiB.",
+        source="lmbench, lat_mem_rd (McVoy and Staelin 1996), in random order (Sattolo 1986), so "
+        "that no prefetcher foresees it",
+        params={"pages": Choice(("huge", "4k"), usual=("huge",), quick=("huge",))},
+        axis=Axis(
+            "size",
+            tuple(size for size in _CHASED if size <= 96 * _MIB),
+            quick=(4 * _KIB, 256 * _KIB, 8 * _MIB, 64 * _MIB),
+            rigorous=_CHASED,
+        ),
+        clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
+        promise=_NOTHING,
     ),
 )

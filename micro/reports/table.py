@@ -11,11 +11,13 @@ from rich.text import Text
 
 from micro import units
 from micro.reports.events import crossings
+from micro.reports.malloc import malloc_ratio
+from micro.reports.memory import cache_sentence, copy_sentence
 from runners.job import Scalar
 from runners.session import Curve, Result, Session
 
 SHOWN_POINTS = 5
-_HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization")
+_HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "allocator")
 
 
 def print_session(out: Console, session: Session, full: bool = False) -> None:
@@ -153,9 +155,15 @@ def remarks(session: Session) -> list[str]:
         found.append(
             "No sharp sentinel level on this CPU: plain medians, neighbours cannot be told apart."
         )
+    if "allocator" in session.environment and any("image" in r.params for r in session.results):
+        found.append(
+            f"{session.environment['allocator']} served the workers alone: the programs that "
+            "process probes start do without it."
+        )
     if "shared_cores" in session.settings:
         found.append(
             f"CPUs {session.settings['shared_cores']} slowed each other in the survey: they shared "
             "a core then, and figures of several threads show it."
         )
-    return found + crossings(session)
+    told = (cache_sentence(session), copy_sentence(session), malloc_ratio(session))
+    return found + [sentence for sentence in told if sentence] + crossings(session)

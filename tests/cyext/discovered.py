@@ -25,6 +25,8 @@ def _covering(probe: Probe) -> dict[str, Probe]:
     found = {}
     for i in range(max(map(len, values), default=1)):
         params = {key: some[i % len(some)] for key, some in zip(probe.params, values, strict=True)}
+        if isinstance(size := params.get("size"), int):
+            params["size"] = min(size, MOST_BYTES)
         found[benchmark_name(probe.name, params, None, None)] = replace(probe, params=params)
     return found
 
@@ -73,9 +75,9 @@ def levels(probe: Probe) -> list[int]:
     """A few levels of a curve, ascending, that a test can afford."""
     assert probe.axis is not None
     most = MOST_RESOURCES
-    if probe.axis.name == "live_children":
+    if probe.axis.name in ("live_children", "live_threads"):
         most = MOST_CHILDREN
-    elif probe.axis.name == "rss" or probe.bytes_per_op == "level":
+    elif probe.axis.name in ("rss", "size") or probe.bytes_per_op == "level":
         most = MOST_BYTES
     cheap = [level for level in probe.axis.of("rigorous") if level <= most]
     return sorted({cheap[0], cheap[len(cheap) // 2], cheap[-1]})

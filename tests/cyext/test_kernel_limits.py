@@ -12,6 +12,7 @@ import cyext.process
 import pytest
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.malloc import Pair
+from cyext.memory import Copy
 from cyext.mmap import Map
 from cyext.port import BindEphemeral
 from discovered import CURVES, PROBES, batch, each, kernel_class, make_one
@@ -116,7 +117,7 @@ def test_hardly_any_descriptor_left_makes_a_kernel_or_leaves_nothing(
 @needs_statm
 def test_memory_that_cannot_be_mapped_ends_the_curve() -> None:
     def check() -> None:
-        kernel = kernel_class(CURVES["memory.copy"])()
+        kernel = Copy()
         kernel.grow(MIB)
         leave_address_space(64 * MIB)
         with pytest.raises(LimitReached, match=r"^stopped at 1048576: mmap: ENOMEM$") as caught:
@@ -140,7 +141,7 @@ def test_no_memory_at_all_is_said_at_once() -> None:
     def check() -> None:
         leave_address_space(MIB)
         with pytest.raises(NotSupported, match="mmap: ENOMEM"):
-            kernel_class(CURVES["memory.copy"])()
+            Copy()
 
     isolated(check)
 

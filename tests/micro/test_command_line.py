@@ -148,6 +148,25 @@ def test_exclude(micro: Micro) -> None:
     assert set(sound(done.stdout)) == {"fd.open_close"}
 
 
+@pytest.mark.skipif(
+    not (sys.platform.startswith("linux") and shutil.which("cc")),
+    reason="no library to preload can be made here",
+)
+def test_another_allocator_is_named_in_what_is_printed_and_stored(
+    micro: Micro, tmp_path: Path
+) -> None:
+    library, file = tmp_path / "libown.so.3", tmp_path / "session.json"
+    source = ROOT / "tests" / "runners" / "own_allocator.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-fno-builtin", "-o", library, source], check=True)
+    done = micro(*BRIEF, "--allocator", library, "-o", file)
+    assert done.returncode == 0
+    assert "libown.so.3" in done.stdout.splitlines()[0]
+    assert store.read(file).environment["allocator"] == library.name
+    assert str(tmp_path) not in file.read_text(encoding="utf-8") + done.stdout
+    plain = json.loads(micro(*BRIEF, "--json").stdout)
+    assert "allocator" not in plain["environment"]
+
+
 # Usage errors
 
 
@@ -173,6 +192,11 @@ def test_exclude(micro: Micro) -> None:
         (("run", "malloc.threads", "-p", "size"), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "size="), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "=1"), "expected KEY=VALUE"),
+        (("run", "memory.copy", "-p", "kernel=fast"), "must be one of libc, loop, nontemporal"),
+        (("run", "malloc", "--allocator", "/no/lib.so"), "--allocator /no/lib.so: no such file"),
+        (("all", "--allocator", os.path.sep), "name a shared library"),
+        (("all", "--allocator", "x" * 5000), "no such file"),
+        (("all", "--allocator", __file__), "is no shared library"),
     ],
 )
 def test_usage_errors(arguments: tuple[str, ...], expected: str, inside: Inside) -> None:

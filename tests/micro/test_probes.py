@@ -76,6 +76,7 @@ def test_jobs_carry_the_declaration(probe: Probe, effort: Effort) -> None:
         for field in (*same, "bytes_per_op"):
             assert getattr(job, field) == getattr(probe, field)
         assert job.params.keys() == probe.params.keys()
+        assert all((job.bytes_at(x) or 0) > 0 for x in job.points if probe.bytes_per_op)
         if probe.axis is None:
             assert (job.axis, job.points) == (None, (None,))
         else:

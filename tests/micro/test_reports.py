@@ -15,7 +15,7 @@ from sample_sessions import LEVELS, everything, measured, session, visit
 
 from micro.reports.document import document
 from micro.reports.noise import deviations, noise_table
-from micro.reports.table import print_session, remarks
+from micro.reports.table import headline, print_session, remarks
 from runners import store
 from runners.session import Curve, Result, Session
 
@@ -316,3 +316,13 @@ def test_any_rounds_make_a_noise_table(rounds: list[tuple[float, int, bool]]) ->
     ]
     for found in deviations(visits):
         assert found is None or 0 <= found < 10
+
+
+def test_an_allocator_is_named_and_who_did_without_it() -> None:
+    run = session([measured("malloc.size", 1e-8, "size", 16)])
+    assert "libown" not in headline(run)
+    run.environment = {**run.environment, "allocator": "libown.so.3"}
+    assert "libown.so.3" in headline(run)
+    assert not any("libown" in line for line in remarks(run))
+    run.results.append(measured("process.fork_exit", 1e-4, params={"image": "static"}))
+    assert any("libown.so.3 served the workers alone" in line for line in remarks(run))

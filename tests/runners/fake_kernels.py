@@ -134,11 +134,24 @@ class Orphan(AtLevel):
         self.level = 0
 
 
+def mapped_files() -> list[str]:
+    """The files that this process has mapped (Linux)."""
+    if not os.path.exists("/proc/self/maps"):
+        return []
+    with open("/proc/self/maps") as lines:
+        return sorted({line.split(maxsplit=5)[5].strip() for line in lines if "/" in line})
+
+
 class Tell(Plain):
     """Tells what it finds around it, as a failure's text."""
 
     def run(self, n: int) -> int:
-        found = {"environ": dict(os.environ), "modules": sorted(sys.modules), "cwd": os.getcwd()}
+        found = {
+            "environ": dict(os.environ),
+            "modules": sorted(sys.modules),
+            "cwd": os.getcwd(),
+            "libraries": mapped_files(),
+        }
         raise RuntimeError(json.dumps(found))
 
 

@@ -78,6 +78,13 @@ def test_bytes_of_an_operation(moved: Any, level: int | None, expected: int | No
     assert Job("a.b", "k:K", bytes_per_op=moved).bytes_at(level) == expected
 
 
+@pytest.mark.parametrize("moved", [4096, "size"])
+def test_a_team_moves_what_all_its_members_move(moved: int | str) -> None:
+    team = Job("a.b", "k:K", {"size": 4096}, workers="threads", members=3, bytes_per_op=moved)
+    assert team.bytes_at(8) == 8 * 4096
+    assert team.bytes_at(None) == 3 * 4096
+
+
 # Sessions
 
 
