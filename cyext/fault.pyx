@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from cyext.kernel cimport Kernel
 
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
-from cyext.memory import available_bytes
+from cyext.limits import available_bytes
 from cyext.resources import mapping_refused, no_huge_pages, wants_huge_pages
 from cyext.scratch import ScratchFile
 

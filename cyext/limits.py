@@ -62,20 +62,46 @@ def _raised(which: int) -> int | None:
     return None if hard == resource.RLIM_INFINITY else hard
 
 
+def available_bytes() -> int | None:
+    """Memory that can be used without swapping, or None where the system does not tell."""
+    found = []
+    try:
+        with open("/proc/meminfo", "rb") as file:
+            for line in file:
+                if line.startswith(b"MemAvailable:"):
+                    found.append(int(line.split()[1]) * 1024)
+    except (OSError, ValueError, IndexError):
+        pass
+    for folder in _cgroup_folders("memory"):
+        for most, used in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            limit = number(f"{folder}/{most}")
+            if limit is not None:
+                found.append(max(limit - (number(f"{folder}/{used}") or 0), 0))
+    return min(found, default=None)
+
+
 def _cgroup_tasks() -> int | None:
-    """The least pids.max of this process's cgroup and of those around it, version 2 or 1."""
+    """The least pids.max of this process's cgroup and of those around it."""
+    limits = [number(f"{folder}/pids.max") for folder in _cgroup_folders("pids")]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _cgroup_folders(controller: str) -> list[str]:
+    """Folders of this process's cgroup and of those around it, version 2 or 1."""
     try:
         with open("/proc/self/cgroup", "rb") as file:
             lines = os.fsdecode(file.read()).splitlines()
     except OSError:
-        return None
-    limits: list[int | None] = []
+        return []
+    folders = []
     for line in lines:
-        _id, controllers, group = line.split(":", 2)
-        if controllers and "pids" not in controllers.split(","):
+        _id, controllers, group = (*line.split(":", 2), "", "")[:3]
+        if controllers and controller not in controllers.split(","):
             continue
-        root = "/sys/fs/cgroup/pids" if controllers else "/sys/fs/cgroup"
+        root = f"/sys/fs/cgroup/{controller}" if controllers else "/sys/fs/cgroup"
         parts = group.split("/")
-        paths = ["/".join([root, *parts[1:end]]) for end in range(1, len(parts) + 1)]
-        limits.extend(number(f"{path}/pids.max") for path in paths)
-    return min((limit for limit in limits if limit is not None), default=None)
+        folders += ["/".join([root, *parts[1:end]]) for end in range(1, len(parts) + 1)]
+    return folders

@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free, malloc
 from cyext.kernel cimport Kernel
 
 from cyext.kernel import LimitReached, NotSupported
-from cyext.memory import available_bytes
+from cyext.limits import available_bytes
 
 
 cdef extern from "random.h" nogil:

@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint64_t
 from cyext.kernel cimport Kernel
 
 from cyext.kernel import LimitReached, NotSupported
+from cyext.limits import available_bytes
 
 
 cdef extern from "os/mapping.h" nogil:
@@ -39,18 +40,6 @@ cdef size_t TARGET_SHIFT = 3
 cdef size_t MOST_SHIFT = 8
 # Places of a target that are looked at after each batch, its last byte among them.
 cdef size_t LOOKED_AT = 16
-
-
-def available_bytes():
-    """Memory that can be used without swapping, or None where the system does not tell."""
-    try:
-        with open("/proc/meminfo", "rb") as file:
-            for line in file:
-                if line.startswith(b"MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return None
 
 
 cdef class _Buffers(Kernel):

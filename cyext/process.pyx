@@ -2,7 +2,6 @@
 
 import errno as errno_names
 import os
-import resource
 
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
@@ -12,7 +11,7 @@ from cyext.kernel cimport (
     Kernel, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, TimedKernel, micro_mark, micro_now_ns)
 
 from cyext.kernel import LimitReached, NotSupported, OperationFailed
-from cyext.memory import available_bytes
+from cyext.limits import available_bytes, running_tasks, tasks
 from cyext.resources import mapping_refused, most_maps, no_huge_pages, wants_huge_pages
 
 
@@ -59,54 +58,18 @@ def helper(kind, image):
     return path
 
 
-def _number(path):
-    try:
-        with open(path, "rb") as file:
-            return int(file.read())
-    except (OSError, ValueError):
-        return None
-
-
-def _cgroup_limit():
-    """The least pids.max of the process's cgroup and of those around it, or None."""
-    try:
-        with open("/proc/self/cgroup", "rb") as file:
-            group = file.read().decode().strip().rpartition("::")[2]
-    except OSError:
-        return None
-    limits = [_number("/sys/fs/cgroup/pids.max")]
-    while group:
-        limits.append(_number(f"/sys/fs/cgroup{group}/pids.max"))
-        group = group.rpartition("/")[0]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
 def most_processes(image):
     """How many more children may live, and the name of the limit that says so."""
-    limits = {
-        "kernel.pid_max": _number("/proc/sys/kernel/pid_max"),
-        "kernel.threads-max": _number("/proc/sys/kernel/threads-max"),
-        "the cgroup's pids.max": _cgroup_limit(),
-    }
-    try:
-        _soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-        if hard != resource.RLIM_INFINITY and os.getuid() != 0:
-            limits["RLIMIT_NPROC hard limit"] = hard
-            resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
-    except OSError:
-        pass  # a limit that cannot be read is met, by name, when it says no
+    limits = tasks()
     memory = available_bytes()
     if memory is not None:
         limits["half the available memory for"] = memory // 2 // CHILD_BYTES[image]
-    known = {f"{name} {value}": value for name, value in limits.items() if value is not None}
+    known = {f"{name} {value}": value for name, value in limits.items()}
     if not known:
         return 1 << 20, "no limit known"
     reason = min(known, key=known.get)
-    try:
-        running = sum(1 for name in os.listdir("/proc") if name.isdigit())
-    except OSError:
-        running = 0
-    return known[reason] - running - min(PROCESS_HEADROOM, known[reason] // 4), reason
+    room = known[reason] - running_tasks() - min(PROCESS_HEADROOM, known[reason] // 4)
+    return room, reason
 
 
 cdef class Parent(TimedKernel):

@@ -9,7 +9,6 @@ from cyext.resources cimport batch_at, level_within
 
 from cyext import limits
 from cyext.kernel import LimitReached, OperationFailed
-from cyext.memory import available_bytes
 
 
 cdef extern from "<pthread.h>" nogil:
@@ -51,7 +50,7 @@ def most_threads(stack_bytes):
     space = limits.address_space_bytes()
     if space is not None:
         found[f"RLIMIT_AS {space}"] = space // stack_bytes
-    memory = available_bytes()
+    memory = limits.available_bytes()
     if memory is not None:
         most = memory // 2 // THREAD_BYTES
         found[f"half the available memory for {most}"] = most

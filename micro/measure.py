@@ -20,11 +20,11 @@ from micro.reports.document import document
 from micro.reports.progress import display
 from micro.reports.table import print_session
 from runners import environment, history, store
+from runners.allocator import BadAllocator, checked
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import in_one_line
 from runners.doctor.limits import limits
 from runners.doctor.settings import settings as setting_findings
-from runners.allocator import BadAllocator, checked
 from runners.job import Job
 from runners.launch import Launcher, inherited_environment
 from runners.schedule import Scheduler, Settings

@@ -197,7 +197,7 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-        # A test does not fill the machine with processes, threads, memory or files until it refuses.
+        # A test does not fill the machine until it refuses.
         cyext.process.most_processes = lambda image: (60, "a limit of 60")
         cyext.process.available_bytes = lambda: 64 * MIB
         cyext.process.most_maps = lambda: (2000, "a limit of 2000")
