@@ -16,6 +16,7 @@ if ROOT not in sys.path:
 
 import json  # noqa: E402
 import resource  # noqa: E402
+import time  # noqa: E402
 
 from runners.worker import calibrate, emit, import_module, make, pin, put_away, reason_of  # noqa: E402
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Mappings that libraries keep for reuse: more than that were forgotten.
 KEPT_MAPPINGS = 16
+#: For so long the system may still list threads that have ended and were joined.
+LISTED_S = 1.0
 
 
 def held() -> "dict[str, int]":
@@ -55,10 +58,15 @@ def held() -> "dict[str, int]":
 
 def left(before: "dict[str, int]") -> "dict[str, int]":
     """What this process holds more of than before."""
-    more = {name: count - before.get(name, count) for name, count in held().items()}
-    if more.get("mappings", 0) <= KEPT_MAPPINGS:
-        more.pop("mappings", None)
-    return {name: count for name, count in more.items() if count > 0}
+    deadline = time.monotonic() + LISTED_S
+    while True:
+        more = {name: count - before.get(name, count) for name, count in held().items()}
+        if more.get("mappings", 0) <= KEPT_MAPPINGS:
+            more.pop("mappings", None)
+        more = {name: count for name, count in more.items() if count > 0}
+        if "threads" not in more or time.monotonic() > deadline:
+            return more
+        time.sleep(0.001)
 
 
 def made(order: "dict[str, Any]", base: "Any") -> "Any":

@@ -56,11 +56,15 @@ def faults(
     What the promise tolerates is a library's own doing and may fail without a word. ``short``
     injects the first errno only, at the first and a later call.
     """
-    benchmark = name_of(job, level)
     try:
-        plain = bench.traced(job, level, OPERATIONS)
+        return _faults(bench, job, level, promise, short)
     except CannotTrace as reason:
-        return Check(benchmark, "faults", "skipped", str(reason))
+        return Check(name_of(job, level), "faults", "skipped", str(reason))
+
+
+def _faults(bench: Bench, job: Job, level: int | None, promise: Promise, short: bool) -> Check:
+    benchmark = name_of(job, level)
+    plain = bench.traced(job, level, OPERATIONS)
     if not any("elapsed_ns" in line for line in plain["lines"]):
         return Check(benchmark, "faults", "skipped", outcome(plain["lines"]) or "no answer")
     outcomes: dict[str, int] = {}
