@@ -203,7 +203,7 @@ def test_exactly_the_wanted_call_fails(traced: Traced, at: int) -> None:
         "got = []\n"
         "libc.getppid(); arm()\n"
         "for _ in range(6):\n"
-        "    ctypes.set_errno(0); got.append(libc.syscall({0}) < 0 and ctypes.get_errno())\n"
+        "    ctypes.set_errno(0); got.append(libc.syscall({}) < 0 and ctypes.get_errno())\n"
         "disarm(); libc.getppid(); tell(*map(int, got))\n".format(_number("getppid")),
         fault=("getppid", errno.ENOMEM, at),
     )

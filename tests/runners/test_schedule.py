@@ -10,7 +10,7 @@ import pytest
 
 from runners.job import Job
 from runners.launch import Answer, Order
-from runners.schedule import MOST_VISITS, Progress, Scheduler, Settings, neighbours
+from runners.schedule import MOST_VISITS, Progress, Scheduler, Settings
 from runners.sentinel import Clean
 from runners.session import Result, Session
 
@@ -942,27 +942,6 @@ def test_several_shared_cores() -> None:
     survey += [pair(0, 2, 0), pair(0, 1, 100), pair(1, 3, 0)]
     session = measure(Machine(survey=survey), cpus=(0, 1, 2, 3))
     assert session.settings["shared_cores"] == "0+2 1+3"
-
-
-@pytest.mark.parametrize(
-    ("cpus", "pairs"),
-    [
-        ([], []),
-        ([5], []),
-        ([0, 1], [(0, 1)]),
-        ([3, 7], [(3, 7)]),
-        ([0, 1, 2], [(0, 1)]),
-        ([0, 1, 2, 3], [(0, 1), (0, 2), (1, 3), (2, 3)]),
-        ([2, 4, 6, 8, 10, 12], [(2, 4), (2, 8), (4, 10), (6, 8), (6, 12), (10, 12)]),
-    ],
-)
-def test_likely_siblings(cpus: list[int], pairs: list[tuple[int, int]]) -> None:
-    assert neighbours(cpus) == pairs
-
-
-def test_siblings_of_a_large_machine_are_sampled() -> None:
-    assert len(neighbours(range(256))) == 8
-    assert len(neighbours(range(256), most=3)) == 3
 
 
 # The order
