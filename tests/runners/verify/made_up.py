@@ -57,9 +57,7 @@ class Told(Bench):
         super().__init__(Launcher(Path("/nowhere")), (0,), None)
         object.__setattr__(self, "tell", tell)
 
-    def traced(
-        self, job: Job, level: int | None, n: int, fault: Any = None
-    ) -> dict[str, Any]:
+    def traced(self, job: Job, level: int | None, n: int, fault: Any = None) -> dict[str, Any]:
         answer: dict[str, Any] = self.tell(n, fault)  # type: ignore[attr-defined]
         return answer
 

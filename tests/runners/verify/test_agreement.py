@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import shutil
@@ -96,12 +97,10 @@ def test_a_reference_without_terms_is_an_error(tmp_path: Path, text: str) -> Non
 def test_any_file_has_terms_or_an_error(tmp_path_factory: Any, data: bytes) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "any.c").write_bytes(data)
-    try:
+    with contextlib.suppress(ValueError):
         found = reference(folder, "any")
-    except ValueError as error:
-        assert str(error) == "any.c does not say how near it must come"
-    else:
         assert found is not None
+        assert found.within >= 0
 
 
 @pytest.mark.parametrize("source", sorted(REFERENCES.glob("*.*.c")), ids=lambda path: path.stem)
@@ -233,7 +232,9 @@ def test_on_a_core_that_is_never_ours_nothing_is_said(
     assert len(launcher.orders) == MOST_TRIES * BLOCKS
 
 
-@pytest.mark.parametrize(("every", "blocks", "verdict"), [(4, 15, "ok"), (10, 6, "ok"), (11, 5, "unclear")])
+@pytest.mark.parametrize(
+    ("every", "blocks", "verdict"), [(4, 15, "ok"), (10, 6, "ok"), (11, 5, "unclear")]
+)
 def test_a_few_blocks_on_a_core_of_our_own_are_enough(
     monkeypatch: pytest.MonkeyPatch, every: int, blocks: int, verdict: str
 ) -> None:

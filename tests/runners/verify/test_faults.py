@@ -98,9 +98,10 @@ def test_a_named_skip_is_right() -> None:
 
 def test_a_number_from_a_call_that_was_made_again_is_right() -> None:
     assert verdict(in_loop={"openat": 3, "close": 2}) == ("right number", None)
-    assert judge(
-        record(in_loop={"poll": 3}), record(in_loop={"ppoll": 2}), "ppoll", ()
-    ) == ("right number", None)
+    assert judge(record(in_loop={"poll": 3}), record(in_loop={"ppoll": 2}), "ppoll", ()) == (
+        "right number",
+        None,
+    )
 
 
 @pytest.mark.parametrize("in_loop", [{"openat": 2, "close": 2}, {"openat": 1}, {}])
