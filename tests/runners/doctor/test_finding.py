@@ -39,9 +39,7 @@ def test_the_expected_spread_is_that_of_medians(spread: float) -> None:
     random = np.random.default_rng(11)
     values = 1e-6 * (1 + spread * random.standard_normal(4000))
     told = expected_spread(values, rounds=10)
-    medians = np.median(
-        1e-6 * (1 + spread * random.standard_normal((4000, 10))), axis=1
-    )
+    medians = np.median(1e-6 * (1 + spread * random.standard_normal((4000, 10))), axis=1)
     half_width = 1.96 * medians.std() / 1e-6
     assert told == pytest.approx(half_width, rel=0.15)
 
