@@ -102,5 +102,6 @@ def display(quiet: bool) -> Iterator[Display]:
     else:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
         progress = Progress(*columns, console=out, auto_refresh=False, transient=True)
+        bar = _Bar(progress)
         with _drawn(progress):
-            yield _Bar(progress)
+            yield bar

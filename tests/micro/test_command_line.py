@@ -69,7 +69,8 @@ def test_table_on_stdout_and_progress_on_stderr(micro: Micro) -> None:
     assert re.search(r"fd\.open_close +[\d.]+ [nµm]s +±[\d.]+% +[\d.]+ [nµm]s +\d+", done.stdout)
     assert re.search(r"^1 figures?: 1 (ok|unstable)\.$", done.stdout, re.MULTILINE)
     assert "round 1" not in done.stdout
-    lines = done.stderr.splitlines()
+    doctor, *lines = done.stderr.splitlines()
+    assert doctor.startswith("doctor: ")
     assert lines[0].startswith("round 1: 0% measured")
     rounds = [line.partition(":")[0] for line in lines[:-1]]
     assert rounds == [f"round {n}" for n in range(1, len(rounds) + 1)]
