@@ -21,6 +21,7 @@ from runners.verify import agreement as module
 from runners.verify.agreement import (
     BLOCKS,
     LEAST_BLOCKS,
+    LEAST_CLEAN,
     MOST_TRIES,
     CannotCompare,
     Reference,
@@ -250,6 +251,18 @@ def test_a_few_blocks_on_a_core_of_our_own_are_enough(
     assert len(sometimes.asked) == 60
     if verdict == "unclear":
         assert check.detail == f"only {blocks} comparisons on a core of our own"
+
+
+@pytest.mark.parametrize(("own", "verdict"), [(LEAST_CLEAN - 1, "unclear"), (LEAST_CLEAN, "ok")])
+def test_a_visit_with_hardly_a_clean_slice_is_no_block(
+    monkeypatch: pytest.MonkeyPatch, own: int, verdict: str
+) -> None:
+    monkeypatch.setattr(module, "_build", lambda wanted, path: None)
+    monkeypatch.setattr(module, "_run", Program(lambda: table([300_000] * 40)))
+    slices = table([300_000] * own) + table([600_000] * (15 - own), DISTURBED)
+    line = {"level": None, "batch": 7, "slices": slices}
+    launcher = Scripted(visit=lambda order: Answer([line]))
+    assert agreement(Bench(launcher, (0,), CLEAN), job(), None, terms()).verdict == verdict
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,13 @@ def test_each_member_of_a_team_keeps_the_promise() -> None:
     assert judged(DUP, calls, level=3, axis="open_fds").verdict == "defect"
 
 
+def test_page_faults_of_a_team_are_those_of_all_its_threads() -> None:
+    check = judged(
+        Promise(page_faults=2), lambda n: {}, lambda n: 3 * 2 * n, members=3, workers="threads"
+    )
+    assert (check.verdict, check.detail) == ("ok", "page faults 2")
+
+
 def test_a_batch_that_cannot_be_doubled_tells_what_it_can() -> None:
     assert judged(DUP, lambda n: {"dup": n, "close": n}, most=5).verdict == "ok"
     check = judged(DUP, lambda n: {"dup": n, "close": n}, most=4)
