@@ -161,15 +161,20 @@ class Bearing(Unwell):
 
 
 class Untidy(Honest):
-    """Leaves a file, descriptors and a dead child, always."""
+    """Leaves a file, descriptors and dead children, always."""
+
+    children = 3
 
     def close(self) -> None:
         path = os.path.join(os.environ["MICRO_SCRATCH"], "left")
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
         os.dup(0)
         os.dup(0)
-        if os.fork() == 0:
-            os._exit(0)
+        for _ in range(self.children):
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 
 
 class Unsupported(Honest):
@@ -223,3 +228,20 @@ class Small(Sampled):
 
 class Single(Sampled):
     max_batch = 1
+
+
+class Waiting(Honest):
+    """Leaves a child that lives as long as its parent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leash = os.pipe()
+
+    def close(self) -> None:
+        read, write = self.leash
+        if os.fork() == 0:
+            os.close(write)
+            os.close(1)
+            os.read(read, 1)
+            os._exit(0)
+        os.close(read)

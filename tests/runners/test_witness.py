@@ -75,7 +75,13 @@ def test_without_a_number_it_says_why(
 def test_what_is_left_is_named(tmp_path: Path) -> None:
     answer = look(tmp_path, planted("Untidy"), count=3)
     (left,) = (line["left"] for line in answer.lines if "left" in line)
-    assert left == {"descriptors": 2, "children": 1, "files": 1}
+    assert left == {"descriptors": 2, "children": 3, "files": 1}
+
+
+@linux
+def test_a_child_that_lives_is_named_too(tmp_path: Path) -> None:
+    answer = look(tmp_path, planted("Waiting"), count=3)
+    assert {"left": {"descriptors": 1, "children": 1}} in answer.lines
 
 
 @linux
