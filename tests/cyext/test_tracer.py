@@ -167,6 +167,21 @@ def test_signals_reach_the_command(traced: Traced) -> None:
     assert record["output"] == ["heard", "on"]
 
 
+def test_a_call_that_a_signal_makes_start_again_is_one_call(traced: Traced) -> None:
+    # A signal that means nothing to the command, while it waits for a byte.
+    record = traced(
+        "ends = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    time.sleep(0.2)\n"
+        "    os.kill(os.getppid(), signal.SIGURG)\n"
+        "    time.sleep(0.2)\n"
+        "    os.write(ends[1], b'x')\n"
+        "    os._exit(0)\n"
+        "loop(); os.read(ends[0], 1); done(); os.wait()\n"
+    )
+    assert record["in_loop"] == {"read": 1}
+
+
 def test_a_stopped_command_goes_on(traced: Traced) -> None:
     record = traced("os.kill(os.getpid(), signal.SIGTSTP); tell('on')")
     assert (record["output"], record["exit_code"]) == (["on"], 0)
