@@ -29,6 +29,7 @@ typedef struct {
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -63,10 +64,11 @@ typedef struct {
     };
 } micro_call_info_t;
 
-/* The kernel's own notes that a call is to be started again after a signal: no call of the program. */
+/* The kernel's own notes that a call is to be made again after a signal (ERESTARTSYS, -NOINTR and
+ * -NOHAND): no call of the program. One that goes on as restart_syscall was counted already. */
 static int micro_is_restart(int64_t result)
 {
-    return result <= -512 && result >= -516;
+    return result <= -512 && result >= -514;
 }
 
 /* At a call's entry: let it be no call at all. */
@@ -119,7 +121,7 @@ static void micro_at_entry(micro_tracee_t *one, const micro_call_info_t *call, i
                            micro_trace_t *trace)
 {
     const uint64_t number = call->entry.number, *arguments = call->entry.arguments;
-    if (number >= MICRO_CALLS_MAX)
+    if (number >= MICRO_CALLS_MAX || number == SYS_restart_syscall)
         return;
     if (number == SYS_prctl && arguments[0] == MICRO_MARK) {
         if (arguments[1] == MICRO_LOOP_BEGINS || arguments[1] == MICRO_LOOP_ENDS)
@@ -146,6 +148,14 @@ static int micro_is_birth(int event)
     return event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE;
 }
 
+/* Kill all that are left, also those that left the command's process group. */
+static void micro_kill_tracees(const micro_tracee_t *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all[i].id)
+            kill(all[i].id, SIGKILL);
+}
+
 /* Run a command under the tracer, its standard output on `output`. 0, or -errno where tracing is not
  * possible. A command that takes longer than `seconds` dies of SIGALRM. */
 static int micro_trace(char *const argv[], char *const envp[], int output, unsigned seconds,
@@ -158,14 +168,21 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
         setpgid(0, 0);
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
             _exit(126);
+        const int nowhere = open("/dev/null", O_RDWR);
+        dup2(nowhere, 0);
         dup2(output, 1);
+        dup2(nowhere, 2);
+        signal(SIGALRM, SIG_DFL);
         alarm(seconds);
         raise(SIGSTOP);
         execve(argv[0], argv, envp);
         _exit(127);
     }
     int status;
-    if (waitpid(leader, &status, 0) != leader || !WIFSTOPPED(status))
+    while (waitpid(leader, &status, 0) != leader)
+        if (errno != EINTR)
+            return -errno;
+    if (!WIFSTOPPED(status))
         return -EPERM;
     if (ptrace(PTRACE_SETOPTIONS, leader, NULL,
                (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK
@@ -177,44 +194,54 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
     }
     micro_tracee_t *tracees = NULL;
     size_t count = 0;
-    int armed = 0, leader_done = 0, failed = 0;
+    int armed = 0, leader_done = 0, ending = 0, failed = 0;
     micro_tracee_t *first = micro_tracee(&tracees, &count, leader);
     if (first)
         first->known = 1;
     ptrace(PTRACE_SYSCALL, leader, NULL, NULL);
     for (;;) {
+        if (ending)
+            micro_kill_tracees(tracees, count);
         const pid_t id = waitpid(-1, &status, __WALL);
         if (id < 0) {
-            if (errno == EINTR) {
-                kill(-leader, SIGKILL);   /* somebody wants this to end */
-                continue;
-            }
-            break;   /* nobody left */
+            if (errno != EINTR)
+                break;   /* nobody left */
+            ending = 1;   /* somebody wants this to end */
+            continue;
         }
         micro_tracee_t *one = micro_tracee(&tracees, &count, id);
-        if (!one)
-            break;
+        if (!one) {
+            failed = ENOMEM;
+            ending = 1;
+            kill(id, SIGKILL);
+            continue;
+        }
         if (!WIFSTOPPED(status)) {
             one->id = 0;
             if (id == leader) {
                 trace->wait_status = status;
-                leader_done = 1;
-                kill(-leader, SIGKILL);
+                leader_done = ending = 1;
             } else if (leader_done) {
                 trace->left_over++;
             }
             continue;
         }
+        if (ending)
+            continue;
         long deliver = 0;
         const int stop = WSTOPSIG(status);
         if (stop == (SIGTRAP | 0x80)) {
             micro_call_info_t call;
             const long got = ptrace((enum __ptrace_request)MICRO_GET_SYSCALL_INFO, id,
                                     (void *)sizeof call, &call);
+            if (got < 0 && errno == ESRCH)
+                continue;   /* killed meanwhile: its end comes next */
             if (got <= 0) {
-                failed = errno ? errno : ENOSYS;
-                kill(-leader, SIGKILL);
-            } else if (call.op == MICRO_AT_ENTRY) {
+                failed = got < 0 ? errno : ENOSYS;
+                ending = 1;
+                continue;
+            }
+            if (call.op == MICRO_AT_ENTRY) {
                 micro_at_entry(one, &call, &armed, trace);
             } else if (call.op == MICRO_AT_EXIT && one->number >= 0) {
                 if (one->failing) {
@@ -239,6 +266,12 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
                     ptrace(PTRACE_SYSCALL, child->id, NULL, NULL);
                 }
             }
+        } else if (stop == SIGTRAP && status >> 16 == PTRACE_EVENT_EXEC) {
+            unsigned long former = 0;   /* a thread that does exec takes its process's id */
+            ptrace(PTRACE_GETEVENTMSG, id, NULL, &former);
+            for (size_t i = 0; i < count; i++)
+                if (tracees[i].id == (pid_t)former && tracees[i].id != id)
+                    tracees[i].id = 0;
         } else if (!one->known) {
             one->held = 1;
             continue;

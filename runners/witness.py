@@ -16,6 +16,7 @@ if ROOT not in sys.path:
 
 import json  # noqa: E402
 import resource  # noqa: E402
+import time  # noqa: E402
 
 from runners.worker import calibrate, emit, import_module, make, pin, put_away, reason_of  # noqa: E402
 
@@ -23,8 +24,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+THREADS = "/proc/self/task"
 #: Mappings that libraries keep for reuse: more than that were forgotten.
 KEPT_MAPPINGS = 16
+#: For so long the system may still list threads that have ended and were joined.
+LISTED_S = 1.0
+
+
+def listed(path: str) -> "int | None":
+    """How many entries a directory has; None where there is no such directory."""
+    try:
+        return len(os.listdir(path))
+    except OSError:
+        return None
 
 
 def held() -> "dict[str, int]":
@@ -32,13 +44,12 @@ def held() -> "dict[str, int]":
     counts = {}
     for name, path in (
         ("descriptors", "/proc/self/fd"),
-        ("threads", "/proc/self/task"),
+        ("threads", THREADS),
         ("files", os.environ.get("MICRO_SCRATCH", "")),
     ):
-        try:
-            counts[name] = len(os.listdir(path))
-        except OSError:
-            continue
+        found = listed(path)
+        if found is not None:
+            counts[name] = found
     try:
         with open("/proc/self/maps", "rb") as file:
             counts["mappings"] = sum(1 for _ in file)
@@ -55,6 +66,9 @@ def held() -> "dict[str, int]":
 
 def left(before: "dict[str, int]") -> "dict[str, int]":
     """What this process holds more of than before."""
+    deadline = time.monotonic() + LISTED_S
+    while (listed(THREADS) or 0) > before.get("threads", 0) and time.monotonic() < deadline:
+        time.sleep(0.001)
     more = {name: count - before.get(name, count) for name, count in held().items()}
     if more.get("mappings", 0) <= KEPT_MAPPINGS:
         more.pop("mappings", None)

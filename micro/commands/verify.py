@@ -103,7 +103,10 @@ def _checks(
 
 
 def _agreement(bench: Bench, probe: Probe, jobs: list[Job], folder: Path) -> Iterator[Check]:
-    wanted = reference(folder, probe.name)
+    try:
+        wanted = reference(folder, probe.name)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     if wanted is None:
         return
     match = matching(jobs, wanted)

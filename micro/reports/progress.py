@@ -73,10 +73,22 @@ def steps(total: int) -> Iterator[Callable[[str], None]]:
 
     def step(name: str) -> None:
         progress.update(task, advance=1, description=f"{name:<30.30}")
-        progress.refresh()
+        with suppress(OSError):
+            progress.refresh()
 
-    with progress:
+    with _drawn(progress):
         yield step
+
+
+@contextmanager
+def _drawn(progress: Progress) -> Iterator[None]:
+    with suppress(OSError):
+        progress.start()
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the terminal may have hung up
+            progress.stop()
 
 
 @contextmanager
@@ -91,10 +103,5 @@ def display(quiet: bool) -> Iterator[Display]:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
         progress = Progress(*columns, console=out, auto_refresh=False, transient=True)
         bar = _Bar(progress)
-        with suppress(OSError):
-            progress.start()
-        try:
+        with _drawn(progress):
             yield bar
-        finally:
-            with suppress(OSError):  # the terminal may have hung up
-                progress.stop()

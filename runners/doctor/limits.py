@@ -38,8 +38,13 @@ def limits(root: Path = environment.ROOT) -> Iterator[Finding]:
                 f"{name} {most:,}: curves over living children and threads end before that",
                 f"raise {name}",
             )
-    ports = environment.read("proc/sys/net/ipv4/ip_local_port_range", root).split()
-    if len(ports) == 2 and (span := int(ports[1]) - int(ports[0]) + 1) < MOST_PORTS:
+    words = environment.read("proc/sys/net/ipv4/ip_local_port_range", root).split()
+    match [environment.number(word) for word in words]:
+        case [int(first), int(last)]:
+            span = last - first + 1
+        case _:
+            span = MOST_PORTS
+    if span < MOST_PORTS:
         yield _short_curves(
             "ports",
             f"net.ipv4.ip_local_port_range holds {span:,} ports: curves over ports end there",

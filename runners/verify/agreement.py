@@ -42,8 +42,8 @@ class Reference:
     static: bool
 
 
-class CannotBuild(Exception):
-    """A reference could not be made into a program; the text says why."""
+class CannotCompare(Exception):
+    """A reference does not compile or run here, or its probe does not; the text says why."""
 
 
 def reference(folder: Path, probe: str) -> Reference | None:
@@ -51,8 +51,9 @@ def reference(folder: Path, probe: str) -> Reference | None:
     source = folder / f"{probe}.c"
     if not source.is_file():
         return None
-    head = source.read_text()[:1000].replace("\n *", " ")
-    terms = _TERMS.search(" ".join(head.split()))
+    head = source.read_text(errors="replace")[:1000].replace("\n *", " ")
+    head = " ".join(head.split())
+    terms = _TERMS.search(head)
     if terms is None:
         raise ValueError(f"{source.name} does not say how near it must come")
     pairs = (part.partition("=") for part in (terms[2] or "").split(",") if part.strip())
@@ -79,13 +80,9 @@ def agreement(bench: Bench, job: Job, level: int | None, wanted: Reference) -> C
         program = Path(directory) / "reference"
         try:
             _build(wanted, program)
-        except CannotBuild as reason:
+            ratios = list(_ratios(bench, job, level, program))
+        except CannotCompare as reason:
             return Check(benchmark, "agreement", "skipped", str(reason))
-        ratios = []
-        for ratio in _ratios(bench, job, level, program):
-            if isinstance(ratio, str):
-                return Check(benchmark, "agreement", "skipped", ratio)
-            ratios.append(ratio)
     if len(ratios) < LEAST_BLOCKS:
         said = f"only {len(ratios)} comparisons on a core of our own"
         return Check(benchmark, "agreement", "unclear", said)
@@ -104,7 +101,7 @@ def agreement(bench: Bench, job: Job, level: int | None, wanted: Reference) -> C
 def _build(wanted: Reference, program: Path) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
-        raise CannotBuild("no C compiler here")
+        raise CannotCompare("no C compiler here")
     command = [
         compiler,
         "-O2",
@@ -116,19 +113,18 @@ def _build(wanted: Reference, program: Path) -> None:
         [*command, str(wanted.source), "-o", str(program)], capture_output=True, check=False
     )
     if built.returncode:
-        raise CannotBuild("the reference program does not compile here")
+        raise CannotCompare("the reference program does not compile here")
 
 
-def _ratios(bench: Bench, job: Job, level: int | None, program: Path) -> Iterator[float | str]:
-    """Ratios of medians, a block each; a text instead where there is nothing to compare."""
+def _ratios(bench: Bench, job: Job, level: int | None, program: Path) -> Iterator[float]:
+    """Ratios of medians, a block each. Raises `CannotCompare`."""
     order = replace(Order(job, (level,), bench.cpus, trace=0), clean_ratio=_ratio_of(bench))
     found = 0
     for _ in range(MOST_TRIES * BLOCKS):
         answer = bench.launcher.visit(order)
         points = [line for line in answer.lines if "slices" in line]
         if not points:
-            yield outcome(answer.lines) or answer.error or "no answer"
-            return
+            raise CannotCompare(outcome(answer.lines) or answer.error or "no answer")
         order = replace(order, batch={points[0]["level"]: points[0]["batch"]})
         ours = _median(bench, points[0]["slices"])
         theirs = _median(bench, _run(bench, program, job, points[0]["level"], points[0]["batch"]))
@@ -168,5 +164,7 @@ def _run(bench: Bench, program: Path, job: Job, level: int | None, n: int) -> li
             env=bench.launcher.environment(),
         )
     except subprocess.TimeoutExpired:
-        return []
-    return [int(word) for word in ended.stdout.split()] if ended.returncode == 0 else []
+        raise CannotCompare(f"the reference program has no end after {TIME_LIMIT_S} s") from None
+    if ended.returncode:
+        raise CannotCompare(f"the reference program fails: exit code {ended.returncode}")
+    return [int(word) for word in ended.stdout.split()]

@@ -56,11 +56,15 @@ def faults(
     What the promise tolerates is a library's own doing and may fail without a word. ``short``
     injects the first errno only, at the first and a later call.
     """
-    benchmark = name_of(job, level)
     try:
-        plain = bench.traced(job, level, OPERATIONS)
+        return _faults(bench, job, level, promise, short)
     except CannotTrace as reason:
-        return Check(benchmark, "faults", "skipped", str(reason))
+        return Check(name_of(job, level), "faults", "skipped", str(reason))
+
+
+def _faults(bench: Bench, job: Job, level: int | None, promise: Promise, short: bool) -> Check:
+    benchmark = name_of(job, level)
+    plain = bench.traced(job, level, OPERATIONS)
     if not any("elapsed_ns" in line for line in plain["lines"]):
         return Check(benchmark, "faults", "skipped", outcome(plain["lines"]) or "no answer")
     outcomes: dict[str, int] = {}
@@ -88,11 +92,10 @@ def plan(calls: Mapping[str, int], short: bool) -> Iterator[tuple[str, str, int]
         if name in SPARED or name.startswith("call "):
             continue
         errors = ERRORS.get(SYNONYMS.get(name, name), ("EPERM", "ENOSYS"))
-        places = sorted({1, 2, max(3, (2 * count) // 3)})
+        places = [at for at in (1, 2, max(3, (2 * count) // 3)) if at <= count]
         for error in errors[:1] if short else errors:
-            for at in (places[0], places[-1]) if short else places:
-                if at <= count:
-                    yield name, error, at
+            for at in sorted({places[0], places[-1]}) if short else places:
+                yield name, error, at
 
 
 def judge(

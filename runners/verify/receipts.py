@@ -30,7 +30,7 @@ def receipts(bench: Bench, job: Job, level: int | None, promise: Promise) -> Che
     operations = looks[1]["n"] - looks[0]["n"]
     if operations <= 0:
         return _check(job, level, "unclear", "a batch holds a single operation here")
-    members = level if job.workers != "single" and level else 1
+    members = 1 if job.workers == "single" else level or job.members
     names = {*looks[0]["calls"], *looks[1]["calls"], *promise.calls}
     per_op = {
         name: (looks[1]["calls"].get(name, 0) - looks[0]["calls"].get(name, 0))

@@ -68,7 +68,8 @@ def test_a_loop_is_found_wherever_one_is_written(path: Path) -> None:
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.name)
 def test_helpers_of_a_loop_read_no_clock(path: Path) -> None:
     if path.name != "clock.h":
-        assert not re.search(rf"\b(?:{CLOCK})\b", path.read_text())
+        called = re.sub(r'"[^"\n]*"', "", path.read_text())  # calls.h only names them
+        assert not re.search(rf"\b(?:{CLOCK})\b", called)
 
 
 @by_name

@@ -76,6 +76,7 @@ def test_under_nohup_a_hang_up_stops_nothing(micro: Micro) -> None:
         weather=["ignore=SIGHUP"],
     ) as process:
         assert process.stderr is not None
+        assert "doctor: " in process.stderr.readline()
         assert "round 1" in process.stderr.readline()
         process.send_signal(signal.SIGHUP)
         out, err = process.communicate(timeout=60)

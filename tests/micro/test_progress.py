@@ -10,7 +10,7 @@ from io import StringIO
 
 import pytest
 
-from micro.reports.progress import display
+from micro.reports.progress import display, steps
 from runners.schedule import Progress
 
 
@@ -141,4 +141,46 @@ def test_an_exception_of_the_run_passes(monkeypatch: pytest.MonkeyPatch) -> None
 
     with pytest.raises(LookupError, match="of the run"):
         measure()
+    assert "\x1b[?25h" in terminal.getvalue()
+
+
+# A known number of steps
+
+
+def test_steps_move_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with steps(3) as begin:
+        for name in ("fd.dup", "fd.open_close", "malloc.threads"):
+            before = len(terminal.getvalue())
+            begin(name)
+            assert name in terminal.getvalue()[before:]
+    assert terminal.getvalue().endswith(("\x1b[2K", "\x1b[?25h"))
+
+
+def test_steps_elsewhere_are_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with steps(2) as begin:
+        begin("fd.dup")
+        begin("fd.open_close")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_steps_go_on_where_nobody_can_see_them(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Full(is_terminal))
+    with steps(2) as begin:
+        begin("fd.dup")
+
+
+def test_an_exception_of_a_step_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+
+    def work() -> None:
+        with steps(2) as begin:
+            begin("fd.dup")
+            raise LookupError("of the step")
+
+    with pytest.raises(LookupError, match="of the step"):
+        work()
     assert "\x1b[?25h" in terminal.getvalue()

@@ -13,7 +13,6 @@ from runners.launch import Answer, Order
 from runners.schedule import MOST_VISITS, Progress, Scheduler, Settings
 from runners.sentinel import Clean
 from runners.session import Result, Session
-from runners.survey import neighbours
 
 RATIO = 1.25
 DIRTY = RATIO * 1.97
@@ -949,27 +948,6 @@ def test_several_shared_cores() -> None:
 def test_a_session_that_was_slowed_down_says_so(share: float) -> None:
     session = measure(Machine(), replace(JOBS[0], slowdown=share))
     assert session.settings.get("slowed_down", 0.0) == share
-
-
-@pytest.mark.parametrize(
-    ("cpus", "pairs"),
-    [
-        ([], []),
-        ([5], []),
-        ([0, 1], [(0, 1)]),
-        ([3, 7], [(3, 7)]),
-        ([0, 1, 2], [(0, 1)]),
-        ([0, 1, 2, 3], [(0, 1), (0, 2), (1, 3), (2, 3)]),
-        ([2, 4, 6, 8, 10, 12], [(2, 4), (2, 8), (4, 10), (6, 8), (6, 12), (10, 12)]),
-    ],
-)
-def test_likely_siblings(cpus: list[int], pairs: list[tuple[int, int]]) -> None:
-    assert neighbours(cpus) == pairs
-
-
-def test_siblings_of_a_large_machine_are_sampled() -> None:
-    assert len(neighbours(range(256))) == 8
-    assert len(neighbours(range(256), most=3)) == 3
 
 
 # The order

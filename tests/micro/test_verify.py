@@ -1,0 +1,327 @@
+"""`micro verify`: which checks it makes of which probe, what it prints, its exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from micro_process import Micro
+
+from micro.__main__ import main
+from micro.commands import verify
+from micro.probe import Axis, Choice, Probe, select
+from micro.reports.checks import check_table, summary
+from runners.job import Job, Promise
+from runners.verify.check import Bench, CannotTrace, Check
+
+OPEN_CLOSE = replace(select(["fd.open_close"])[0], promise=Promise({"openat": 1, "close": 1}))
+
+
+def planted(kernel: str, **how: Any) -> Probe:
+    """A probe that a test declares."""
+    return Probe(
+        name=f"planted.{kernel.lower()}",
+        kernel=f"tests.runners.dishonest_kernels:{kernel}",
+        title="planted",
+        method="planted",
+        source="nowhere",
+        **{"promise": Promise({"getppid": 1}, frozenset({"mmap", "munmap", "brk"}))} | how,
+    )
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_STATE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+
+@pytest.fixture
+def declare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets `micro verify` know these probes and no others."""
+
+    def these(*probes: Probe) -> None:
+        monkeypatch.setattr(verify, "all_probes", lambda: probes)
+        monkeypatch.setattr(verify, "select", lambda names: select(names, probes))
+
+    return these
+
+
+@pytest.fixture
+def can_trace(tmp_path: Path) -> None:
+    bench = Bench(verify.Launcher(tmp_path), (0,), None)
+    try:
+        bench.traced(Job("fd.open_close", "cyext.fd:OpenClose"), None, 1)
+    except CannotTrace as reason:
+        pytest.skip(str(reason))
+
+
+# From end to end
+
+
+@pytest.mark.usefixtures("can_trace")
+def test_receipts_of_an_honest_probe(
+    declare: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    declare(OPEN_CLOSE)
+    assert main(["verify", "fd.open_close", "--only", "receipts"]) == 0
+    out, err = capsys.readouterr()
+    words = out.split()
+    assert words[words.index("fd.open_close") :][:7] == [
+        *("fd.open_close", "receipts", "ok", "close", "1,", "openat", "1"),
+    ]
+    assert "1 checks: 1 ok." in out
+    assert err == ""
+    assert not list(tmp_path.glob("micro-scratch-*"))
+
+
+@pytest.mark.usefixtures("can_trace")
+def test_a_planted_defect_is_told_and_ends_with_exit_code_1(
+    declare: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    declare(OPEN_CLOSE, planted("OneMore"))
+    assert main(["verify", "--only", "receipts"]) == 1
+    out, err = capsys.readouterr()
+    assert "2 checks: 1 ok, 1 defect." in out
+    assert err == "micro: defect: planted.onemore: receipts: getppid: 2 instead of 1\n"
+
+
+@pytest.mark.usefixtures("can_trace")
+def test_json_holds_every_check(
+    declare: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    declare(planted("Half"), planted("Unsupported"))
+    assert main(["verify", "--only", "receipts", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) == {"schema", "checks"}
+    assert document["schema"] == 1
+    half, unsupported = document["checks"]
+    assert half == {
+        "benchmark": "planted.half",
+        "kind": "receipts",
+        "verdict": "defect",
+        "detail": "getppid: 0.5 instead of 1",
+        "data": {"per_op": {"getppid": 0.5}},
+    }
+    assert unsupported["verdict"] == "skipped"
+
+
+@pytest.mark.usefixtures("can_trace")
+def test_the_short_form_takes_no_time_and_injects_faults(
+    declare: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    declare(planted("Ignorant"))
+    assert main(["verify", "--short", "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert [(check["kind"], check["verdict"]) for check in checks] == [
+        ("receipts", "ok"),
+        ("faults", "defect"),
+    ]
+    assert checks[1]["data"]["injected"] >= 2
+    assert checks[1]["data"]["outcomes"]["wrong number"] == 2
+
+
+# What cannot be done
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["fd.open_clos"], "no probe matches 'fd.open_clos'; did you mean: fd.open_close"),
+        (["--references", "/no/such/place"], "--references /no/such/place: is no directory"),
+        (["--only", "speed"], "invalid choice: 'speed'"),
+    ],
+)
+def test_bad_arguments(
+    arguments: Sequence[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    last = err.splitlines()[-1]
+    assert ": error: " in last
+    assert sentence in last
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("/* a plain loop */", "fd.open_close.c does not say how near it must come"),
+        ("/* agrees within 3 % at colour=red */", "fd.open_close has no such parameters"),
+    ],
+)
+def test_a_bad_reference_is_one_sentence(
+    text: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "references"
+    folder.mkdir()
+    (folder / "fd.open_close.c").write_text(text)
+    only = ["--only", "agreement", "--references", str(folder)]
+    assert main(["verify", "fd.open_close", *only]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("micro: error: ")
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+
+
+def test_ctrl_c_leaves_nothing(micro: Micro) -> None:
+    import signal
+
+    with micro.start("verify", "fd.open_close", "--short") as process:
+        while not micro.scratch():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+# Which checks
+
+
+class Recorder:
+    """Stands in for a check."""
+
+    def __init__(self, kind: Any, verdict: Any = "ok") -> None:
+        self.kind = kind
+        self.verdict = verdict
+        self.asked: list[tuple[Any, ...]] = []
+
+    def __call__(self, bench: Bench, job: Job, level: int | None, *rest: Any) -> Check:
+        self.asked.append((job, level, *rest))
+        return Check(job.name, self.kind, self.verdict, "made up")
+
+
+@pytest.fixture
+def recorders(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recorder]:
+    """Every check replaced by one that keeps what it was asked; nothing is run."""
+    found = {kind: Recorder(kind) for kind in verify.KINDS}
+    for kind, recorder in found.items():
+        monkeypatch.setattr(verify, kind, recorder)
+    monkeypatch.setattr(verify, "_bench", lambda launcher, timed: Bench(launcher, (0,), None))
+    return found
+
+
+GRID = planted(
+    "Honest",
+    params={"size": Choice((1, 2, 3), usual=(1, 2), quick=(1,))},
+    axis=Axis("held", (10, 100, 1000), quick=(5, 50, 500)),
+    promise=lambda params, level: Promise({"getppid": params["size"] * level}),
+)
+
+
+def test_receipts_cover_the_whole_grid_and_the_rest_its_quick_part(
+    declare: Callable[..., None], recorders: dict[str, Recorder]
+) -> None:
+    declare(GRID)
+    assert main(["verify"]) == 0
+    asked = {
+        kind: [(job.params["size"], level) for job, level, *_ in recorder.asked]
+        for kind, recorder in recorders.items()
+    }
+    assert asked == {
+        "receipts": [(1, 50), (2, 50), (3, 50)],
+        "faults": [(1, 50)],
+        "linearity": [(1, 50)],
+        "agreement": [],
+    }
+    promises = [promise for _, _, promise in recorders["receipts"].asked]
+    assert [promise.calls["getppid"] for promise in promises] == [50, 100, 150]
+    assert recorders["faults"].asked[0][2:] == (promises[0], False)
+
+
+def test_a_probe_for_rigorous_runs_is_checked_in_full(
+    declare: Callable[..., None], recorders: dict[str, Recorder]
+) -> None:
+    declare(replace(GRID, rigorous_only=True))
+    assert main(["verify", "--short"]) == 0
+    assert len(recorders["faults"].asked) == 3
+    assert recorders["faults"].asked[0][-1] is True
+    assert recorders["linearity"].asked == []
+
+
+def test_only_what_is_asked_for(
+    declare: Callable[..., None], recorders: dict[str, Recorder]
+) -> None:
+    declare(GRID, OPEN_CLOSE)
+    assert main(["verify", "fd", "--only", "linearity"]) == 0
+    assert [job.name for job, _ in recorders["linearity"].asked] == ["fd.open_close"]
+    assert not recorders["receipts"].asked + recorders["faults"].asked
+
+
+def test_agreement_where_there_is_a_reference(
+    declare: Callable[..., None], recorders: dict[str, Recorder], tmp_path: Path
+) -> None:
+    (tmp_path / "planted.honest.c").write_text("/* agrees within 4 % at size=3, held=77 */")
+    declare(GRID, OPEN_CLOSE)
+    assert main(["verify", "--only", "agreement", "--references", str(tmp_path)]) == 0
+    ((job, level, wanted),) = recorders["agreement"].asked
+    assert (job.params["size"], level, wanted.within) == (3, 77, 0.04)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"), [("ok", 0), ("skipped", 0), ("unclear", 0), ("defect", 1)]
+)
+def test_only_a_defect_is_a_failure(
+    declare: Callable[..., None], recorders: dict[str, Recorder], verdict: str, code: int
+) -> None:
+    recorders["linearity"].verdict = verdict
+    declare(OPEN_CLOSE)
+    assert main(["verify"]) == code
+
+
+def test_the_level_is_quickly_reached_and_not_the_smallest() -> None:
+    assert verify.level_for(OPEN_CLOSE) is None
+    assert verify.level_for(GRID) == 50
+    assert verify.level_for(replace(GRID, axis=Axis("held", (10,), quick=(7,)))) == 7
+
+
+# The table
+
+
+def rows(checks: Sequence[Check]) -> list[tuple[str, ...]]:
+    table = check_table(checks)
+    cells = [[str(cell) for cell in column.cells] for column in table.columns]
+    return list(zip(*cells, strict=True))
+
+
+def test_combinations_that_say_the_same_share_a_row() -> None:
+    checks = [
+        Check("fd.x[size=1]", "receipts", "ok", "read 1"),
+        Check("fd.x[size=2]", "receipts", "ok", "read 1"),
+        Check("fd.x[size=4]", "receipts", "ok", "read 2"),
+        Check("fd.x[size=8]", "receipts", "defect", "read 1"),
+        Check("fd.x[size=8]", "faults", "ok", "read 1"),
+        Check("fd.y", "receipts", "ok", "read 1"),
+    ]
+    assert rows(checks) == [
+        ("fd.x (2 combinations)", "receipts", "ok", "read 1"),
+        ("fd.x[size=4]", "receipts", "ok", "read 2"),
+        ("fd.x[size=8]", "receipts", "defect", "read 1"),
+        ("fd.x[size=8]", "faults", "ok", "read 1"),
+        ("fd.y", "receipts", "ok", "read 1"),
+    ]
+
+
+def test_text_of_a_check_is_no_markup() -> None:
+    assert rows([Check("fd.x", "faults", "defect", "[bold]no[/bold]")])[0][3] == "[bold]no[/bold]"
+
+
+def test_the_summary_counts() -> None:
+    assert str(summary([])) == "0 checks: none."
+    checks = [
+        Check("a", "faults", "ok", "", {"injected": 12}),
+        Check("b", "faults", "defect", "", {"injected": 30}),
+        Check("c", "receipts", "skipped", ""),
+        Check("d", "linearity", "unclear", ""),
+        Check("e", "linearity", "ok", ""),
+    ]
+    assert str(summary(checks)) == (
+        "5 checks: 2 ok, 1 defect, 1 unclear, 1 skipped. 42 faults injected."
+    )

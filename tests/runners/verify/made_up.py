@@ -1,0 +1,92 @@
+"""Benches that trace planted kernels, and records and slices that nobody measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners.job import Job
+from runners.launch import Answer, Launcher, Order
+from runners.sentinel import Clean
+from runners.verify.check import Bench, CannotTrace
+
+RATIO, CHAIN_NS = 1.25, 6000
+CLEAN = Clean(RATIO, float(CHAIN_NS))
+OWN = [CHAIN_NS, round(CHAIN_NS * RATIO)] * 2
+DISTURBED = [CHAIN_NS, round(CHAIN_NS * RATIO * 1.9)] * 2
+
+
+def job(kernel: str = "Honest", **how: Any) -> Job:
+    """A job for one of the planted kernels."""
+    return Job("fake", f"tests.runners.dishonest_kernels:{kernel}", **how)
+
+
+def tracing(tmp_path: Path) -> Bench:
+    """A bench that really traces; skips where that is not possible."""
+    bench = Bench(Launcher(tmp_path), (0,), None, seconds=60)
+    try:
+        bench.traced(job(), None, 1)
+    except CannotTrace as reason:
+        pytest.skip(str(reason))
+    return bench
+
+
+def record(**what: Any) -> dict[str, Any]:
+    """A trace's record, of a witness that was content."""
+    lines = what.pop("lines", [{"n": 2, "elapsed_ns": 5, "page_faults": 0}, {"left": {}}])
+    usual = {
+        "in_loop": {},
+        "armed": {},
+        "fault_done": True,
+        "fault_in_loop": True,
+        "signal": None,
+        "exit_code": 0,
+        "left_over": 0,
+    }
+    return usual | what | {"lines": lines}
+
+
+class Told(Bench):
+    """A bench whose tracer says what it is told to: a function of n and fault."""
+
+    def __init__(self, tell: Callable[..., dict[str, Any]]) -> None:
+        super().__init__(Launcher(Path("/nowhere")), (0,), None)
+        object.__setattr__(self, "tell", tell)
+
+    def traced(self, job: Job, level: int | None, n: int, fault: Any = None) -> dict[str, Any]:
+        answer: dict[str, Any] = self.tell(n, fault)  # type: ignore[attr-defined]
+        return answer
+
+
+def table(elapsed_ns: Sequence[float], sense: Sequence[int] = OWN) -> list[int]:
+    """Slices as a worker tells them."""
+    return [number for each in elapsed_ns for number in (round(each), *sense)]
+
+
+class Scripted(Launcher):
+    """A launcher that runs nothing: one answer for every witness, one for every visit."""
+
+    def __init__(
+        self,
+        witness: Sequence[Mapping[str, Any]] = (),
+        visit: Callable[[Order], Answer] | None = None,
+        error: str | None = None,
+    ) -> None:
+        super().__init__(Path("/nowhere"))
+        self.told = Answer([dict(line) for line in witness], error)
+        self.script = visit
+        self.orders: list[Any] = []
+
+    def witness(self, order: Mapping[str, Any]) -> Answer:
+        json.dumps(order)
+        self.orders.append(order)
+        return self.told
+
+    def visit(self, order: Order) -> Answer:
+        assert self.script is not None
+        self.orders.append(order)
+        return self.script(order)

@@ -1,0 +1,200 @@
+"""Receipts: what is promised, no call more and no call less."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up import Told, job, record, tracing
+
+from runners.job import Job, Promise
+from runners.verify.check import Bench, CannotTrace, Check
+from runners.verify.receipts import receipts
+
+DUP = Promise({"dup": 1, "close": 1})
+
+
+def judged(
+    promise: Promise,
+    calls: Any,
+    page_faults: Any = lambda n: 0,
+    most: int = 1000,
+    level: int | None = None,
+    **how: Any,
+) -> Check:
+    """The check of a loop that makes ``calls(n)`` and ``page_faults(n)``."""
+
+    def tell(n: int, fault: Any) -> dict[str, Any]:
+        assert fault is None
+        n = min(n, most)
+        line = {"n": n, "elapsed_ns": 1, "page_faults": page_faults(n)}
+        return record(in_loop=calls(n), lines=[line, {"left": {}}])
+
+    return receipts(Told(tell), job(**how), level, promise)
+
+
+def test_what_was_promised_is_right() -> None:
+    check = judged(DUP, lambda n: {"dup": n, "close": n})
+    assert (check.verdict, check.detail) == ("ok", "close 1, dup 1")
+    assert check.data == {"per_op": {"close": 1, "dup": 1}}
+    assert (check.benchmark, check.kind) == ("fake", "receipts")
+
+
+def test_no_call_at_all_is_right_where_none_is_promised() -> None:
+    check = judged(Promise(), lambda n: {})
+    assert (check.verdict, check.detail) == ("ok", "no system call")
+
+
+@pytest.mark.parametrize(
+    ("calls", "detail"),
+    [
+        (lambda n: {"dup": n, "close": 2 * n}, "close: 2 instead of 1"),
+        (lambda n: {"dup": n}, "close: 0 instead of 1"),
+        (lambda n: {"dup": n, "close": n, "read": n}, "read: 1 instead of 0"),
+        (lambda n: {"dup": n, "close": n, "read": n // 4}, "read: 0.25 instead of 0"),
+        (lambda n: {"dup": n // 2, "close": n}, "dup: 0.5 instead of 1"),
+        (lambda n: {}, "close: 0 instead of 1; dup: 0 instead of 1"),
+    ],
+)
+def test_a_call_too_many_or_too_few_is_a_defect(calls: Any, detail: str) -> None:
+    check = judged(DUP, calls)
+    assert (check.verdict, check.detail) == ("defect", detail)
+
+
+def test_what_is_done_once_in_a_batch_cancels() -> None:
+    check = judged(DUP, lambda n: {"dup": n, "close": n + 1, "read": 3})
+    assert (check.verdict, check.detail) == ("ok", "close 1, dup 1")
+
+
+def test_a_call_that_only_the_smaller_batch_makes_is_seen() -> None:
+    check = judged(DUP, lambda n: {"dup": n, "close": n} | ({"read": 4} if n == 4 else {}))
+    assert (check.verdict, check.detail) == ("defect", "read: -1 instead of 0")
+
+
+def test_a_tolerated_call_may_come_and_is_shown() -> None:
+    tolerant = Promise(DUP.calls, tolerated=frozenset({"futex"}))
+    check = judged(tolerant, lambda n: {"dup": n, "close": n, "futex": n // 4})
+    assert (check.verdict, check.detail) == ("ok", "close 1, dup 1, futex 0.25")
+    assert judged(tolerant, lambda n: {"dup": n, "close": n}).verdict == "ok"
+
+
+def test_synonyms_are_one_call() -> None:
+    check = judged(Promise({"clone": 2}), lambda n: {"fork": n, "vfork": n})
+    assert (check.verdict, check.detail) == ("ok", "clone 2")
+
+
+@pytest.mark.parametrize(("per_op", "verdict"), [(1, "ok"), (0, "defect"), (2, "defect")])
+def test_promised_page_faults_are_counted(per_op: int, verdict: str) -> None:
+    check = judged(Promise(page_faults=1), lambda n: {}, lambda n: 7 + per_op * n)
+    assert check.verdict == verdict
+    assert f"page faults{':' if verdict == 'defect' else ''} {per_op}" in check.detail
+
+
+def test_no_page_fault_can_be_promised() -> None:
+    assert judged(Promise(page_faults=0), lambda n: {}, lambda n: n).verdict == "defect"
+
+
+def test_page_faults_that_nobody_promised_are_nobodys_business() -> None:
+    check = judged(Promise(), lambda n: {}, lambda n: 9 * n)
+    assert (check.verdict, check.detail) == ("ok", "no system call")
+
+
+def test_each_member_of_a_team_keeps_the_promise() -> None:
+    def calls(n: int) -> dict[str, int]:
+        return {"dup": 3 * n, "close": 3 * n}
+
+    assert judged(DUP, calls, level=3, axis="threads", workers="threads").verdict == "ok"
+    assert judged(DUP, calls, level=2, axis="threads", workers="threads").verdict == "defect"
+    assert judged(DUP, calls, members=3, workers="processes").verdict == "ok"
+    # A level of a single kernel is no number of members.
+    assert judged(DUP, calls, level=3, axis="open_fds").verdict == "defect"
+
+
+def test_page_faults_of_a_team_are_those_of_all_its_threads() -> None:
+    check = judged(
+        Promise(page_faults=2), lambda n: {}, lambda n: 3 * 2 * n, members=3, workers="threads"
+    )
+    assert (check.verdict, check.detail) == ("ok", "page faults 2")
+
+
+def test_a_batch_that_cannot_be_doubled_tells_what_it_can() -> None:
+    assert judged(DUP, lambda n: {"dup": n, "close": n}, most=5).verdict == "ok"
+    check = judged(DUP, lambda n: {"dup": n, "close": n}, most=4)
+    assert (check.verdict, check.detail) == ("unclear", "a batch holds a single operation here")
+
+
+@pytest.mark.parametrize(
+    ("ended", "verdict", "detail"),
+    [
+        ({"lines": [{"skipped": "no kqueue"}]}, "skipped", "skipped: no kqueue"),
+        ({"lines": [{"failed": "dup: EMFILE"}]}, "defect", "failed: dup: EMFILE"),
+        ({"lines": [], "signal": "SIGSEGV"}, "defect", "died of SIGSEGV"),
+        ({"lines": [], "exit_code": 3}, "defect", "ended with exit code 3 and no word"),
+    ],
+)
+def test_without_a_number_there_is_nothing_to_count(
+    ended: dict[str, Any], verdict: str, detail: str
+) -> None:
+    check = receipts(Told(lambda n, fault: record(**ended)), job(), None, DUP)
+    assert (check.verdict, check.detail) == (verdict, detail)
+
+
+def test_where_calls_cannot_be_counted_the_check_is_a_named_skip() -> None:
+    def forbidden(n: int, fault: Any) -> dict[str, Any]:
+        raise CannotTrace("the system-call counter cannot work here: Operation not permitted")
+
+    check = receipts(Told(forbidden), job(), None, DUP)
+    assert check.verdict == "skipped"
+    assert "Operation not permitted" in check.detail
+
+
+# Planted kernels, really traced
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return tracing(tmp_path)
+
+
+#: Python's own memory, now and then.
+PROMISE = Promise({"getppid": 1}, tolerated=frozenset({"mmap", "munmap", "brk", "madvise"}))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "verdict", "detail"),
+    [
+        ("Honest", "ok", "getppid 1"),
+        ("OncePerBatch", "ok", "getppid 1"),
+        ("OneMore", "defect", "getppid: 2 instead of 1"),
+        ("Half", "defect", "getppid: 0.5 instead of 1"),
+        ("Twice", "defect", "close: 1 instead of 0"),
+        ("Failing", "defect", "failed: [Errno 5] getppid: EIO after 0"),
+        ("Unsupported", "skipped", "skipped: no such call here"),
+    ],
+)
+def test_planted_kernels(bench: Bench, kernel: str, verdict: str, detail: str) -> None:
+    check = receipts(bench, job(kernel), None, PROMISE)
+    assert check.verdict == verdict, check
+    assert check.detail.startswith(detail)
+
+
+def test_page_faults_of_a_planted_kernel(bench: Bench) -> None:
+    check = receipts(bench, job("Faulting"), None, Promise(page_faults=1))
+    assert (check.verdict, check.detail) == ("ok", "page faults 1")
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_a_team_of_ours_is_marked_in_every_member(bench: Bench, mode: Any) -> None:
+    team = Job("fake", "cyext.fd:OpenClose", workers=mode, members=3)
+    check = receipts(bench, team, None, Promise({"openat": 1, "close": 1}))
+    assert (check.verdict, check.detail) == ("ok", "close 1, openat 1")
+
+
+@pytest.mark.parametrize("image", ["python", "static", "dynamic"])
+def test_processes_of_ours_are_marked_whoever_their_parent_is(bench: Bench, image: str) -> None:
+    wanted = Promise({"clone": 1, "wait4": 1, "exit_group": 1}, frozenset({"set_robust_list"}))
+    check = receipts(bench, Job("fake", "cyext.process:ForkExit", {"image": image}), None, wanted)
+    if check.verdict == "skipped":
+        pytest.skip(check.detail)
+    assert check.verdict == "ok", check
