@@ -34,19 +34,24 @@ def in_process(probe: Probe) -> bool:
 
 # One kernel a probe, its first of those that do the work themselves.
 IN_PROCESS = {probe.name: probe for probe in reversed([*PROBES.values()]) if in_process(probe)}
+IN_PROCESS |= {
+    f"{probe.name} rotating": probe
+    for probe in PROBES.values()
+    if probe.params.get("rotation") == "rotating"
+}
 
 # Calls that an operation cannot do without, and how their failure must be told.
 NEEDED = [
     ("event.epoll", "epoll_wait", "epoll_wait: EPERM after 0"),
-    ("event.epoll", "recvfrom", "recvfrom: EPERM after 0"),
-    ("event.epoll", "sendto", "sendto: EPERM after 0"),
+    ("event.epoll rotating", "recvfrom", "recvfrom: EPERM after 0"),
+    ("event.epoll rotating", "sendto", "sendto: EPERM after 0"),
     ("event.epoll_et", "epoll_wait", "epoll_wait: EPERM after 0"),
     ("event.epoll_et", "recvfrom", "recvfrom: EPERM after 0"),
     ("event.epoll_et", "sendto", "sendto: EPERM after 0"),
     ("event.io_uring", "io_uring_enter", "io_uring_enter: EPERM after 0"),
-    ("event.io_uring", "sendto", "sendto: EPERM after 0"),
+    ("event.io_uring rotating", "sendto", "sendto: EPERM after 0"),
     ("event.poll", "poll", "poll: EPERM after 0"),
-    ("event.poll", "recvfrom", "recvfrom: EPERM after 0"),
+    ("event.poll rotating", "recvfrom", "recvfrom: EPERM after 0"),
     ("event.select", "select", "select: EPERM after 0"),
     ("event.sigio", "sendto", "sendto: EPERM after 0"),
     ("event.sigio", "sigtimedwait", "sigtimedwait: EPERM after 0"),

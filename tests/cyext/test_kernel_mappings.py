@@ -18,7 +18,7 @@ from cyext.kernel import LimitReached, NotSupported, OperationFailed
 from cyext.mmap import ManyFiles, Protect, Unmap
 from cyext.process import ForkMaps, ForkRss
 from discovered import PROBES, each, make_one
-from held import Held, children, descriptors, leave_descriptors, maps, same_as
+from held import Held, children, descriptors, leave_address_space, leave_descriptors, maps, same_as
 from isolated import isolated
 
 from micro.probe import Probe
@@ -231,13 +231,12 @@ def test_maps_of_the_parent_end_at_the_systems_limit() -> None:
 def test_memory_that_the_parent_does_not_get_is_named_and_it_keeps_what_it_had() -> None:
     def check() -> None:
         cyext.process.available_bytes = lambda: 1 << 40
-        limit = 256 * MIB
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        leave_address_space(256 * MIB)
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         kernel = ForkRss()
         kernel.grow(16 * MIB)
         with pytest.raises(LimitReached) as caught:
-            kernel.grow(512 * MIB)
+            kernel.grow(1 << 38)
         assert caught.value.reason == f"mmap: ENOMEM, RLIMIT_AS {limit}"
         assert caught.value.reached == kernel.level == 16 * MIB
         assert kernel.run(2) > 0
@@ -250,9 +249,8 @@ def test_a_length_that_is_refused_is_named_and_the_last_one_stays() -> None:
     def check() -> None:
         kernel = Length()
         kernel.grow(MIB)
-        limit = 64 * MIB
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        leave_address_space(64 * MIB)
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         with pytest.raises(LimitReached) as caught:
             kernel.grow(128 * MIB)
         assert caught.value.reason == f"mmap: ENOMEM, RLIMIT_AS {limit}"
