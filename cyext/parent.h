@@ -120,8 +120,10 @@ static inline int64_t micro_bear(micro_parent_t *parent)
     const pid_t child = fork();
     if (child == 0) {
         close(parent->leash[1]);
-        if (write(parent->born[1], &byte, 1) != 1)
-            _exit(1);
+        /* The parent waits for this byte: a write to its pipe fails for passing reasons only. */
+        for (int tries = 0; write(parent->born[1], &byte, 1) != 1; tries++)
+            if (tries == 100)
+                _exit(1);
         struct pollfd leash = {.fd = parent->leash[0]};
         while (poll(&leash, 1, -1) < 0 && errno == EINTR)
             ;
