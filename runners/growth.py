@@ -3,14 +3,15 @@
 A curve's medians are fitted by a + b·f(n), a and b not negative, with weights that make relative
 errors count alike, for each class f. Akaike's weights (AICc) say how much the points speak for a
 class, a bootstrap over rounds how much that hangs on the rounds at hand. Both must reach `SURE`, or
-what is stated is the smallest set of classes that reaches it.
+what is stated is the smallest set of classes that reaches it. Where one fit misses the points, the
+curve may break into pieces.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from runners.session import Result, Visit
 
 Floats = npt.NDArray[np.float64]
 
+#: Named among the classes where a step would explain the curve, too.
+STEP = "a step"
 _SHAPES: tuple[tuple[str, Callable[[Floats], Floats]], ...] = (
     ("1", np.zeros_like),
     ("log n", np.log),
@@ -36,14 +39,17 @@ SURE = 0.9
 #: A curve that grows by less over its range is O(1), whatever its shape.
 FLAT = 0.10
 #: Relative error of the shapes themselves: no system follows one to the last per cent.
-_SHAPE_ERROR = 0.01
+_SHAPE_ERROR = 0.03
+#: A fit that misses its points by more, root mean square, is no description of them.
+_MOST_MISFIT = 0.15
 #: Levels without which no class is told, of a curve or of a piece of it; and rounds.
 LEAST_LEVELS = 5
 LEAST_ROUNDS = 3
 _MOST_PIECES = 3
-#: A break must lower the criterion by this much, and the single fit must miss the points by this.
+_LEAST_PIECE = 3
+#: A break is there if it lowers the criterion by this much, where one fit misses by that much.
 _BREAK_GAIN = 10.0
-_BREAK_MISFIT = 0.03
+_BREAK_MISFIT = 0.05
 _RESAMPLES = 200
 
 
@@ -53,7 +59,8 @@ class Piece:
 
     first: int
     last: int
-    #: One class where it is sure, else those it may be, the likeliest first.
+    #: One class where it is sure, else those it may be, the likeliest first; none where the levels
+    #: are too few to tell, or follow no class.
     classes: tuple[str, ...]
     #: By class: Akaike's weight, and the share of bootstrap samples that prefer it.
     weights: Mapping[str, float]
@@ -140,9 +147,11 @@ def find_growth(levels: Floats, values: Floats, rng: np.random.Generator) -> Gro
     values = _without_worker_effects(np.where(there, values, np.nan)[rows][:, columns])
     medians = _medians(values)
     samples = _resampled(values, medians, rng)
-    cuts = _find_cuts(levels, medians, samples)
-    stretches = [slice(*pair) for pair in itertools.pairwise((0, *cuts, len(levels)))]
+    cuts, might_break = _find_cuts(levels, medians, samples)
+    stretches = [slice(*span) for span in _spans(cuts, len(levels))]
     pieces = tuple(_piece(levels[s], medians[s], samples[:, s]) for s in stretches)
+    if might_break and pieces[0].classes:
+        pieces = (replace(pieces[0], classes=(*pieces[0].classes, STEP)),)
     upper = levels[stretches[-1]] >= min(levels[-1] / 10, levels[-3])
     end = stretches[-1]
     slopes = _slopes(levels[end][upper], np.vstack([medians, samples])[:, end][:, upper])
@@ -183,11 +192,15 @@ class _Fits:
     growth: Floats
 
 
-def _fit(levels: Floats, times_s: Floats) -> _Fits:
-    """Least squares of the relative errors, 1 - (a + b f) / y, with a and b not negative."""
+def _fit(levels: Floats, times_s: Floats, within: Floats | None = None) -> _Fits:
+    """Least squares of the relative errors, 1 - (a + b f) / y, with a and b not negative.
+
+    ``within``, samples × levels of 1 and 0, leaves levels out.
+    """
+    within = np.ones_like(times_s) if within is None else within
     shapes = np.array([shape(levels) for _, shape in _SHAPES])
     scale = np.maximum(shapes.max(axis=1, keepdims=True), 1e-300)
-    p = 1 / times_s[:, None, :]
+    p = (within / times_s)[:, None, :]
     q = shapes / scale * p
     pp, pq, qq = (p * p).sum(-1), (p * q).sum(-1), np.maximum((q * q).sum(-1), 1e-300)
     sum_p, sum_q = p.sum(-1), q.sum(-1)
@@ -199,23 +212,18 @@ def _fit(levels: Floats, times_s: Floats) -> _Fits:
     gain_a, gain_b = sum_p * sum_p / pp, sum_q * sum_q / qq
     a = np.where(inside, both_a, np.where(gain_a >= gain_b, sum_p / pp, 0.0))
     b = np.where(inside, both_b, np.where(gain_a >= gain_b, 0.0, sum_q / qq))
-    errors = 1 - a[..., None] * p - b[..., None] * q
+    errors = within[:, None, :] - a[..., None] * p - b[..., None] * q
     ends = a[..., None] + b[..., None] * (shapes / scale)[:, [0, -1]]
     growth = ends[..., 1] / np.maximum(ends[..., 0], 1e-300) - 1
-    misfit = (errors * errors).sum(-1) + len(levels) * _SHAPE_ERROR**2
+    misfit = (errors * errors).sum(-1) + within.sum(-1)[:, None] * _SHAPE_ERROR**2
     return _Fits(a, b / scale[:, 0], misfit, growth)
-
-
-def _criterion(misfit: Floats, points: int, parameters: npt.NDArray[np.int_]) -> Floats:
-    """AICc of fits with normal errors of unknown spread."""
-    room = np.maximum(points - parameters - 1, 1e-9)
-    penalty = 2 * parameters + 2 * parameters * (parameters + 1) / room
-    return points * np.log(misfit / points) + penalty
 
 
 def _class_weights(fits: _Fits, points: int) -> Floats:
     """Akaike's weights, samples × classes; those of fits that hardly grow go to O(1)."""
-    criterion = _criterion(fits.misfit, points, _PARAMETERS)
+    # The correction for few points is that of the richer classes for all of them, or five points
+    # would speak for O(1) by their number alone.
+    criterion = points * np.log(fits.misfit / points) + 2 * _PARAMETERS
     weights = np.exp((criterion.min(axis=1, keepdims=True) - criterion) / 2)
     weights /= weights.sum(axis=1, keepdims=True)
     grows = fits.growth >= FLAT
@@ -233,12 +241,13 @@ def _piece(levels: Floats, medians: Floats, samples: Floats) -> Piece:
     order = np.argsort(-(weights[0] + agreement), kind="stable")
     enough = (np.cumsum(weights[0][order]) >= SURE) & (np.cumsum(agreement[order]) >= SURE)
     named = order[: int(np.argmax(enough)) + 1]
-    # What O(1) gathers may come from another fit than the constant; that one is drawn.
-    likeliest = int(named[0])
+    likeliest = int(order[0])
+    misfit = float(np.sqrt(fits.misfit[0, likeliest] / len(levels)))
+    told = len(levels) >= LEAST_LEVELS and misfit <= _MOST_MISFIT
     return Piece(
         first=int(levels[0]),
         last=int(levels[-1]),
-        classes=tuple(CLASSES[i] for i in named),
+        classes=tuple(CLASSES[i] for i in named) if told else (),
         weights=dict(zip(CLASSES, weights[0].tolist(), strict=True)),
         agreement=dict(zip(CLASSES, agreement.tolist(), strict=True)),
         shape=CLASSES[likeliest],
@@ -248,43 +257,55 @@ def _piece(levels: Floats, medians: Floats, samples: Floats) -> Piece:
     )
 
 
-def _find_cuts(levels: Floats, medians: Floats, samples: Floats) -> tuple[int, ...]:
-    """Where the curve breaks into pieces, as indices of their first levels; () for one piece."""
-    everything, points = np.vstack([medians, samples]), len(levels)
-    single = _fit(levels, everything).misfit
-    if single[0].min() / points < _BREAK_MISFIT**2 + _SHAPE_ERROR**2:
-        return ()
-    whole = _criterion(single, points, _PARAMETERS).min(axis=1)
-    misfits: dict[tuple[int, int], Floats] = {}
-    best: tuple[int, ...] = ()
-    criterion = whole - _BREAK_GAIN
-    for cuts in _possible_cuts(points):
-        spans = list(itertools.pairwise((0, *cuts, points)))
-        for span in spans:
-            if span not in misfits:
-                misfits[span] = _fit(levels[slice(*span)], everything[:, slice(*span)]).misfit
-        found = _pieces_criterion([misfits[span] for span in spans], points)
-        if found[0] < criterion[0]:
-            best, criterion = cuts, found
-    return best if (criterion[1:] < whole[1:]).mean() >= SURE else ()
+def _find_cuts(levels: Floats, medians: Floats, samples: Floats) -> tuple[tuple[int, ...], bool]:
+    """Where the curve breaks into pieces, as indices of their first levels; () for one piece.
+
+    And whether it might: where pieces describe it better, but not surely so.
+    """
+    points = len(levels)
+    if _fit(levels, medians[None]).misfit.min() < points * _BREAK_MISFIT**2:
+        return (), False
+    spans = list(itertools.combinations(range(points + 1), 2))
+    at = np.arange(points)
+    within = np.array([(first <= at) & (at < end) for first, end in spans], dtype=np.float64)
+    misfits = _fit(levels, np.tile(medians, (len(spans), 1)), within).misfit.min(axis=1)
+    misfit = dict(zip(spans, misfits.tolist(), strict=True))
+    best = min(
+        _possible_cuts(points),
+        key=lambda cuts: float(_criterion([misfit[span] for span in _spans(cuts, points)], points)),
+        default=(),
+    )
+    everything = np.vstack([medians, samples])
+    whole, pieces = (
+        _criterion(
+            [
+                _fit(levels[first:end], everything[:, first:end]).misfit.min(axis=1)
+                for first, end in _spans(cuts, points)
+            ],
+            points,
+        )
+        for cuts in ((), best)
+    )
+    gain = whole - pieces
+    sure = gain[0] >= _BREAK_GAIN and (gain[1:] > 0).mean() >= SURE
+    return (best, False) if sure else ((), bool(gain[0] > 0))
+
+
+def _spans(cuts: Sequence[int], points: int) -> list[tuple[int, int]]:
+    return list(itertools.pairwise((0, *cuts, points)))
+
+
+def _criterion(misfits: Sequence[Floats] | Sequence[float], points: int) -> Floats:
+    """Schwarz's: each further piece has its constant, its factor and its place."""
+    total = np.sum(misfits, axis=0)
+    return np.asarray(points * np.log(total / points) + 3 * len(misfits) * np.log(points))
 
 
 def _possible_cuts(points: int) -> Iterator[tuple[int, ...]]:
     for pieces in range(2, _MOST_PIECES + 1):
-        inner = range(LEAST_LEVELS, points - LEAST_LEVELS + 1)
-        for cuts in itertools.combinations(inner, pieces - 1):
-            if all(b - a >= LEAST_LEVELS for a, b in itertools.pairwise((0, *cuts, points))):
+        for cuts in itertools.combinations(range(1, points), pieces - 1):
+            if all(end - first >= _LEAST_PIECE for first, end in _spans(cuts, points)):
                 yield cuts
-
-
-def _pieces_criterion(misfits: Sequence[Floats], points: int) -> Floats:
-    """The lowest AICc over all choices of a class for each piece; a break counts as a parameter."""
-    total, parameters = misfits[0], _PARAMETERS
-    for misfit in misfits[1:]:
-        total = (total[:, :, None] + misfit[:, None, :]).reshape(len(total), -1)
-        # One spread serves all pieces: a further one adds its place instead.
-        parameters = (parameters[:, None] + _PARAMETERS[None, :]).reshape(-1)
-    return np.asarray(_criterion(total, points, parameters).min(axis=1), dtype=np.float64)
 
 
 def _slopes(levels: Floats, times_s: Floats) -> Floats:
