@@ -1,0 +1,82 @@
+"""Growth in words: ``O(1) on [2, 19900]``; ``n or n log n on [1, 4096]``."""
+
+from __future__ import annotations
+
+from micro import units
+from runners.growth import Growth, Piece, Scaling
+
+#: A step is worth a word from this factor on.
+_STEP = 1.1
+
+
+def class_words(growth: Growth, axis: str = "") -> str:
+    """The class with its range, in one line."""
+    first, last = _level(axis, growth.first), _level(axis, growth.last)
+    return f"{short_class(growth, axis)} on [{first}, {last}]"
+
+
+def short_class(growth: Growth, axis: str = "") -> str:
+    """The class alone, with where it breaks: ``O(n) to 512, then n^1.2``."""
+    pieces = growth.pieces
+    words = [_piece_words(piece) for piece in pieces]
+    if len(pieces) == 1:
+        return words[0] or _power(growth)
+    if words[0] and len(set(words)) == 1:
+        steps = ", ".join(
+            f"×{factor:.2g} at {_level(axis, after)}"
+            for _, after, factor in growth.steps
+            if not 1 / _STEP < factor < _STEP
+        )
+        breaks = f"breaks at {', '.join(_level(axis, after) for _, after, _ in growth.steps)}"
+        return f"{words[0]}, {steps or breaks}"
+    # The pieces that are alike or that no class describes are told together.
+    text, told = "", ""
+    for piece, word in zip(pieces, words, strict=True):
+        here = word or ("" if piece is not pieces[-1] else _power(growth))
+        if here and here != told:
+            text += f", then {here}" if text else here
+            told = here
+        end = f" to {_level(axis, piece.last)}"
+        if word and piece is not pieces[-1]:
+            text = text.removesuffix(f" to {_level(axis, piece.first)}") + end
+    return text
+
+
+def _piece_words(piece: Piece) -> str:
+    if len(piece.classes) == 1:
+        return f"O({piece.classes[0]})"
+    return " or ".join(piece.classes)
+
+
+def _power(growth: Growth) -> str:
+    """What is said of an end that follows no class."""
+    return f"n^{growth.exponent:.1f}"
+
+
+def exponent_words(growth: Growth) -> str:
+    """The local exponent with its interval: ``n^0.98 [0.95, 1.01]``."""
+    low, high = growth.exponent_ci95
+    return f"n^{growth.exponent:.2f} [{low:.2f}, {high:.2f}]".replace("-0.00", "0.00")
+
+
+def scaling_words(scaling: Scaling, axis: str) -> str:
+    """How far a team's throughput grows: ``×1.9 with 2 threads, no more up to 8``."""
+    last = scaling.members[-1]
+    enough = scaling.saturated_at
+    best = scaling.members[scaling.speedup.index(scaling.most)]
+    if enough is None:
+        return f"×{scaling.speedup[-1]:.2g} with {last} {axis}, not yet saturated"
+    at = scaling.speedup[scaling.members.index(enough)]
+    text = (
+        f"no gain beyond 1 of {axis}"
+        if enough == 1
+        else f"×{at:.2g} with {enough} {axis}, hardly more up to {last}"
+    )
+    if best != last and scaling.speedup[-1] < 0.9 * scaling.most:
+        text = text.partition(", hardly")[0] + f", ×{scaling.speedup[-1]:.2g} with {last}"
+    return text
+
+
+def _level(axis: str, x: int) -> str:
+    # Without thin groups: a comma would look like one more level of the range.
+    return units.level(axis, x).partition("=")[2] if axis == "size" else str(x)
