@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from micro.reports.classes import class_words, scaling_words
 from micro.reports.comparison import Comparison, Row, ratio_text
-from micro.reports.systems import CurveSummary, System
+from micro.reports.systems import CurveSummary, Place, System
 
 #: Facts that make figures of two systems hard to compare, and what they are called.
 _UNLIKE = (
@@ -24,11 +24,7 @@ def conclusions(shown: Comparison) -> list[str]:
     """Growth of each system, how systems compare, and scaling."""
     found = [growth_sentence(system, _curves(shown, i)) for i, system in enumerate(shown.systems)]
     found += [ratio_sentence(shown, i) for i in range(len(shown.systems)) if i != shown.reference]
-    found += [
-        text
-        for i, s in enumerate(shown.systems)
-        for text in scaling_sentences(s, _curves(shown, i))
-    ]
+    found += [scaling_sentence(shown, place) for place in shown.curves]
     return [sentence for sentence in found if sentence]
 
 
@@ -100,14 +96,17 @@ def _side(word: str, pairs: Sequence[object], most: tuple[Row, float] | None) ->
     return f"{word} in {len(pairs)}, most in {most[0].label} ({ratio_text(most[1])})"
 
 
-def scaling_sentences(system: System, curves: Sequence[CurveSummary]) -> list[str]:
-    """How each team's throughput grows on a system."""
-    return [
-        f"{system.label}, throughput of {curve.place.label}: "
-        f"{scaling_words(curve.scaling, curve.axis)}."
-        for curve in curves
-        if curve.scaling is not None
-    ]
+def scaling_sentence(shown: Comparison, place: Place) -> str:
+    """How a team's throughput grows; systems that do the same are named together."""
+    told: dict[str, list[str]] = {}
+    for system, curve in zip(shown.systems, shown.curves[place], strict=True):
+        if curve is not None and curve.scaling is not None:
+            words = scaling_words(curve.scaling, curve.axis)
+            told.setdefault(words, []).append(system.label)
+    if not told:
+        return ""
+    parts = [f"{words} ({', '.join(labels)})" for words, labels in told.items()]
+    return f"Throughput of {place.label}: {'; '.join(parts)}."
 
 
 def remarks(shown: Comparison) -> list[str]:

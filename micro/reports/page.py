@@ -144,7 +144,8 @@ def _groups(shown: Comparison) -> list[tuple[str, str, str]]:
     groups: dict[str, list[str]] = {}
     places = dict.fromkeys(row.place.curve for row in shown.rows)
     for place in places:
-        body = _probe(shown, place, declared.get(place.name))
+        # What a probe does is told once, for the first of its parameters.
+        body = _probe(shown, place, declared.pop(place.name, None))
         groups.setdefault(group_of(place.name), []).append(body)
     return [(f"g{i}", title, "".join(parts)) for i, (title, parts) in enumerate(groups.items())]
 
@@ -162,37 +163,46 @@ def _probe(shown: Comparison, place: Place, declared: Probe | None) -> str:
     if any(curve is not None and curve.levels for curve in curves):
         chart = curve_chart(shown, place)
         if chart.series:
-            parts.append(_figure(svg.curve_svg(chart, f"{anchor}-c"), _curve_table(shown, place)))
+            title = f"{chart.y_label.capitalize().rstrip(', ×')} over {chart.x_label}"
+            picture = svg.curve_svg(chart, f"{anchor}-c")
+            parts.append(_figure(title, picture, _curve_table(shown, place)))
     else:
         parts.append(_single(shown, place))
     if (spread := spread_chart(shown, _traced_place(shown, place))) is not None:
-        parts.append(_figure(svg.spread_svg(spread, f"{anchor}-s"), _spread_table(spread)))
+        level = spread.title.removeprefix(place.label).strip()
+        title = f"Single operations{f' at {level}' if level else ''}"
+        picture = svg.spread_svg(spread, f"{anchor}-s")
+        parts.append(_figure(title, picture, _spread_table(spread)))
     return "".join(parts)
 
 
-def _figure(picture: str, table: str) -> str:
+def _figure(title: str, picture: str, table: str) -> str:
     return (
-        f'<figure><div class="scroll" role="region" tabindex="0" aria-label="Picture">{picture}'
+        f"<figure><figcaption>{escape(title)}</figcaption>"
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}">{picture}'
         f"</div><details><summary>The figures as a table</summary>{table}</details></figure>"
     )
 
 
 def _single(shown: Comparison, place: Place) -> str:
     """Figures of a probe without an axis, a line a system."""
+    figures = [system.figures.get(place) for system in shown.systems]
+    rated = any(figure is not None and figure.bytes_per_op for figure in figures)
     rows = []
-    for system in shown.systems:
-        figure = system.figures.get(place)
+    for system, figure in zip(shown.systems, figures, strict=True):
         if figure is None:
-            text = escape(system.missing.get(place, "not measured"))
-            rows.append(_line(system.label, [f'<td class="words" colspan="4">{text}</td>']))
-            continue
-        low, high = (units.duration(value) for value in figure.ci95_s)
-        rate = units.rate(figure.bytes_per_op, figure.value_s) if figure.bytes_per_op else ""
-        state = figure.status + (f": {figure.reason}" if figure.reason else "")
-        cells = [units.duration(figure.value_s), f"{low} – {high}", rate]
-        words = f'<td class="words">{escape(state)}</td>'
-        rows.append(_line(system.label, [*(f"<td>{escape(c)}</td>" for c in cells), words]))
-    head = _head(["time per operation", "95 % interval", "rate", "state"])
+            cells = ["<td>–</td>"] * (2 + rated)
+            state = system.missing.get(place, "not measured")
+        else:
+            low, high = (units.duration(value) for value in figure.ci95_s)
+            texts = [units.duration(figure.value_s), f"{low} – {high}"]
+            if rated:
+                bytes_per_op = figure.bytes_per_op or 0
+                texts.append(units.rate(bytes_per_op, figure.value_s) if bytes_per_op else "–")
+            cells = [f"<td>{escape(text)}</td>" for text in texts]
+            state = figure.status + (f": {figure.reason}" if figure.reason else "")
+        rows.append(_line(system.label, [*cells, f'<td class="words">{escape(state)}</td>']))
+    head = _head(["time per operation", "95 % interval", *["rate"] * rated, ""])
     return _scrolling(place.label, f"{head}<tbody>{''.join(rows)}</tbody>")
 
 

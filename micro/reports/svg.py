@@ -19,6 +19,7 @@ WIDTH, HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 190, 30, 50
 _LABEL_HEIGHT = 34
 _ROW = 34
+_NAME_WIDTH = 34
 
 
 def escape(text: str) -> str:
@@ -51,7 +52,7 @@ def spread_svg(chart: SpreadChart, identity: str, standalone: bool = False) -> s
     bottom = height - 30
 
     def at(value: float) -> float:
-        return left + chart.x.share(value) * (WIDTH - left - right)
+        return left + 16 + chart.x.share(value) * (WIDTH - left - right - 16)
 
     for value, text in chart.x.ticks:
         x = at(value)
@@ -63,19 +64,27 @@ def spread_svg(chart: SpreadChart, identity: str, standalone: bool = False) -> s
         parts.append(f'<g class="s{spread.index % COLOURS}">')
         parts.append(_text(left - 12, y + 4, spread.label, "name", "end"))
         parts.append(f'<line class="line" x1="{xs[0]:.1f}" x2="{xs[-1]:.1f}" y1="{y}" y2="{y}"/>')
-        shown_to = -1e9
-        for i, (name, value) in enumerate(spread.percentiles_s):
+        labelled = _with_room(xs, [name for name, _ in spread.percentiles_s])
+        for x, (name, value) in zip(xs, spread.percentiles_s, strict=True):
             said = escape(f"{spread.label} {name}: {units.duration(value)}")
-            inner = "mark" if name == "p50" else "mark open"
+            kind = "mark" if name == "p50" else "mark open"
             parts.append(
-                f'<circle class="{inner}" cx="{xs[i]:.1f}" cy="{y}" r="4"><title>{said}</title>'
-                "</circle>"
+                f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="4"><title>{said}</title></circle>'
             )
-            if xs[i] - shown_to > 34:  # what would overlap is left to the tooltip and the table
-                parts.append(_text(xs[i], y - 8, name, "tick", "middle"))
-                shown_to = xs[i]
+            if name in labelled:
+                parts.append(_text(x, y - 8, name, "tick", "middle"))
         parts.append("</g>")
     return _frame(identity, chart.title, chart.description, height, parts, standalone)
+
+
+def _with_room(xs: Sequence[float], names: Sequence[str]) -> set[str]:
+    """The names that fit above their marks, the weightiest first; the table has the others."""
+    at = dict(zip(names, xs, strict=True))
+    chosen: set[str] = set()
+    for name in ("p50", "max", "p99", "p90", "p99.9"):
+        if name in at and all(abs(at[name] - at[other]) > _NAME_WIDTH for other in chosen):
+            chosen.add(name)
+    return chosen
 
 
 def _frame(
