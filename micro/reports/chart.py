@@ -176,7 +176,7 @@ class SpreadChart:
     spreads: tuple[Spread, ...]
 
 
-def spread_chart(shown: Comparison, place: Place) -> SpreadChart | None:
+def spread_chart(shown: Comparison, place: Place, title: str = "") -> SpreadChart | None:
     """Percentiles of single operations at a place, from p50 to max; None where none was traced."""
     spreads = tuple(
         Spread(system.label, i, tuple(figure.percentiles_s.items()))
@@ -192,7 +192,7 @@ def spread_chart(shown: Comparison, place: Place) -> SpreadChart | None:
         for s in spreads
     )
     return SpreadChart(
-        title=f"{place.label}{level}",
+        title=title or f"{place.label}{level}",
         description=f"Times of single operations. {told}.",
         x=log_scale(times, duration_text, 5.0),
         spreads=spreads,

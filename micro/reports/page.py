@@ -166,6 +166,7 @@ def _probe(shown: Comparison, place: Place, declared: Probe | None) -> str:
             title = f"{chart.y_label.capitalize().rstrip(', ×')} over {chart.x_label}"
             picture = svg.curve_svg(chart, f"{anchor}-c")
             parts.append(_figure(title, picture, _curve_table(shown, place)))
+            parts.append(_absent(shown, place))
     else:
         parts.append(_single(shown, place))
     if (spread := spread_chart(shown, _traced_place(shown, place))) is not None:
@@ -174,6 +175,19 @@ def _probe(shown: Comparison, place: Place, declared: Probe | None) -> str:
         picture = svg.spread_svg(spread, f"{anchor}-s")
         parts.append(_figure(title, picture, _spread_table(spread)))
     return "".join(parts)
+
+
+def _absent(shown: Comparison, place: Place) -> str:
+    """Why a system has no part in a picture."""
+    reasons = {
+        system.label: next((r for p, r in system.missing.items() if p.curve == place), "")
+        for system, curve in zip(shown.systems, shown.curves[place], strict=True)
+        if curve is None
+    }
+    return "".join(
+        f'<p class="soft">{escape(label)}: {escape(reason or "not measured")}</p>'
+        for label, reason in reasons.items()
+    )
 
 
 def _figure(title: str, picture: str, table: str) -> str:

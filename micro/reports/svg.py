@@ -28,7 +28,7 @@ def escape(text: str) -> str:
     return html.escape(printable, quote=True)
 
 
-def curve_svg(chart: Chart, identity: str, standalone: bool = False) -> str:
+def curve_svg(chart: Chart, identity: str, alone: bool = False) -> str:
     """A chart's SVG element; ``identity`` makes its ids unique in a page."""
     area = _Area(chart.x, chart.y)
     parts = [_grid(area, chart)]
@@ -41,10 +41,10 @@ def curve_svg(chart: Chart, identity: str, standalone: bool = False) -> str:
     for series in chart.series:
         parts.append(_series(area, series))
     parts.append(_labels(area, chart.series))
-    return _frame(identity, chart.title, chart.description, HEIGHT, parts, standalone)
+    return _frame(identity, chart.title, chart.description, HEIGHT, parts, alone)
 
 
-def spread_svg(chart: SpreadChart, identity: str, standalone: bool = False) -> str:
+def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
     """Percentiles of single operations: a line from p50 to the maximum a system."""
     height = 46 + _ROW * len(chart.spreads)
     left, right = 168, 24
@@ -74,7 +74,7 @@ def spread_svg(chart: SpreadChart, identity: str, standalone: bool = False) -> s
             if name in labelled:
                 parts.append(_text(x, y - 8, name, "tick", "middle"))
         parts.append("</g>")
-    return _frame(identity, chart.title, chart.description, height, parts, standalone)
+    return _frame(identity, chart.title, chart.description, height, parts, alone)
 
 
 def _with_room(xs: Sequence[float], names: Sequence[str]) -> set[str]:
