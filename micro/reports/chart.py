@@ -199,6 +199,16 @@ def spread_chart(shown: Comparison, place: Place, title: str = "") -> SpreadChar
     )
 
 
+def names_with_room(xs: Sequence[float], names: Sequence[str], room: float = 34.0) -> set[str]:
+    """Percentiles whose names fit above their marks at ``xs``, the weightiest first."""
+    at = dict(zip(names, xs, strict=True))
+    chosen: set[str] = set()
+    for name in ("p50", "max", "p99", "p90", "p99.9"):
+        if name in at and all(abs(at[name] - at[other]) > room for other in chosen):
+            chosen.add(name)
+    return chosen
+
+
 def level_text(axis: str, x: float) -> str:
     """A level alone: ``64 KiB``, ``19,900``."""
     return size_text(int(x)) if axis in SIZE_AXES else f"{x:,.0f}"

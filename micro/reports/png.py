@@ -6,7 +6,7 @@ import importlib
 import io
 from typing import Any
 
-from micro.reports.chart import Chart, SpreadChart
+from micro.reports.chart import Chart, SpreadChart, names_with_room
 from micro.reports.scales import Scale
 
 #: As in chart.css, by the index of a system.
@@ -31,6 +31,8 @@ def curve_png(chart: Chart) -> bytes:
             xs, ys, color=colour, marker=_MARKS[one.index % len(_MARKS)], markersize=4,
             linewidth=1.5, label=label.replace("$", r"\$"),
         )  # fmt: skip
+        if one.ended is not None:
+            axes.plot(xs[-1:], ys[-1:], color=colour, marker="|", markersize=16, markeredgewidth=2)
     if chart.ideal:
         axes.plot(*zip(*chart.ideal, strict=True), color="grey", linestyle=":", label="perfect")
     _scale(axes, "x", chart.x)
@@ -48,9 +50,14 @@ def spread_png(chart: SpreadChart) -> bytes:
         colour = _COLOURS[spread.index % len(_COLOURS)]
         xs = [value for _, value in spread.percentiles_s]
         axes.plot(xs, [row] * len(xs), color=colour, marker="o", markersize=5)
+        shares = [chart.x.share(x) for x in xs]
+        named = names_with_room(shares, [name for name, _ in spread.percentiles_s], 0.06)
         for name, value in spread.percentiles_s:
-            axes.annotate(name, (value, row), (0, 6), textcoords="offset points", ha="center",
-                          fontsize=8, color="grey")  # fmt: skip
+            if name in named:
+                axes.annotate(
+                    name, (value, row), (0, 7), textcoords="offset points", ha="center",
+                    fontsize=8, color="dimgrey",
+                )  # fmt: skip
     names = [spread.label.replace("$", r"\$") for spread in chart.spreads]
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
@@ -74,7 +81,9 @@ def _figure(title: str, height: float) -> Any:  # matplotlib is not always there
 
 def _scale(axes: Any, which: str, scale: Scale) -> None:
     getattr(axes, f"set_{which}scale")("log" if scale.logarithmic else "linear")
-    getattr(axes, f"set_{which}lim")(scale.low, scale.high)
+    room = (scale.high / scale.low) ** 0.02 if scale.logarithmic else 1.02
+    low = scale.low / room if scale.logarithmic else scale.low
+    getattr(axes, f"set_{which}lim")(low, scale.high * room)
     values, names = zip(*scale.ticks, strict=True) if scale.ticks else ((), ())
     getattr(axes, f"set_{which}ticks")(values, names)
     getattr(axes, f"{which}axis").minorticks_off()

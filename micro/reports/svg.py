@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from micro import units
-from micro.reports.chart import Chart, Point, Series, SpreadChart
+from micro.reports.chart import Chart, Point, Series, SpreadChart, names_with_room
 from micro.reports.scales import Scale
 
 #: Colours that the style sheet knows.
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 190, 30, 50
 _LABEL_HEIGHT = 34
 _ROW = 34
-_NAME_WIDTH = 34
+_TITLE = 36
 
 
 def escape(text: str) -> str:
@@ -64,7 +64,7 @@ def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
         parts.append(f'<g class="s{spread.index % COLOURS}">')
         parts.append(_text(left - 12, y + 4, spread.label, "name", "end"))
         parts.append(f'<line class="line" x1="{xs[0]:.1f}" x2="{xs[-1]:.1f}" y1="{y}" y2="{y}"/>')
-        labelled = _with_room(xs, [name for name, _ in spread.percentiles_s])
+        labelled = names_with_room(xs, [name for name, _ in spread.percentiles_s])
         for x, (name, value) in zip(xs, spread.percentiles_s, strict=True):
             said = escape(f"{spread.label} {name}: {units.duration(value)}")
             kind = "mark" if name == "p50" else "mark open"
@@ -77,30 +77,25 @@ def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
     return _frame(identity, chart.title, chart.description, height, parts, alone)
 
 
-def _with_room(xs: Sequence[float], names: Sequence[str]) -> set[str]:
-    """The names that fit above their marks, the weightiest first; the table has the others."""
-    at = dict(zip(names, xs, strict=True))
-    chosen: set[str] = set()
-    for name in ("p50", "max", "p99", "p90", "p99.9"):
-        if name in at and all(abs(at[name] - at[other]) > _NAME_WIDTH for other in chosen):
-            chosen.add(name)
-    return chosen
-
-
 def _frame(
     identity: str, title: str, description: str, height: int, parts: Sequence[str], alone: bool
 ) -> str:
-    head = f"<style>{style()}</style>" if alone else ""
-    size = f'width="{WIDTH}" height="{height}" ' if alone else ""
-    back = f'<rect class="back" width="{WIDTH}" height="{height}"/>' if alone else ""
-    named = _text(_LEFT if alone else 0, 18, title, "title", "start") if alone else ""
+    body = "".join(parts)
+    size = ""
+    if alone:  # it brings its style and its title with it
+        height += _TITLE
+        size = f'width="{WIDTH}" height="{height}" '
+        body = (
+            f'<style>{style()}</style><rect class="back" width="{WIDTH}" height="{height}"/>'
+            f"{_text(16, 24, title, 'title', 'start')}"
+            f'<g transform="translate(0 {_TITLE})">{body}</g>'
+        )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {size}'
         f'viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-labelledby="{identity}-t {identity}-d">'
         f'<title id="{identity}-t">{escape(title)}</title>'
-        f'<desc id="{identity}-d">{escape(description)}</desc>'
-        f"{head}{back}{named}{''.join(parts)}</svg>"
+        f'<desc id="{identity}-d">{escape(description)}</desc>{body}</svg>'
     )
 
 
