@@ -132,13 +132,19 @@ def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[Syst
             facts = session.environment
             identity: tuple[object, ...] = tuple(facts.get(name) for name in IDENTITY)
             groups.setdefault((labels[i],) if labels else identity, []).append((file, session))
-    systems = []
+    pooled = []
     for members in groups.values():
-        sessions = [session for _, session in members]
         if len(members) < _MANY_SESSIONS:
-            sessions = [quickread.read(file) for file, _ in members]
-        systems.append(System("", sessions[0].environment, sessions))
-    names = list(dict.fromkeys(labels)) or system_names([s.environment for s in systems])
+            pooled.append([quickread.read(file) for file, _ in members])
+        else:
+            pooled.append([session for _, session in members])
+    return of_sessions(pooled, list(dict.fromkeys(labels)))
+
+
+def of_sessions(pooled: Sequence[Sequence[Session]], names: Sequence[str] = ()) -> list[System]:
+    """A system for each group of sessions, named from what it is unless ``names`` are given."""
+    systems = [System("", sessions[0].environment, list(sessions)) for sessions in pooled]
+    names = names or system_names([system.environment for system in systems])
     for system, name in zip(systems, names, strict=True):
         system.label = printable(name)
         _summarise(system)
@@ -147,9 +153,7 @@ def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[Syst
 
 def of_session(session: Session) -> System:
     """A single session as a system."""
-    system = System(system_names([session.environment])[0], session.environment, [session])
-    _summarise(system)
-    return system
+    return of_sessions([[session]])[0]
 
 
 _NAMES = {
