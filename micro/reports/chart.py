@@ -10,15 +10,16 @@ import numpy as np
 from micro import units
 from micro.reports.comparison import Comparison, curve_text
 from micro.reports.scales import (
+    BYTE_AXES,
     Scale,
     binary_scale,
     count_text,
     duration_text,
     linear_scale,
     log_scale,
-    size_text,
+    rate_text,
 )
-from micro.reports.systems import SIZE_AXES, CurveSummary, Place
+from micro.reports.systems import CurveSummary, Place
 
 #: A flat curve should look flat: the least factor that the axis of times spans.
 _LEAST_SPAN = 10.0
@@ -74,20 +75,25 @@ def curve_chart(shown: Comparison, place: Place, title: str = "") -> Chart:
     if any(curve.scaling is not None for curve in known):
         return _scaling_chart(shown, place, title)
     series = tuple(
-        _series(shown.systems[i].label, i, curve)
+        (_rates if curve.moves_bytes else _series)(shown.systems[i].label, i, curve)
         for i, curve in enumerate(curves)
         if curve is not None and curve.levels
     )
     axis = known[0].axis
+    rated = all(curve.moves_bytes for curve in known)
     points = [point for one in series for point in one.points]
     levels = [point.x for point in points]
     return Chart(
         title=title or place.label,
-        description=_describe("Time per operation", axis, series),
+        description=_describe("Bytes a second" if rated else "Time per operation", axis, series),
         x_label=axis,
-        y_label="time per operation",
-        x=binary_scale(levels) if axis in SIZE_AXES else log_scale(levels, count_text),
-        y=log_scale([v for p in points for v in (p.low, p.high)], duration_text, _LEAST_SPAN),
+        y_label="bytes a second" if rated else "time per operation",
+        x=binary_scale(levels) if axis in BYTE_AXES else log_scale(levels, count_text),
+        y=log_scale(
+            [end for point in points for end in (point.low, point.high)],
+            rate_text if rated else duration_text,
+            _LEAST_SPAN,
+        ),
         series=series,
     )
 
@@ -111,6 +117,16 @@ def _series(label: str, index: int, curve: CurveSummary) -> Series:
             fits.append(tuple(zip(xs.tolist(), piece.at(xs).tolist(), strict=True)))
     note = curve_text(curve) if curve.growth is not None else ""
     return Series(label, index, points, note, tuple(fits), curve.stopped_by)
+
+
+def _rates(label: str, index: int, curve: CurveSummary) -> Series:
+    """What an operation moves in a second: the more the better."""
+    points = []
+    for size, figure in zip(curve.levels, curve.figures, strict=True):
+        value, high, low = (size / t for t in (figure.value_s, *figure.ci95_s))
+        text = f"{units.level(curve.axis, size)}: {units.rate(size, figure.value_s)}"
+        points.append(Point(size, value, low, high, text, figure.status == "unstable"))
+    return Series(label, index, tuple(points), ended=curve.stopped_by)
 
 
 def _scaling_chart(shown: Comparison, place: Place, title: str) -> Chart:
@@ -207,8 +223,3 @@ def names_with_room(xs: Sequence[float], names: Sequence[str], room: float = 34.
         if name in at and all(abs(at[name] - at[other]) > room for other in chosen):
             chosen.add(name)
     return chosen
-
-
-def level_text(axis: str, x: float) -> str:
-    """A level alone: ``64 KiB``, ``19,900``."""
-    return size_text(int(x)) if axis in SIZE_AXES else f"{x:,.0f}"

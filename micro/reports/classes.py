@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from micro import units
+from micro.reports.scales import level_text
 from runners.growth import Growth, Piece, Scaling
 
 #: A step is worth a word from this factor on.
@@ -11,7 +11,7 @@ _STEP = 1.1
 
 def class_words(growth: Growth, axis: str = "") -> str:
     """The class with its range, in one line."""
-    first, last = _level(axis, growth.first), _level(axis, growth.last)
+    first, last = level_text(axis, growth.first), level_text(axis, growth.last)
     return f"{short_class(growth, axis)} on [{first}, {last}]"
 
 
@@ -23,11 +23,11 @@ def short_class(growth: Growth, axis: str = "") -> str:
         return words[0] or _power(growth)
     if words[0] and len(set(words)) == 1:
         steps = ", ".join(
-            f"×{factor:.2g} at {_level(axis, after)}"
+            f"×{factor:.2g} at {level_text(axis, after)}"
             for _, after, factor in growth.steps
             if not 1 / _STEP < factor < _STEP
         )
-        breaks = f"breaks at {', '.join(_level(axis, after) for _, after, _ in growth.steps)}"
+        breaks = f"breaks at {', '.join(level_text(axis, after) for _, after, _ in growth.steps)}"
         return f"{words[0]}, {steps or breaks}"
     # The pieces that are alike or that no class describes are told together.
     text, told = "", ""
@@ -36,9 +36,9 @@ def short_class(growth: Growth, axis: str = "") -> str:
         if here and here != told:
             text += f", then {here}" if text else here
             told = here
-        end = f" to {_level(axis, piece.last)}"
+        end = f" to {level_text(axis, piece.last)}"
         if word and piece is not pieces[-1]:
-            text = text.removesuffix(f" to {_level(axis, piece.first)}") + end
+            text = text.removesuffix(f" to {level_text(axis, piece.first)}") + end
     return text
 
 
@@ -75,8 +75,3 @@ def scaling_words(scaling: Scaling, axis: str) -> str:
     if best != last and scaling.speedup[-1] < 0.9 * scaling.most:
         text = text.partition(", hardly")[0] + f", ×{scaling.speedup[-1]:.2g} with {last}"
     return text
-
-
-def _level(axis: str, x: int) -> str:
-    # Without thin groups: a comma would look like one more level of the range.
-    return units.level(axis, x).partition("=")[2] if axis == "size" else str(x)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from micro import units
 from micro.reports.classes import scaling_words, short_class
-from micro.reports.systems import CurveSummary, Figure, Place, System
+from micro.reports.systems import TEAM_AXES, CurveSummary, Figure, Place, System
 
 Sort = Literal["group", "name", "ratio"]
 
@@ -187,6 +187,8 @@ def curve_text(curve: CurveSummary | None) -> str:
         return "–"
     if curve.scaling is not None:
         return scaling_words(curve.scaling, curve.axis)
+    if curve.axis in TEAM_AXES or curve.moves_bytes:
+        return ""
     if curve.growth is not None:
         return short_class(curve.growth, curve.axis)
     return "too few points"

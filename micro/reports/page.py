@@ -12,10 +12,11 @@ from importlib.resources import files
 from micro import units
 from micro.probe import Probe, all_probes
 from micro.reports import svg
-from micro.reports.chart import SpreadChart, curve_chart, level_text, spread_chart
+from micro.reports.chart import SpreadChart, curve_chart, spread_chart
 from micro.reports.classes import class_words, exponent_words, scaling_words
 from micro.reports.comparison import Cell, Comparison, group_of, ratio_text
 from micro.reports.conclusions import conclusions, remarks
+from micro.reports.scales import level_text
 from micro.reports.svg import escape
 from micro.reports.systems import CurveSummary, Place, System
 
@@ -258,10 +259,10 @@ def _curve_words(curves: Sequence[CurveSummary | None]) -> list[tuple[str, list[
     lines: dict[str, list[str]] = {}
     for curve in curves:
         growth, scaling = (curve.growth, curve.scaling) if curve else (None, None)
-        axis = curve.axis if curve else ""
+        axis, moves = (curve.axis, curve.moves_bytes) if curve else ("", False)
         told = {
-            "class": class_words(growth, axis) if growth else "–",
-            "exponent at the end": exponent_words(growth) if growth else "–",
+            "class": class_words(growth, axis) if growth and not moves else "–",
+            "exponent at the end": exponent_words(growth) if growth and not moves else "–",
             "throughput": scaling_words(scaling, axis) if scaling else "–",
             "ended by": (curve.stopped_by if curve else None) or "–",
         }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from micro import units
 
+#: Axes whose levels are bytes.
+BYTE_AXES = ("size", "length", "rss")
 _STEPS = (1, 2, 5)
 _MOST_TICKS = 7
 
@@ -76,6 +78,16 @@ def size_text(size: int) -> str:
     return units.level("size", size).partition("=")[2]
 
 
+def level_text(axis: str, x: float) -> str:
+    """A level alone: ``64 KiB``, ``19900``; without thin groups, whose commas part the levels."""
+    return size_text(int(x)) if axis in BYTE_AXES else f"{x:.0f}"
+
+
+def rate_text(bytes_per_s: float) -> str:
+    """A tick's rate: ``10 GB/s``."""
+    return _brief(units.rate(round(bytes_per_s * 1000), 1000.0))
+
+
 def count_text(value: float) -> str:
     """``1``, ``10``, ``1k``, ``1M``."""
     for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -86,5 +98,9 @@ def count_text(value: float) -> str:
 
 def duration_text(seconds: float) -> str:
     """A tick's duration, without idle digits: ``1 µs``."""
-    number, unit = units.duration(seconds).split(" ")
+    return _brief(units.duration(seconds))
+
+
+def _brief(text: str) -> str:
+    number, unit = text.split(" ")
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"

@@ -17,7 +17,7 @@ from micro.reports.scales import Scale
 COLOURS = 7
 WIDTH, HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 190, 30, 50
-_LABEL_HEIGHT = 34
+_LINE, _NOTE_CHARS = 14, 27
 _ROW = 34
 _TITLE = 36
 
@@ -186,28 +186,34 @@ def _labels(area: _Area, series: Sequence[Series]) -> str:
     with_points = [one for one in series if one.points]
     ends = [(*area.at(one.points[-1].x, one.points[-1].y), one) for one in with_points]
     ends.sort(key=lambda end: end[1])
-    placed = _apart([y for _, y, _ in ends], area.top + 6, area.bottom)
+    notes = [_wrapped(one.note, _NOTE_CHARS)[:2] for _, _, one in ends]
+    heights = [_LINE * (1 + len(lines)) + 4 for lines in notes]
+    placed = _apart([y for _, y, _ in ends], heights, area.top + 6, area.bottom)
     parts = []
-    for (x, y, one), at in zip(ends, placed, strict=True):
+    for (x, y, one), lines, at in zip(ends, notes, placed, strict=True):
         start = area.right + 16
         parts.append(f'<g class="s{one.index % COLOURS}">')
         parts.append(f'<path class="lead" d="M{x + 12:.1f} {y:.1f}L{start - 4} {at:.1f}"/>')
-        parts.append(_text(start, at + (0 if one.note else 4), one.label, "name", "start"))
-        for i, line in enumerate(_wrapped(one.note, 26)[:2]):
-            parts.append(_text(start, at + 14 + 13 * i, line, "note", "start"))
+        parts.append(_text(start, at + 4, one.label, "name", "start"))
+        for i, line in enumerate(lines, 1):
+            parts.append(_text(start, at + 4 + _LINE * i, line, "note", "start"))
         parts.append("</g>")
     return "".join(parts)
 
 
-def _apart(wanted: Sequence[float], top: float, bottom: float) -> list[float]:
-    """Ascending positions near those wanted, each a label's height from the next."""
+def _apart(
+    wanted: Sequence[float], heights: Sequence[float], top: float, bottom: float
+) -> list[float]:
+    """Ascending positions near those wanted, each its height from the next."""
     placed: list[float] = []
-    for y in wanted:
-        placed.append(max(y, top, placed[-1] + _LABEL_HEIGHT if placed else top))
+    least = top
+    for y, height in zip(wanted, heights, strict=True):
+        placed.append(max(y, least))
+        least = placed[-1] + height
     limit = bottom
     for i in range(len(placed) - 1, -1, -1):
-        placed[i] = min(placed[i], limit)
-        limit = placed[i] - _LABEL_HEIGHT
+        placed[i] = min(placed[i], limit - heights[i] * (i + 1 == len(placed)) / 2)
+        limit = placed[i] - (heights[i - 1] if i else 0)
     return placed
 
 

@@ -22,15 +22,13 @@ Params = tuple[tuple[str, Scalar], ...]
 #: Facts that make one system: sessions that agree in all of them are pooled.
 IDENTITY = (
     *("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "container", "libc"),
-    *("malloc", "mitigations_off"),
+    *("allocator", "mitigations_off"),
 )
 #: From so many sessions on, each is one row of a curve's values; below, each round is.
 _MANY_SESSIONS = 10
 _MOST_ROWS = 40
 #: Axes whose levels are members of a team.
 TEAM_AXES = ("threads", "processes")
-#: Axes whose levels are bytes that one operation moves: that it takes longer is no news.
-SIZE_AXES = ("size",)
 
 
 class Place(NamedTuple):
@@ -84,9 +82,15 @@ class CurveSummary:
     scaling: Scaling | None
 
     @property
+    def moves_bytes(self) -> bool:
+        """Whether a level is the bytes that one operation moves: it takes longer by itself."""
+        moved = tuple(figure.bytes_per_op for figure in self.figures)
+        return bool(moved) and moved == self.levels
+
+    @property
     def grows_with_load(self) -> bool:
         """Whether the axis is a load on the system: not the bytes moved, not the team's members."""
-        return self.axis not in TEAM_AXES + SIZE_AXES
+        return self.axis not in TEAM_AXES and not self.moves_bytes
 
 
 @dataclass
@@ -205,7 +209,7 @@ def _details(facts: Mapping[str, Scalar]) -> dict[str, str]:
         "cpu_count": f"{text('cpu_count')}cpu" if text("cpu_count") else "",
         "os_release": text("os_release"),
         "libc": text("libc"),
-        "malloc": text("malloc"),
+        "allocator": text("allocator"),
         "virtualization": text("virtualization"),
         "container": text("container"),
         "mitigations_off": "mitigations=off" if text("mitigations_off") == "1" else "",

@@ -111,7 +111,7 @@ def _some(results: Sequence[Result]) -> list[Result]:
 
 
 def _growth(curve: CurveSummary | None) -> str:
-    """How it grows, in words; nothing of what is measured by size, for that is a rate."""
+    """How it grows, in words; nothing where what grows is the bytes moved, for that is a rate."""
     if curve is None:
         return ""
     if curve.scaling is not None:
