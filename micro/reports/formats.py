@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
-from micro.reports.classes import class_words
 from micro.reports.comparison import Cell, Comparison, Row, curve_text, ratio_text
 from micro.reports.conclusions import conclusions, remarks
+from micro.reports.document import growth_fields
 from micro.reports.systems import CurveSummary, Place
 
 BEST = "*"
@@ -269,15 +269,7 @@ def _json_curves(place: Place, curves: Sequence[CurveSummary | None]) -> dict[st
                 "axis": curve.axis,
                 "reached": curve.reached,
                 "stopped_by": curve.stopped_by,
-                "growth": class_words(curve.growth, curve.axis) if curve.growth else None,
-                "classes": list(curve.growth.classes) if curve.growth else None,
-                "exponent": curve.growth.exponent if curve.growth else None,
-                "exponent_ci95": list(curve.growth.exponent_ci95) if curve.growth else None,
-                "scaling": dict(
-                    zip(map(str, curve.scaling.members), curve.scaling.speedup, strict=True)
-                )
-                if curve.scaling
-                else None,
+                **growth_fields(curve),
             }
             for curve in curves
         ],

@@ -310,7 +310,7 @@ def _environment(systems: Sequence[System]) -> str:
 def _fact(name: str, text: str) -> str:
     if name == "memory_bytes" and text.isdigit():
         return f"{int(text) / (1 << 30):.1f} GiB"
-    return text.replace(";", "; ")
+    return text.replace("=", ": ").replace(";", "; ") if name == "mitigations" else text
 
 
 def _noise(systems: Sequence[System]) -> str:
