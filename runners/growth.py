@@ -139,7 +139,7 @@ def find_growth(levels: Floats, values: Floats, rng: np.random.Generator) -> Gro
 
     None where there are too few levels or rounds to tell.
     """
-    there = np.isfinite(values) & (values > 0) & (levels > 0)
+    there = _measured(values) & (levels > 0)
     rows, columns = there.any(axis=1), there.any(axis=0)
     if columns.sum() < LEAST_LEVELS or rows.sum() < LEAST_ROUNDS:
         return None
@@ -157,6 +157,11 @@ def find_growth(levels: Floats, values: Floats, rng: np.random.Generator) -> Gro
     slopes = _slopes(levels[end][upper], np.vstack([medians, samples])[:, end][:, upper])
     low, high = np.percentile(slopes[1:], (2.5, 97.5))
     return Growth(pieces, float(slopes[0]), (float(low), float(high)))
+
+
+def _measured(values: Floats) -> npt.NDArray[np.bool_]:
+    """Where a number is a time that something can take, in whatever unit: a file may hold any."""
+    return (values > 1e-18) & (values < 1e15)
 
 
 def _without_worker_effects(values: Floats) -> Floats:
@@ -214,7 +219,7 @@ def _fit(levels: Floats, times_s: Floats, within: Floats | None = None) -> _Fits
     b = np.where(inside, both_b, np.where(gain_a >= gain_b, 0.0, sum_q / qq))
     errors = within[:, None, :] - a[..., None] * p - b[..., None] * q
     ends = a[..., None] + b[..., None] * (shapes / scale)[:, [0, -1]]
-    growth = ends[..., 1] / np.maximum(ends[..., 0], 1e-300) - 1
+    growth = ends[..., 1] / np.maximum(ends[..., 0], 1e-99) - 1
     misfit = (errors * errors).sum(-1) + within.sum(-1)[:, None] * _SHAPE_ERROR**2
     return _Fits(a, b / scale[:, 0], misfit, growth)
 
@@ -343,6 +348,7 @@ def find_scaling(levels: Floats, values: Floats) -> Scaling | None:
     if len(levels) < 2 or levels[0] != 1:
         return None
     members, medians, intervals = [], [], []
+    values = np.where(_measured(values), values, np.nan)
     for n, column in zip(levels, values.T, strict=True):
         # Both ends of a ratio from one worker share its noise; where no round has both, medians do.
         ratios = values[:, 0] * n / column

@@ -123,7 +123,7 @@ def _rates(label: str, index: int, curve: CurveSummary) -> Series:
     """What an operation moves in a second: the more the better."""
     points = []
     for size, figure in zip(curve.levels, curve.figures, strict=True):
-        value, high, low = (size / t for t in (figure.value_s, *figure.ci95_s))
+        value, high, low = (size / max(t, 1e-99) for t in (figure.value_s, *figure.ci95_s))
         text = f"{units.level(curve.axis, size)}: {units.rate(size, figure.value_s)}"
         points.append(Point(size, value, low, high, text, figure.status == "unstable"))
     return Series(label, index, tuple(points), ended=curve.stopped_by)

@@ -159,13 +159,20 @@ def _row(place: Place, systems: Sequence[System], reference: int) -> Row:
         if figure is None
         else Cell(
             figure,
-            ratio=figure.value_s / base.value_s if base is not None and base.value_s else None,
+            ratio=_ratio(figure, base),
             apart=base is not None and are_apart(figure, base),
             best=figure is best,
         )
         for figure in figures
     ]
     return Row(place, tuple(cells), reasons)
+
+
+def _ratio(figure: Figure, base: Figure | None) -> float | None:
+    if base is None or not base.value_s:
+        return None
+    ratio = figure.value_s / base.value_s
+    return ratio if 0 < ratio < math.inf else None
 
 
 def are_apart(one: Figure, other: Figure) -> bool:
@@ -195,5 +202,5 @@ def curve_text(curve: CurveSummary | None) -> str:
 
 
 def ratio_text(ratio: float) -> str:
-    """A ratio to three digits: ``×1.32``."""
-    return f"×{ratio:.2f}" if ratio < 9.995 else f"×{ratio:,.0f}" if math.isfinite(ratio) else "×∞"
+    """A ratio: ``×1.32``, ``×18``."""
+    return f"×{ratio:.2f}" if ratio < 9.995 else f"×{ratio:,.0f}"

@@ -35,11 +35,16 @@ class Scale:
 
 def log_scale(values: Iterable[float], text: Callable[[float], str], least: float = 1.0) -> Scale:
     """A logarithmic scale around positive values that spans at least the factor ``least``."""
-    known = [value for value in values if value > 0] or [1.0]
+    known = _drawable(values)
     low, high = min(known), max(known)
     short = math.sqrt(max(1.0, max(least, 1.5) / (high / low)))
     low, high = low / short, high * short
     return Scale(low, high, True, tuple((tick, text(tick)) for tick in _log_ticks(low, high)))
+
+
+def _drawable(values: Iterable[float]) -> list[float]:
+    """Positive values, none so far out (a file may hold any) that a scale could not reach it."""
+    return [min(max(value, 1e-30), 1e30) for value in values if value > 0] or [1.0]
 
 
 def linear_scale(values: Iterable[float]) -> Scale:
@@ -64,7 +69,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 def binary_scale(values: Iterable[float]) -> Scale:
     """A logarithmic scale of sizes, with ticks at powers of two."""
-    known = [value for value in values if value > 0] or [1.0]
+    known = _drawable(values)
     low, high = min(known), max(*known, 2 * min(known))
     first, last = math.ceil(math.log2(low)), math.floor(math.log2(high))
     every = max(1, math.ceil((last - first) / _MOST_TICKS))

@@ -21,10 +21,12 @@ from micro.cli import run
 from micro.reports.braille import print_curves
 from micro.reports.chart import curve_chart, spread_chart
 from micro.reports.comparison import Comparison, compare
+from micro.reports.formats import TEXTS
 from micro.reports.page import report
 from micro.reports.scales import binary_scale, count_text, duration_text, linear_scale, log_scale
 from micro.reports.svg import curve_svg, spread_svg
 from micro.reports.systems import Place, of_sessions
+from micro.reports.table import print_session
 from runners import store
 from runners.session import Curve, Session
 
@@ -254,6 +256,28 @@ def test_pictures_escape_what_files_say(hostile: str) -> None:
         *("polygon", "circle"),
     }
     assert hostile in texts_of(root)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", [0.0, 5e-324, 1e-300, 1e308])
+@pytest.mark.parametrize("every", [1, 3])
+def test_odd_numbers_break_nothing(number: float, every: int) -> None:
+    session = system_session()
+    for result in session.results[::every]:
+        if result.value_s is None:
+            continue
+        result.value_s, result.ci95_s = number, (number, number)
+        result.visits = [replace(visit, value_s=number) for visit in result.visits]
+        result.percentiles_s = {"p50": number, "max": number}
+        result.bytes_per_op = result.x
+    shown = shown_of(session, LINUX)
+    assert Page(report(shown)).open == []
+    for text in TEXTS.values():
+        text(shown)
+    for place in shown.curves:
+        assert ET.fromstring(curve_svg(curve_chart(shown, place), "id")) is not None
+    print_curves(Console(file=io.StringIO(), width=80), session)
+    print_session(Console(file=io.StringIO(), width=80), session)
 
 
 # Scales

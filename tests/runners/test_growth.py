@@ -131,6 +131,19 @@ def test_levels_and_rounds_without_a_value_do_not_count() -> None:
     assert growth.classes == ("n",)
 
 
+@given(st.lists(st.lists(st.floats(), min_size=7, max_size=7), min_size=0, max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_whatever_stands_in_a_file_breaks_nothing(values: list[list[float]]) -> None:
+    table = np.array(values, dtype=np.float64).reshape(len(values), 7)
+    growth = find_growth(2.0 ** np.arange(0, 63, 10), table, rng())
+    find_scaling(2.0 ** np.arange(7), table)
+    if growth is not None:
+        low, high = growth.exponent_ci95
+        assert np.isfinite([growth.exponent, low, high]).all()
+        for piece in growth.pieces:
+            assert np.isfinite([piece.a_s, piece.b_s, piece.growth]).all()
+
+
 # Breaks
 
 
