@@ -50,6 +50,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
+    if arguments.rows == "os" and arguments.format != "rich":
+        raise UsageError(f"--rows os is for the terminal: leave out --format {arguments.format}")
     shown = comparison(arguments, sort=arguments.sort, every_level=arguments.full)
     if arguments.format != "rich":
         sys.stdout.write(TEXTS[arguments.format](shown))
