@@ -99,7 +99,7 @@ class Growth:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Of a curve in one piece its class or set of classes; of others what its pieces say."""
+        """All that its pieces may be; of a curve in one piece its class, or the set of them."""
         return tuple(dict.fromkeys(name for piece in self.pieces for name in piece.classes))
 
     @property
@@ -110,11 +110,11 @@ class Growth:
     @property
     def steps(self) -> tuple[tuple[int, int, float], ...]:
         """Between each piece and the next: the last level, the first, and the factor there."""
-        return tuple(
-            (before.last, after.first, float(after.at([after.first])[0] / max(expected, 1e-12)))
-            for before, after in itertools.pairwise(self.pieces)
-            for expected in before.at([after.first])
-        )
+        found = []
+        for before, after in itertools.pairwise(self.pieces):
+            expected, there = (float(piece.at([after.first])[0]) for piece in (before, after))
+            found.append((before.last, after.first, there / max(expected, 1e-30)))
+        return tuple(found)
 
 
 def round_values(points: Sequence[Result]) -> tuple[Floats, Floats]:

@@ -70,7 +70,12 @@ def growth_fields(curve: CurveSummary | None) -> dict[str, Any]:
     speedups = zip(scaling.members, scaling.speedup, strict=True) if scaling else ()
     return {
         "growth": class_words(growth, curve.axis) if growth and curve else None,
-        "classes": list(growth.classes) if growth else None,
+        "pieces": [
+            {"first": piece.first, "last": piece.last, "classes": list(piece.classes)}
+            for piece in growth.pieces
+        ]
+        if growth
+        else None,
         "exponent": growth.exponent if growth else None,
         "exponent_ci95": list(growth.exponent_ci95) if growth else None,
         "scaling": {str(members): speedup for members, speedup in speedups} if scaling else None,

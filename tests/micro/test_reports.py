@@ -184,7 +184,7 @@ RESULT_KEYS = {
 }
 CURVE_KEYS = {
     *("name", "params", "axis", "x", "y", "reached", "stopped_by"),
-    *("growth", "classes", "exponent", "exponent_ci95", "scaling"),
+    *("growth", "pieces", "exponent", "exponent_ci95", "scaling"),
 }
 
 
@@ -260,7 +260,7 @@ def test_document_tells_how_curves_grow() -> None:
     curves = {curve["name"]: curve for curve in document(system_session())["curves"]}
     opened = curves["fd.open_interleaved"]
     assert opened["growth"] == "O(1) on [1, 8192]"
-    assert opened["classes"] == ["1"]
+    assert opened["pieces"] == [{"first": 1, "last": 8192, "classes": ["1"]}]
     low, high = opened["exponent_ci95"]
     assert low <= opened["exponent"] <= high
     assert opened["scaling"] is None

@@ -162,7 +162,7 @@ def test_json_says_what_the_table_says() -> None:
     by_name = {row["benchmark"]: row["cells"] for row in plain["rows"]}
     assert by_name["fd.open_close"][1]["ratio"] == pytest.approx(5)
     curves = {curve["name"]: curve["systems"] for curve in plain["curves"]}
-    assert curves["fd.open_interleaved"][0]["classes"] == ["1"]
+    assert curves["fd.open_interleaved"][0]["pieces"][0]["classes"] == ["1"]
     assert curves["fd.open_interleaved"][1]["growth"] == "O(n) on [1, 8192]"
     assert curves["malloc.threads"][0]["scaling"]["8"] == pytest.approx(2, rel=0.05)
     assert plain["conclusions"] == conclusions(shown_of(LINUX, GVISOR))
