@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from micro.reports.scales import level_text
 from runners.growth import Growth, Piece, Scaling
 
@@ -29,17 +31,18 @@ def short_class(growth: Growth, axis: str = "") -> str:
         )
         breaks = f"breaks at {', '.join(level_text(axis, after) for _, after, _ in growth.steps)}"
         return f"{words[0]}, {steps or breaks}"
-    # The pieces that are alike or that no class describes are told together.
-    text, told = "", ""
-    for piece, word in zip(pieces, words, strict=True):
-        here = word or ("" if piece is not pieces[-1] else _power(growth))
-        if here and here != told:
-            text += f", then {here}" if text else here
-            told = here
-        end = f" to {level_text(axis, piece.last)}"
-        if word and piece is not pieces[-1]:
-            text = text.removesuffix(f" to {level_text(axis, piece.first)}") + end
-    return text
+    phrases = []
+    runs = [list(run) for _, run in itertools.groupby(pieces, key=_piece_words)]
+    for i, run in enumerate(runs):
+        word, last = _piece_words(run[0]), i + 1 == len(runs)
+        if last:
+            phrases.append(word or _power(growth))
+        elif word:
+            phrases.append(f"{word} to {level_text(axis, run[-1].last)}")
+    if len(phrases) == 1:  # nothing can be said of what comes before
+        start = runs[-1][0] if _piece_words(pieces[-1]) else pieces[-1]
+        return f"{phrases[0]} from {level_text(axis, start.first)}"
+    return ", then ".join(phrases)
 
 
 def _piece_words(piece: Piece) -> str:
@@ -68,7 +71,7 @@ def scaling_words(scaling: Scaling, axis: str) -> str:
         return f"×{scaling.speedup[-1]:.2g} with {last} {axis}, not yet saturated"
     at = scaling.speedup[scaling.members.index(enough)]
     text = (
-        f"no gain beyond 1 of {axis}"
+        f"no gain from more {axis}"
         if enough == 1
         else f"×{at:.2g} with {enough} {axis}, hardly more up to {last}"
     )
