@@ -63,18 +63,13 @@ def exponent_words(growth: Growth) -> str:
 
 
 def scaling_words(scaling: Scaling, axis: str) -> str:
-    """How far a team's throughput grows: ``×1.9 with 2 threads, no more up to 8``."""
-    last = scaling.members[-1]
+    """How far a team's throughput grows: ``×1.9 with 2 threads, hardly more up to 8``."""
+    last, at_last = scaling.members[-1], scaling.speedup[-1]
     enough = scaling.saturated_at
-    best = scaling.members[scaling.speedup.index(scaling.most)]
     if enough is None:
-        return f"×{scaling.speedup[-1]:.2g} with {last} {axis}, not yet saturated"
-    at = scaling.speedup[scaling.members.index(enough)]
-    text = (
-        f"no gain from more {axis}"
-        if enough == 1
-        else f"×{at:.2g} with {enough} {axis}, hardly more up to {last}"
-    )
-    if best != last and scaling.speedup[-1] < 0.9 * scaling.most:
-        text = text.partition(", hardly")[0] + f", ×{scaling.speedup[-1]:.2g} with {last}"
-    return text
+        return f"×{at_last:.2g} with {last} {axis}, not yet saturated"
+    there = scaling.speedup[scaling.members.index(enough)]
+    text = f"no gain from more {axis}" if enough == 1 else f"×{there:.2g} with {enough} {axis}"
+    if at_last < 0.9 * scaling.most:
+        return f"{text}, ×{at_last:.2g} with {last}"
+    return text if enough == 1 else f"{text}, hardly more up to {last}"
