@@ -15,6 +15,7 @@ from micro.reports.scales import (
     binary_scale,
     count_text,
     duration_text,
+    level_text,
     linear_scale,
     log_scale,
     rate_text,
@@ -23,7 +24,7 @@ from micro.reports.systems import CurveSummary, Place
 
 #: A flat curve should look flat: the least factor that the axis of times spans.
 _LEAST_SPAN = 10.0
-_FIT_STEPS = 40
+_FIT_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def _series(label: str, index: int, curve: CurveSummary) -> Series:
             x,
             figure.value_s,
             *figure.ci95_s,
-            text=f"{units.level(curve.axis, x)}: {units.duration(figure.value_s)}, 95 % "
-            f"{units.duration(figure.ci95_s[0])} to {units.duration(figure.ci95_s[1])}",
+            text=f"{level_text(curve.axis, x)}: {units.duration(figure.value_s)} "
+            f"({units.duration(figure.ci95_s[0])} – {units.duration(figure.ci95_s[1])})",
             unstable=figure.status == "unstable",
         )
         for x, figure in zip(curve.levels, curve.figures, strict=True)
@@ -124,7 +125,7 @@ def _rates(label: str, index: int, curve: CurveSummary) -> Series:
     points = []
     for size, figure in zip(curve.levels, curve.figures, strict=True):
         value, high, low = (size / max(t, 1e-99) for t in (figure.value_s, *figure.ci95_s))
-        text = f"{units.level(curve.axis, size)}: {units.rate(size, figure.value_s)}"
+        text = f"{level_text(curve.axis, size)}: {units.rate(size, figure.value_s)}"
         points.append(Point(size, value, low, high, text, figure.status == "unstable"))
     return Series(label, index, tuple(points), ended=curve.stopped_by)
 

@@ -176,7 +176,7 @@ def _mark(area: _Area, series: Series, point: Point) -> str:
         f'<path{{}} d="M{x:.1f} {y + 4.6:.1f}l4.6 -8h-9.2z">{{}}</path>',
     )
     unstable = " (unstable)" if point.unstable else ""
-    said = escape(f"{series.label}, {point.text}{unstable}")
+    said = escape(f"{point.text}{unstable}")
     kind = ' class="mark open"' if point.unstable else ' class="mark"'
     return shapes[series.index % len(shapes)].format(kind, f"<title>{said}</title>")
 
