@@ -108,6 +108,11 @@ class Growth:
         return len(self.pieces) == 1 and self.classes == ("1",)
 
     @property
+    def maybe_flat(self) -> bool:
+        """Whether O(1) without a step is among what the curve may be."""
+        return len(self.pieces) == 1 and "1" in self.classes
+
+    @property
     def steps(self) -> tuple[tuple[int, int, float], ...]:
         """Between each piece and the next: the last level, the first, and the factor there."""
         found = []

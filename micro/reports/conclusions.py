@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from micro.reports.classes import class_words, scaling_words
 from micro.reports.comparison import Comparison, Row, ratio_text
 from micro.reports.systems import CurveSummary, Place, System
+from runners.growth import Growth
 
 #: Facts that make figures of two systems hard to compare, and what they are called.
 _UNLIKE = (
@@ -34,32 +35,28 @@ def _curves(shown: Comparison, i: int) -> list[CurveSummary]:
 
 def growth_sentence(system: System, curves: Sequence[CurveSummary]) -> str:
     """``Linux 6.18 is O(1) in 4 of 5 curves; not in event.poll (O(n) on [1, 4096], ×730).``"""
-    grown = [c for c in curves if c.grows_with_load and c.growth is not None]
-    if not grown:
+    told = [(c, c.growth) for c in curves if c.grows_with_load and c.growth is not None]
+    if not told:
         return ""
-    flat = [curve for curve in grown if curve.growth is not None and curve.growth.flat]
-    rest = [f"{curve.place.label} ({_described(curve)})" for curve in grown if curve not in flat]
-    number = len(grown)
-    if not rest:
+    flat = [curve.place.label for curve, growth in told if growth.flat]
+    maybe = [_described(c, growth) for c, growth in told if not growth.flat and growth.maybe_flat]
+    rest = [_described(c, growth) for c, growth in told if not growth.maybe_flat]
+    number = len(told)
+    if len(flat) == number:
         which = "its only curve" if number == 1 else f"all {number} curves"
-        return f"{system.label} is O(1) in {which}: {_named(flat)}."
-    if number == 1:
-        return f"{system.label}, its only curve: {rest[0]}."
-    if not flat:
-        return f"{system.label} is O(1) in none of its {number} curves: {', '.join(rest)}."
-    return f"{system.label} is O(1) in {len(flat)} of {number} curves; not in {', '.join(rest)}."
+        return f"{system.label} is O(1) in {which}: {', '.join(flat)}."
+    parts = [
+        f"is O(1) in {len(flat) or 'none'} of {number} curve{'' if number == 1 else 's'}",
+        f"not in {', '.join(rest)}" if rest else "",
+        f"undecided in {', '.join(maybe)}" if maybe else "",
+    ]
+    return f"{system.label} {'; '.join(part for part in parts if part)}."
 
 
-def _described(curve: CurveSummary) -> str:
-    """Class, range, and how much dearer the last level is than the first."""
-    if curve.growth is None:
-        return ""
+def _described(curve: CurveSummary, growth: Growth) -> str:
+    """Name, class, range, and how much dearer the last level is than the first."""
     whole = curve.figures[-1].value_s / max(curve.figures[0].value_s, 1e-12)
-    return f"{class_words(curve.growth, curve.axis)}, {ratio_text(whole)}"
-
-
-def _named(curves: Sequence[CurveSummary]) -> str:
-    return ", ".join(curve.place.label for curve in curves)
+    return f"{curve.place.label} ({class_words(growth, curve.axis)}, {ratio_text(whole)})"
 
 
 def ratio_sentence(shown: Comparison, i: int) -> str:
