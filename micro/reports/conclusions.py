@@ -45,12 +45,12 @@ def growth_sentence(system: System, curves: Sequence[CurveSummary]) -> str:
     if len(flat) == number:
         which = "its only curve" if number == 1 else f"all {number} curves"
         return f"{system.label} is O(1) in {which}: {', '.join(flat)}."
-    parts = [
-        f"is O(1) in {len(flat) or 'none'} of {number} curve{'' if number == 1 else 's'}",
-        f"not in {', '.join(rest)}" if rest else "",
-        f"undecided in {', '.join(maybe)}" if maybe else "",
-    ]
-    return f"{system.label} {'; '.join(part for part in parts if part)}."
+    parts = [f"is O(1) in {len(flat)} of {number} curves"] if flat else []
+    if rest:
+        parts.append(f"{'not' if flat else 'is not O(1)'} in {', '.join(rest)}")
+    if maybe:
+        parts.append(f"{'' if parts else 'is '}undecided in {', '.join(maybe)}")
+    return f"{system.label} {'; '.join(parts)}."
 
 
 def _described(curve: CurveSummary, growth: Growth) -> str:
