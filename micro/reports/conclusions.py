@@ -102,6 +102,8 @@ def scaling_sentence(shown: Comparison, place: Place) -> str:
             told.setdefault(words, []).append(system.label)
     if not told:
         return ""
+    if len(shown.systems) == 1:
+        return f"Throughput of {place.label}: {', '.join(told)}."
     parts = [f"{words} ({', '.join(labels)})" for words, labels in told.items()]
     return f"Throughput of {place.label}: {'; '.join(parts)}."
 

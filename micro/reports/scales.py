@@ -58,10 +58,10 @@ def linear_scale(values: Iterable[float]) -> Scale:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten, every so many; within two of them 1, 2 and 5."""
+    """Powers of ten, every so many; finer steps where there are few of them."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     decades = math.log10(high / low)
-    steps = _STEPS if decades < 1.6 else (1,)
+    steps = _STEPS if decades < 1.6 else (1, 3) if decades < 2.6 else (1,)
     every = max(1, math.ceil(decades / _MOST_TICKS))
     ticks = [s * 10.0**p for p in range(first, last + 1) if p % every == 0 for s in steps]
     return [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]

@@ -17,7 +17,9 @@ from micro.reports.scales import Scale
 COLOURS = 7
 WIDTH, HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 190, 30, 50
-_LINE, _NOTE_CHARS = 14, 27
+#: Height of a line of a label, and how many characters of what its column holds.
+_LINE, _NAME_CHARS, _NOTE_CHARS = 14, 21, 27
+_LABEL_CHARS, _CHAR = 36, 8.0
 _ROW = 34
 _TITLE = 36
 
@@ -47,7 +49,8 @@ def curve_svg(chart: Chart, identity: str, alone: bool = False) -> str:
 def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
     """Percentiles of single operations: a line from p50 to the maximum a system."""
     height = 46 + _ROW * len(chart.spreads)
-    left, right = 168, 24
+    longest = max(len(_clipped(spread.label, _LABEL_CHARS)) for spread in chart.spreads)
+    left, right = 24 + _CHAR * longest, 24.0
     parts = []
     bottom = height - 30
 
@@ -62,7 +65,7 @@ def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
         y = 12 + _ROW * (row + 0.5)
         xs = [at(value) for _, value in spread.percentiles_s]
         parts.append(f'<g class="s{spread.index % COLOURS}">')
-        parts.append(_text(left - 12, y + 4, spread.label, "name", "end"))
+        parts.append(_text(left - 12, y + 4, _clipped(spread.label, _LABEL_CHARS), "name", "end"))
         parts.append(f'<line class="line" x1="{xs[0]:.1f}" x2="{xs[-1]:.1f}" y1="{y}" y2="{y}"/>')
         labelled = names_with_room(xs, [name for name, _ in spread.percentiles_s])
         for x, (name, value) in zip(xs, spread.percentiles_s, strict=True):
@@ -194,7 +197,7 @@ def _labels(area: _Area, series: Sequence[Series]) -> str:
         start = area.right + 16
         parts.append(f'<g class="s{one.index % COLOURS}">')
         parts.append(f'<path class="lead" d="M{x + 12:.1f} {y:.1f}L{start - 4} {at:.1f}"/>')
-        parts.append(_text(start, at + 4, one.label, "name", "start"))
+        parts.append(_text(start, at + 4, _clipped(one.label, _NAME_CHARS), "name", "start"))
         for i, line in enumerate(lines, 1):
             parts.append(_text(start, at + 4 + _LINE * i, line, "note", "start"))
         parts.append("</g>")
@@ -215,6 +218,11 @@ def _apart(
         placed[i] = min(placed[i], limit - heights[i] * (i + 1 == len(placed)) / 2)
         limit = placed[i] - (heights[i - 1] if i else 0)
     return placed
+
+
+def _clipped(text: str, chars: int) -> str:
+    """As much of a name as its place has room for; the title and the table have all of it."""
+    return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def _wrapped(text: str, width: int) -> list[str]:

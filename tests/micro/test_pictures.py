@@ -255,7 +255,23 @@ def test_pictures_escape_what_files_say(hostile: str) -> None:
         *("svg", "title", "desc", "style", "rect", "text", "g", "line", "path", "polyline"),
         *("polygon", "circle"),
     }
-    assert hostile in texts_of(root)
+    assert hostile in "".join(root.itertext())
+
+
+def test_long_names_stay_inside_the_picture() -> None:
+    session = system_session(os="a system of a very long name that nobody would want to read")
+    shown = shown_of(session)
+    root = ET.fromstring(curve_svg(curve_chart(shown, OPEN), "id"))
+    (name,) = [text for text in root.iter(f"{SVG}text") if text.get("class") == "name"]
+    assert len(name.text or "") < 25
+    assert shown.systems[0].label in "".join(root.find(f"{SVG}desc").itertext())  # type: ignore[union-attr]
+    chart = spread_chart(shown, Place("fd.open_close", ()))
+    assert chart is not None
+    root = ET.fromstring(spread_svg(chart, "id"))
+    marks = [float(mark.get("cx") or 0) for mark in root.iter(f"{SVG}circle")]
+    (name,) = [text for text in root.iter(f"{SVG}text") if text.get("class") == "name"]
+    assert float(name.get("x") or 0) < min(marks)
+    assert max(marks) < 720
 
 
 @pytest.mark.filterwarnings("error")
