@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,8 +80,15 @@ def settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
-    """Measure the jobs; print, store; returns the exit code."""
+def run(
+    jobs: Sequence[Job],
+    arguments: argparse.Namespace,
+    judged: Callable[[Session], int] | None = None,
+) -> int:
+    """Measure the jobs; print, store; returns the exit code, which may be that of ``judged``.
+
+    What ``judged`` prints of a whole session takes the place of the session's own figures.
+    """
     require_kernels()
     facts = environment.describe()
     output = _output(arguments.output, environment.key(facts))
@@ -105,11 +112,13 @@ def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
         session = scheduler.session(facts)
     _store(session, output, trouble)
     history.remember(facts, scheduler.clean)
-    if arguments.json:
-        print(json.dumps(document(session)))
-    else:
-        print_session(console(stderr=False), session, full=arguments.full)
-    return _finish(session, output, trouble, arguments, exit_code)
+    if judged is None or exit_code:
+        if arguments.json:
+            print(json.dumps(document(session)))
+        else:
+            print_session(console(stderr=False), session, full=arguments.full)
+    finished = _finish(session, output, trouble, arguments, exit_code)
+    return finished if judged is None or exit_code else judged(session) or finished
 
 
 def _finish(

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "runners")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners"))
 
 from simulated import Machine
 
@@ -39,7 +39,7 @@ def false_alarms(sessions: int, common_sd: float, trials: int) -> str:
         counts.update(dict.fromkeys(seen, 1))
         counts["suspects"] += seen["suspect"]
     return (
-        f"regressed {shown(counts['regressed'], trials)}  improved {counts['improved'] / trials:.1%}"
+        f"regressed {shown(counts['regressed'], trials)} improved {counts['improved'] / trials:.1%}"
         f"  suspect {counts['suspect'] / trials:.1%}, {counts['suspects'] / trials:.2f} a session"
     )
 
@@ -53,7 +53,7 @@ def power(sessions: int, sd: tuple[float, float], size: float, trials: int) -> s
         low, high = map(math.log, sd)
         for group in ("c0", "s0"):
             drawn = math.exp(machine.rng.uniform(low, high))
-            mine = [n == group or c == group for n, c, _ in machine.names]
+            mine = [group in (n, c) for n, c, _ in machine.names]
             machine.errors[np.array(mine)] *= drawn / machine.sds[np.array(mine)]
             machine.sds[np.array(mine)] = drawn
         baseline = [machine.session() for _ in range(sessions)]

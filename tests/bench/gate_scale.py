@@ -14,24 +14,36 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "micro")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "micro"))
 
 
 def make(folder: Path, number: int, benchmarks: int) -> None:
     """Write the first file with micro's own writer, and the others as varied copies of its text."""
-    from sample_sessions import measured, session
+    from sample_sessions import measured, session, visit
 
+    from runners.session import Visit
     from runners.store import write
+
+    def varied(number: int, value_s: float) -> Visit:
+        return replace(
+            visit(number, value_s, clean=15 + number, slices=20 + number),
+            cpu=number % 2,
+            chain_ns=6000.0 + number,
+        )
 
     points = 20
     results = [
         measured(f"family.probe{i // points}", 1e-6 * (1 + i), "n", 1 << (i % points), rounds=10)
         for i in range(benchmarks)
     ]
+    for result in results:
+        base_s = result.value_s or 0.0
+        result.visits = [varied(number, base_s * (1 + number / 1000)) for number in range(10)]
     start = datetime(2026, 1, 1, tzinfo=UTC)
     first = folder / start.strftime("%Y%m%dT%H%M%SZ.json")
     write(session(results), first)
