@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from runners.evidence import Sample
-from runners.judge import Judgement, Rules, judge
+from runners.judge import Judgement, judge
 
 
 @dataclass
@@ -35,11 +35,11 @@ def left_out(samples: Sequence[Sample]) -> Iterator[tuple[list[Sample], Sample]]
         yield [*samples[:i], *samples[i + 1 :]], sample
 
 
-def false_alarms(samples: Sequence[Sample], rules: Rules = Rules()) -> Alarms:
+def false_alarms(samples: Sequence[Sample]) -> Alarms:
     """Put every session through the gate, with the others as its baseline."""
     alarms = Alarms()
     for baseline, sample in left_out(samples):
-        judged = judge(baseline, sample, rules)
+        judged = judge(baseline, sample)
         found = Counter(judgement.verdict for judgement in judged)
         alarms.sessions += 1
         alarms.verdicts.update(found)
@@ -61,7 +61,7 @@ class Detection:
 
 
 def detections(
-    samples: Sequence[Sample], size: float, most_sd: float, rules: Rules = Rules()
+    samples: Sequence[Sample], size: float, most_sd: float
 ) -> tuple[Detection, int, int]:
     """Slow one probe's figures after the other in every session, by ``size`` (a ratio less 1).
 
@@ -80,7 +80,7 @@ def detections(
             for name in names:
                 figure = slowed[name]
                 slowed[name] = replace(figure, log_s=figure.log_s + math.log1p(size))
-            for judgement in judge(baseline, replace(sample, figures=slowed), rules):
+            for judgement in judge(baseline, replace(sample, figures=slowed)):
                 if judgement.kind == "point" and judgement.benchmark in names:
                     found.slowed += 1
                     found.regressed += judgement.verdict == "regressed"
@@ -89,7 +89,7 @@ def detections(
 
 
 def _quiet(samples: Sequence[Sample], most_sd: float) -> tuple[set[str], int]:
-    """Benchmarks that differ by at most ``most_sd`` between the sessions, and how many there are."""
+    """Benchmarks that differ by no more than ``most_sd``, and how many there are in all."""
     values: dict[str, list[float]] = {}
     for sample in samples:
         for name, figure in sample.figures.items():

@@ -71,12 +71,16 @@ def _share(hits: int, trials: int) -> str:
 def _aa(baseline: Baseline) -> list[str]:
     samples = [session.sample for session in baseline.sessions]
     alarms = false_alarms(samples)
+    regressed, improved, suspect = (
+        _share(alarms.with_verdict[verdict], alarms.sessions)
+        for verdict in ("regressed", "improved", "suspect")
+    )
     lines = [
         f"{alarms.sessions} sessions, each against the {len(samples) - 1} others; with bounds for "
         "95 % (Clopper and Pearson), as if sessions were independent:",
-        f"sessions with a false regression: {_share(alarms.with_verdict['regressed'], alarms.sessions)}",
-        f"sessions with a false improvement: {_share(alarms.with_verdict['improved'], alarms.sessions)}",
-        f"sessions with a suspect: {_share(alarms.with_verdict['suspect'], alarms.sessions)}, "
+        f"sessions with a false regression: {regressed}",
+        f"sessions with a false improvement: {improved}",
+        f"sessions with a suspect: {suspect}, "
         f"{alarms.verdicts['suspect'] / alarms.sessions:.2f} suspects a session",
         f"up and down: {alarms.slower} benchmarks slower and {alarms.faster} faster at p < 0.05",
     ]
