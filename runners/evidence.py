@@ -219,7 +219,7 @@ def test(rows: Sequence[Row]) -> None:
     """One-sided p of each row in its own direction; q over all rows of either direction."""
     tested = [row for row in rows if math.isfinite(row.scale) and math.isfinite(row.effect)]
     for row in tested:
-        row.p = t_tail(abs(row.effect) / max(row.scale, 1e-12), row.dof)
+        row.p = t_tail(float(abs(row.effect) / max(row.scale, 1e-12)), row.dof)
     for sign in (1, -1):
         towards = [row.p if row.effect * sign > 0 else 1.0 for row in tested]
         for row, q in zip(tested, benjamini_hochberg(towards), strict=True):

@@ -199,10 +199,10 @@ def _verdict(row: Row, curve: Row | None, alike: bool, rose: bool, rules: Rules)
 
 
 def _moved_whole(curve: Row | None, point: Row, rules: Rules) -> bool:
-    """Whether the curve's mean has surely moved, the way that its point did."""
+    """Whether the curve's mean has surely moved, at least half as far as its point did."""
     return (
         curve is not None
-        and curve.effect * point.effect > 0
+        and 2 * curve.effect * math.copysign(1, point.effect) >= abs(point.effect)
         and curve.p <= rules.most_chance
         and curve.q <= rules.false_share
         and abs(curve.effect) >= max(curve.least, rules.least_deviations * curve.sd)
