@@ -157,9 +157,10 @@ def _slower(judgement: Judgement) -> bool:
 def _decided(
     suspect: Judgement, again: Judgement | None, moved: Sequence[Judgement], controls: Sequence[str]
 ) -> Judgement:
-    if again is None or again.effect is None or again.verdict == "inconclusive":
-        why = "could not be measured again" if again is None else again.why
-        return replace(suspect, verdict="inconclusive", why=f"suspect, then {why}")
+    if again is None or again.verdict == "missing":
+        return replace(suspect, verdict="inconclusive", why="could not be measured again")
+    if again.effect is None or again.verdict == "inconclusive":
+        return replace(suspect, verdict="inconclusive", why=f"suspect, then {again.why}")
     change = f"{again.effect:+.1%} in fresh rounds"
     if moved:
         why = f"{change}, and so did {len(moved)} of {len(controls)} unchanged ones"

@@ -28,7 +28,7 @@ from runners.store import MOST_BYTES, SCHEMA, BadFile, read, write
 from runners.store import _printable as printable
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
-MOST_SESSIONS = 30
+MOST_SESSIONS = 20
 #: Those that came with the package.
 SHIPPED = Path(__file__).resolve().parent.parent / "baselines"
 #: A setting of sessions that were slowed on purpose: they never enter a baseline.

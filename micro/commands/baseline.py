@@ -102,8 +102,7 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
         if number:
             time.sleep(arguments.gap)
         with tempfile.TemporaryDirectory() as scratch:
-            started = datetime.now(UTC)
-            file = Path(scratch) / started.strftime("%Y%m%dT%H%M%SZ.json")
+            file = Path(scratch) / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ.json")
             command = [sys.executable, "-m", "micro", "all", "--quiet", "-o", str(file)]
             done = subprocess.run(
                 [*command, *(["--quick"] if arguments.quick else [])],

@@ -71,7 +71,8 @@ def measure(folder: Path) -> None:
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(
         f"{baseline.files} files, the newest {len(samples)} read in {read_s:.2f} s, "
-        f"{len(judged)} judgements; {total_s:.2f} s and {most} MiB in all"
+        f"{len(judged)} judgements; {total_s:.2f} s ({time.process_time():.2f} s of CPU time) and "
+        f"{most} MiB in all"
     )
 
 
