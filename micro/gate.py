@@ -12,6 +12,7 @@ from micro.configuration import Configuration, configuration
 from micro.probe import Effort, all_probes
 from runners import baselines, environment, history
 from runners.baselines import Baseline, Summary
+from runners.evidence import Sample
 from runners.job import Job, benchmark_name
 from runners.judge import Judgement, Rules, judge
 from runners.launch import Launcher
@@ -24,6 +25,8 @@ EXIT_SKIP = 125
 
 CONFIRMING = Settings(rounds=10, budget_s=90.0, trace=0)
 _CONTROLS = 5
+#: The family of probes that the system barely touches.
+_REFERENCE = "reference."
 _RULES = Rules()
 
 
@@ -95,7 +98,9 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
     """Judge a session."""
     known = [session for session in baseline.sessions if session.path != current.path]
     used = replace(baseline, sessions=known).like(current.environment, _RULES.least_sessions)
-    judged = judge([s.sample for s in used], current.sample, _RULES, chosen.least_effect_of)
+    samples = [_with_references(session.sample) for session in used]
+    now = _with_references(current.sample)
+    judged = judge(samples, now, _RULES, chosen.least_effect_of)
     judged = [_explained(judgement, current) for judgement in judged] if used else []
     return Outcome(
         current,
@@ -105,6 +110,15 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )
+
+
+def _with_references(sample: Sample) -> Sample:
+    """Reference probes tell of the machine: they are compared with, not judged."""
+    found = {name: f for name, f in sample.figures.items() if name.startswith(_REFERENCE)}
+    if not found:
+        return sample
+    judged = {name: f for name, f in sample.figures.items() if name not in found}
+    return replace(sample, figures=judged, references={**sample.references, **found})
 
 
 def _advisory(used: Sequence[Summary], current: Summary) -> str | None:

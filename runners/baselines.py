@@ -38,6 +38,8 @@ ACCEPTED = "accepted_because"
 #: What may differ within a key, and should be known where it does.
 COVARIATES = ("cpu_model", "os_release", "libc", "virtualization", "container", "distribution")
 
+#: Of the best chain time that a session saw, as a share.
+_CHAIN_ERROR = 0.002
 _BAD = (
     *(ValueError, TypeError, AttributeError, IndexError),
     *(OverflowError, EOFError, RecursionError, zlib.error),
@@ -171,7 +173,16 @@ def of_session(session: Session, path: Path = Path("this session")) -> Summary:
             without[result.benchmark] = f"{result.status}: {result.reason}"
         else:
             figures[result.benchmark] = _figure_of(result)
-    return Summary(path, session.environment, session.settings, Sample(figures), without)
+    sample = Sample(figures, _references(session.settings))
+    return Summary(path, session.environment, session.settings, sample, without)
+
+
+def _references(settings: Mapping[str, Scalar]) -> dict[str, Figure]:
+    """The sentinel's chain at its best clock, which no system can make faster or slower."""
+    chain_ns = settings.get("clean_chain_ns")
+    if not isinstance(chain_ns, int | float) or not 0 < chain_ns < 1e18:
+        return {}
+    return {"the sentinel's clock": Figure(math.log(chain_ns * 1e-9), _CHAIN_ERROR)}
 
 
 def _figure_of(result: Result) -> Figure:

@@ -79,12 +79,14 @@ def main() -> None:
     """Print all cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=200)
-    trials = parser.parse_args().trials
-    for sessions in (5, 10):
+    parser.add_argument("--sessions", type=int, nargs="+", default=[5, 8, 10])
+    arguments = parser.parse_args()
+    trials = arguments.trials
+    for sessions in arguments.sessions:
         for common_sd in (0.0, 0.02):
             print(f"A/A K={sessions:2} whole sessions {common_sd:.0%}:", end=" ")
             print(false_alarms(sessions, common_sd, trials), flush=True)
-    for sessions in (5, 8):
+    for sessions in arguments.sessions:
         for sd in ((0.005, 0.015), (0.015, 0.015)):
             for size in (0.05, 0.10):
                 print(f"+{size:.0%} K={sessions:2} SD {sd[0]:.1%}-{sd[1]:.1%}:", end=" ")

@@ -116,6 +116,39 @@ def test_another_processor_makes_it_advisory() -> None:
     assert any("Sample CPU, was Another CPU" in line for line in sentences(found))
 
 
+def test_references_tell_the_machine_and_are_not_judged() -> None:
+    def on(scale: float, number: int) -> Summary:
+        shown = figures(number, slower=scale)
+        shown.results.append(measured("reference.alu", 1e-9 * scale))
+        return of_session(shown, Path(f"{number}.json"))
+
+    stored = Baseline(Path("linux"), [on(1.0, i) for i in range(8)], files=8)
+    same, other = (compare(on(scale, 9), stored, DEFAULT) for scale in (1.0, 1.3))
+    assert not any(j.benchmark.startswith("reference") for j in same.judgements)
+    assert same.exit_code == 0
+    assert other.exit_code == 5
+    assert set(other.counts) == {"not comparable"}
+
+
+def test_a_session_at_another_clock_is_not_comparable() -> None:
+    shown = figures(9, slower=1.2)
+    stored = baseline()
+    sessions = [
+        replace(s, sample=of_session(_at_clock(figures(i), 6000.0)).sample)
+        for i, s in enumerate(stored.sessions)
+    ]
+    found = compare(
+        of_session(_at_clock(shown, 7200.0)), replace(stored, sessions=sessions), DEFAULT
+    )
+    assert set(found.counts) == {"not comparable"}
+    assert "sentinel" in found.judgements[0].why
+
+
+def _at_clock(shown: Session, chain_ns: float) -> Session:
+    shown.settings = {**shown.settings, "clean_chain_ns": chain_ns}
+    return shown
+
+
 def test_a_session_is_not_compared_with_itself() -> None:
     stored = baseline()
     assert len(compare(stored.sessions[0], stored, DEFAULT).used) == 7
@@ -363,7 +396,7 @@ def test_the_nearest_project_says_where_and_how_much(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_in_it_are_one_sentence(text: str, word: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="pyproject.toml") as caught:
+    with pytest.raises(UsageError, match=r"pyproject\.toml") as caught:
         configured(tmp_path, text)
     assert word in str(caught.value)
 
