@@ -274,9 +274,13 @@ def _stored_figure(point: Mapping[str, Any], runs: Any) -> tuple[str, Figure]:
         raise ValueError(f"{x!r} is no level")
     probe, params = _text(point["micro_probe"]), json.loads(point["micro_params"])
     plain = {_text(name): _scalar(value) for name, value in params.items()}
+    value_s = _seconds(point["micro_value_s"])
+    low_s, high_s = _seconds(point["micro_ci95_low_s"]), _seconds(point["micro_ci95_high_s"])
+    if not low_s <= value_s <= high_s:
+        raise ValueError(f"{value_s:g} s lies outside its own interval")
     figure = _figure(
-        _seconds(point["micro_value_s"]),
-        (_seconds(point["micro_ci95_low_s"]), _seconds(point["micro_ci95_high_s"])),
+        value_s,
+        (low_s, high_s),
         sum("micro_visit_doubt" not in run.get("metadata", {}) for run in runs),
         None if axis is None else benchmark_name(probe, plain, None, None),
         x,
