@@ -1,45 +1,38 @@
-"""What the gate would have said: of each stored session against the others, as it is or slowed.
+"""How often the gate cries wolf and what it finds, counted over sessions that were judged.
 
-The slow-down here is arithmetic: it is added to stored figures, no code runs slower.
+The slow-downs here are arithmetic: they are added to stored figures, no code runs slower.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from runners.evidence import Sample
-from runners.judge import Judgement, judge
+from runners.judge import Judgement
 
 
 @dataclass
 class Alarms:
-    """Sessions in which nothing had changed, and what the gate said of them."""
+    """What the gate said of sessions in which nothing had changed."""
 
     sessions: int = 0
-    #: Sessions with at least one regression, improvement, suspect.
+    #: Sessions with at least one such verdict, and benchmarks with it over all sessions.
     with_verdict: Counter[str] = field(default_factory=Counter)
-    #: Benchmarks with that verdict, over all sessions.
     verdicts: Counter[str] = field(default_factory=Counter)
-    #: Benchmarks that were said to have moved: by session, for a look at them.
+    #: Of each session the benchmarks that were said to have moved.
     moved: list[list[Judgement]] = field(default_factory=list)
+    #: Benchmarks at p < 0.05 in either direction: as many, where the rule is symmetric.
     slower: int = 0
     faster: int = 0
 
 
-def left_out(samples: Sequence[Sample]) -> Iterator[tuple[list[Sample], Sample]]:
-    """Each session, and all others as its baseline."""
-    for i, sample in enumerate(samples):
-        yield [*samples[:i], *samples[i + 1 :]], sample
-
-
-def false_alarms(samples: Sequence[Sample]) -> Alarms:
-    """Put every session through the gate, with the others as its baseline."""
+def false_alarms(sessions: Iterable[Sequence[Judgement]]) -> Alarms:
+    """Count over judged sessions in which nothing had changed."""
     alarms = Alarms()
-    for baseline, sample in left_out(samples):
-        judged = judge(baseline, sample)
+    for judged in sessions:
         found = Counter(judgement.verdict for judgement in judged)
         alarms.sessions += 1
         alarms.verdicts.update(found)
@@ -61,42 +54,42 @@ class Detection:
 
 
 def detections(
-    samples: Sequence[Sample], size: float, most_sd: float
-) -> tuple[Detection, int, int]:
-    """Slow one probe's figures after the other in every session, by ``size`` (a ratio less 1).
+    samples: Sequence[Sample],
+    judged: Callable[[int, Sample], Sequence[Judgement]],
+    benchmarks: set[str],
+    size: float,
+) -> Detection:
+    """Slow one curve or single benchmark after the other in every sample, by ``size``.
 
-    Counts benchmarks whose deviation between sessions is at most ``most_sd``; returns the count,
-    how many benchmarks those are, and how many there are in all.
+    ``size`` is a ratio less 1; only ``benchmarks`` are slowed and counted. ``judged`` says what the
+    gate makes of a sample that takes the place of the one with this number.
     """
-    quiet, total = _quiet(samples, most_sd)
     found = Detection()
-    for baseline, sample in left_out(samples):
+    for number, sample in enumerate(samples):
         groups: dict[str, list[str]] = {}
         for name, figure in sample.figures.items():
-            if name in quiet and figure.doubt is None:
+            if name in benchmarks and figure.doubt is None:
                 groups.setdefault(figure.curve or name, []).append(name)
         for names in groups.values():
             slowed = dict(sample.figures)
             for name in names:
-                figure = slowed[name]
-                slowed[name] = replace(figure, log_s=figure.log_s + math.log1p(size))
-            for judgement in judge(baseline, replace(sample, figures=slowed)):
+                slowed[name] = replace(slowed[name], log_s=slowed[name].log_s + math.log1p(size))
+            for judgement in judged(number, replace(sample, figures=slowed)):
                 if judgement.kind == "point" and judgement.benchmark in names:
                     found.slowed += 1
                     found.regressed += judgement.verdict == "regressed"
                     found.suspect += judgement.verdict == "suspect"
-    return found, len(quiet), total
+    return found
 
 
-def _quiet(samples: Sequence[Sample], most_sd: float) -> tuple[set[str], int]:
-    """Benchmarks that differ by no more than ``most_sd``, and how many there are in all."""
+def deviations(samples: Sequence[Sample]) -> dict[str, float]:
+    """The standard deviation of each benchmark between sessions, as a log; of three and more."""
     values: dict[str, list[float]] = {}
     for sample in samples:
         for name, figure in sample.figures.items():
             if figure.doubt is None:
                 values.setdefault(name, []).append(figure.log_s)
-    known = {name: each for name, each in values.items() if len(each) >= 3}
-    return {name for name, each in known.items() if _sd(each) <= most_sd}, len(known)
+    return {name: _sd(known) for name, known in values.items() if len(known) >= 3}
 
 
 def _sd(values: Sequence[float]) -> float:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -15,8 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro import gate
-from micro.__main__ import ROOT
+from micro import fresh, gate
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
 from micro.configuration import configuration
 from micro.reports import console, printable, say
@@ -102,18 +99,11 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
         if number:
             time.sleep(arguments.gap)
         with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch) / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ.json")
-            command = [sys.executable, "-m", "micro", "all", "--quiet", "-o", str(file)]
-            done = subprocess.run(
-                [*command, *(["--quick"] if arguments.quick else [])],
-                stdout=subprocess.DEVNULL,
-                cwd=ROOT,
-                check=False,
-            )
-            if done.returncode not in (EXIT_OK, EXIT_FAILED) or not file.exists():
+            try:
+                added = baselines.append(fresh.measure(Path(scratch), arguments.quick), folder)
+            except fresh.NotMeasured as stop:
                 say(f"micro: session {number + 1} of {wanted} was not measured: nothing added")
-                return done.returncode or EXIT_FAILED
-            added = baselines.append(file, folder)
+                return stop.exit_code
         say(f"session {number + 1} of {wanted}: {added}")
     return EXIT_OK
 

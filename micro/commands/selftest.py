@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
 
-from micro.cli import EXIT_OK, UsageError
-from micro.configuration import configuration
-from micro.gate import find
+from micro import fresh
+from micro.cli import EXIT_OK, UsageError, require_kernels
+from micro.configuration import Configuration, configuration
+from micro.gate import Outcome, compare, find
 from micro.reports import console, printable, say
 from runners import environment
-from runners.baselines import Baseline
+from runners.baselines import Baseline, Summary, summarize
 from runners.distributions import binomial_bounds
-from runners.power import detections, false_alarms
+from runners.evidence import Sample
+from runners.judge import Judgement
+from runners.power import detections, deviations, false_alarms
 
 HELP = "how often the gate cries wolf, and what it finds"
 ORDER = 8
@@ -28,11 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_argument("--baselines", type=Path, metavar="DIR", help="use the sessions there")
     shared.add_argument("--key", help="of such machines, as linux-x86_64-2cpu; else this one's")
     tests = parser.add_subparsers(dest="test", metavar="TEST", required=True)
-    tests.add_parser(
+    aa = tests.add_parser(
         "aa",
         parents=[shared],
         help="every stored session against all others: whatever is found is a false alarm",
     )
+    aa.add_argument(
+        "--fresh",
+        type=int,
+        default=0,
+        metavar="N",
+        help="measure N new sessions instead, each against all stored ones",
+    )
+    aa.add_argument("--quick", action="store_true", help="fresh ones as `micro all --quick`")
     power = tests.add_parser(
         "power", parents=[shared], help="the same with simulated slow-downs, a probe at a time"
     )
@@ -56,11 +70,30 @@ def run(arguments: argparse.Namespace) -> int:
             f"{len(baseline.sessions)} stored sessions of {key}: the selftest takes at least "
             f"{LEAST_SESSIONS}: `micro baseline record`"
         )
-    lines = _aa(baseline) if arguments.test == "aa" else _power(baseline, arguments.most_sd)
+    chosen = configuration()
+    try:
+        if arguments.test == "power":
+            lines = _power(baseline, chosen, arguments.most_sd)
+        else:
+            sessions = _measured(arguments) if arguments.fresh else baseline.sessions
+            lines = _aa([compare(session, baseline, chosen) for session in sessions])
+    except fresh.NotMeasured as stop:
+        say(f"micro: {stop}")
+        return stop.exit_code
     out = console(stderr=False)
     for line in lines:
         out.print(Text(printable(line)))
     return EXIT_OK
+
+
+def _measured(arguments: argparse.Namespace) -> list[Summary]:
+    require_kernels()
+    sessions = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for number in range(arguments.fresh):
+            say(f"session {number + 1} of {arguments.fresh}")
+            sessions.append(summarize(fresh.measure(Path(scratch), arguments.quick)))
+    return sessions
 
 
 def _share(hits: int, trials: int) -> str:
@@ -68,15 +101,14 @@ def _share(hits: int, trials: int) -> str:
     return f"{hits} of {trials} ({low:.1%} to {high:.1%})"
 
 
-def _aa(baseline: Baseline) -> list[str]:
-    samples = [session.sample for session in baseline.sessions]
-    alarms = false_alarms(samples)
+def _aa(outcomes: Sequence[Outcome]) -> list[str]:
+    alarms = false_alarms(outcome.judgements for outcome in outcomes)
     regressed, improved, suspect = (
         _share(alarms.with_verdict[verdict], alarms.sessions)
         for verdict in ("regressed", "improved", "suspect")
     )
     lines = [
-        f"{alarms.sessions} sessions, each against the {len(samples) - 1} others; with bounds for "
+        f"{alarms.sessions} sessions, each against {len(outcomes[0].used)} others; with bounds for "
         "95 % (Clopper and Pearson), as if sessions were independent:",
         f"sessions with a false regression: {regressed}",
         f"sessions with a false improvement: {improved}",
@@ -84,25 +116,30 @@ def _aa(baseline: Baseline) -> list[str]:
         f"{alarms.verdicts['suspect'] / alarms.sessions:.2f} suspects a session",
         f"up and down: {alarms.slower} benchmarks slower and {alarms.faster} faster at p < 0.05",
     ]
-    for session, moved in zip(baseline.sessions, alarms.moved, strict=True):
+    for outcome, moved in zip(outcomes, alarms.moved, strict=True):
         lines += [
-            f"  {session.path.name}: {j.benchmark} {j.verdict} {j.effect or 0:+.1%}" for j in moved
+            f"  {outcome.current.path.name}: {j.benchmark} {j.verdict} {j.effect or 0:+.1%}"
+            for j in moved
         ]
     return lines
 
 
-def _power(baseline: Baseline, most_sd: float) -> list[str]:
-    samples = [session.sample for session in baseline.sessions]
+def _power(baseline: Baseline, chosen: Configuration, most_sd: float) -> list[str]:
+    sessions = baseline.sessions
+    samples = [session.sample for session in sessions]
+
+    def judged(number: int, slowed: Sample) -> Sequence[Judgement]:
+        return compare(replace(sessions[number], sample=slowed), baseline, chosen).judgements
+
+    known = deviations(samples)
+    quiet = {name for name, sd in known.items() if sd <= most_sd}
     lines = [
-        "Simulated: stored figures of one probe after the other are multiplied, no code is slowed."
+        "Simulated: stored figures are multiplied, one probe's at a time; no code is slowed.",
+        f"{len(quiet)} of {len(known)} benchmarks differ by at most {most_sd:.1%} between "
+        "sessions; of those:",
     ]
     for size in SIZES:
-        found, quiet, total = detections(samples, size, most_sd)
-        if not lines[1:]:
-            lines.append(
-                f"{quiet} of {total} benchmarks differ by at most {most_sd:.1%} between sessions; "
-                "of those:"
-            )
+        found = detections(samples, judged, quiet, size)
         lines.append(
             f"+{size:.0%}: regressed {_share(found.regressed, found.slowed)}, "
             f"or suspect {_share(found.regressed + found.suspect, found.slowed)}"

@@ -79,6 +79,7 @@ def print_outcome(out: Console, outcome: Outcome, full: bool = False) -> None:
     judged = ordered(outcome.judgements, full)
     if judged:
         table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+        names = min(max(len(label(judgement)) for judgement in judged), out.width // 3)
         for head in _HEADS:
             figure = head in ("before", "now", "change", "95 %", "finds")
             table.add_column(
@@ -86,6 +87,7 @@ def print_outcome(out: Console, outcome: Outcome, full: bool = False) -> None:
                 justify="right" if figure else "left",
                 no_wrap=figure,
                 overflow="fold",
+                min_width=names if head == "benchmark" else None,
             )
         for judgement in judged:
             cells = [Text(printable(cell)) for cell in _cells(judgement)]

@@ -507,6 +507,7 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
 
 
 def test_record_adds_whole_sessions(micro: Micro, tmp_path: Path, monkeypatch: Any) -> None:
+    from micro import fresh
     from micro.commands import baseline as command
 
     def measure(words: list[str], **_: Any) -> Any:
@@ -518,7 +519,7 @@ def test_record_adds_whole_sessions(micro: Micro, tmp_path: Path, monkeypatch: A
         return shown
 
     paused: list[float] = []
-    monkeypatch.setattr(command.subprocess, "run", measure)
+    monkeypatch.setattr(fresh.subprocess, "run", measure)
     monkeypatch.setattr(command.time, "sleep", paused.append)
     arguments = argparse.Namespace(sessions=None, gap=7.0, quick=True, baselines=tmp_path)
     folder = tmp_path / key(describe())
