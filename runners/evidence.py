@@ -20,6 +20,8 @@ from runners.references import Reference, explain, outside
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["point", "curve", "growth"]
+#: Far below what any two sessions differ by; keeps logarithms finite.
+_LEAST_VARIANCE = 1e-16
 
 
 @dataclass(frozen=True)
@@ -186,28 +188,37 @@ def moderate(rows: Sequence[Row]) -> None:
     for kind in ("curve", "growth"):
         kinds.append([row for row in rows if row.kind == kind and row.own_dof])
     for chosen in filter(None, kinds):
+        alone = chosen is kinds[0]
+        siblings = [[] if alone else curves.get(row.curve, []) for row in chosen]
         variances = np.array([row.variance for row in chosen])
         dof = np.array([row.own_dof for row in chosen], dtype=np.float64)
-        alone = chosen is kinds[0]
-        hints = np.array([_hints(row, [] if alone else curves[row.curve]) for row in chosen])
+        hints = _hints(chosen, None if alone else siblings)
         moderated, total = moderation.fit(variances, dof, hints).moderate(variances, dof)
         most = _most_dof(chosen)
-        for row, variance, worth in zip(chosen, moderated, total, strict=True):
-            row.sd = math.sqrt(variance)
-            row.scale = math.sqrt(max(variance, row.error2) * (1 + 1 / row.sessions))
-            of_curve = math.inf if alone else _most_dof(curves[row.curve])
-            row.dof = max(1.0, min(float(worth), most, of_curve))
+        for i, row in enumerate(chosen):
+            row.sd = math.sqrt(moderated[i])
+            row.scale = math.sqrt(max(moderated[i], row.error2) * (1 + 1 / row.sessions))
+            of_curve = _most_dof(siblings[i]) if siblings[i] else math.inf
+            row.dof = max(1.0, min(float(total[i]), most, of_curve))
 
 
 def _most_dof(rows: Sequence[Row]) -> float:
     return moderation.most_dof(np.nan_to_num(np.array([row.deviations for row in rows])))
 
 
-def _hints(row: Row, curve: Sequence[Row]) -> list[float]:
-    """What foretells a row's variance: its errors inside sessions, its curve's other variances."""
-    errors = math.log(row.usual_error2 + 1e-16)
-    others = [math.log(other.variance + 1e-16) for other in curve if other is not row]
-    return [errors, _mean(others)] if others else [errors]
+def _hints(rows: Sequence[Row], siblings: Sequence[Sequence[Row]] | None) -> Floats:
+    """What foretells variances: errors inside sessions, and a curve's other variances."""
+    errors = np.log([row.usual_error2 + _LEAST_VARIANCE for row in rows])
+    if siblings is None:
+        return np.asarray(errors[:, None])
+    others = np.array(
+        [
+            _mean([math.log(o.variance + _LEAST_VARIANCE) for o in curve if o is not row])
+            for row, curve in zip(rows, siblings, strict=True)
+        ]
+    )
+    others[np.isnan(others)] = 0.0 if np.isnan(others).all() else np.nanmean(others)
+    return np.column_stack([errors, others])
 
 
 def _mean(values: Sequence[float] | Floats) -> float:

@@ -106,7 +106,10 @@ def judge(
     }
     curves = {row.name: row for row in rows if row.kind == "curve"}
     for row in rows:
-        if not math.isfinite(row.effect) or row.kind == "curve":
+        figure = current.figures.get(row.name)
+        if row.kind == "point" and (figure is None or figure.doubt is not None):
+            continue  # told above
+        if row.kind == "curve" or (row.kind == "growth" and not math.isfinite(row.effect)):
             continue
         if row.kind == "point" and elsewhere:
             why = f"another machine than the baseline's: {', '.join(elsewhere)}"
@@ -142,6 +145,7 @@ def _untold(baseline: Sequence[Sample], current: Sample, names: Sequence[str]) -
 def _told(row: Row, verdict: Verdict, why: str, detectable: float | None = None) -> Judgement:
     """The judgement, in ratios."""
     known = math.isfinite(row.scale)
+    measured = math.isfinite(row.effect)
     half = _quantile(0.025, row.dof) * row.scale if known else math.nan
     point = row.kind == "point"
     return Judgement(
@@ -149,14 +153,14 @@ def _told(row: Row, verdict: Verdict, why: str, detectable: float | None = None)
         verdict,
         why,
         row.kind,
-        effect=_ratio(row.effect),
+        effect=_ratio(row.effect) if measured else None,
         interval=(_ratio(row.effect - half), _ratio(row.effect + half)) if known else None,
         p=row.p if known else None,
         q=row.q if known else None,
         detectable=detectable,
         sessions=row.sessions,
-        before_s=math.exp(row.mean) if point else None,
-        now_s=math.exp(row.mean + row.effect) if point else None,
+        before_s=math.exp(row.mean) if point and measured else None,
+        now_s=math.exp(row.mean + row.effect) if point and measured else None,
     )
 
 

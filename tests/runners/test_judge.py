@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import Machine
 
@@ -238,6 +238,40 @@ def test_odd_sessions_are_judged_without_an_accident() -> None:
     assert judged["c[n=2]"].verdict == "missing"
     slower = Sample({"a": Figure(-9.0, 0.0)})
     assert by_name(judge([exact] * 6, slower))["a"].verdict == "regressed"
+
+
+FIGURES = st.builds(
+    Figure,
+    log_s=st.floats(-25, 5),
+    error=st.floats(0, 2),
+    doubt=st.sampled_from([None, None, None, "unstable"]),
+)
+KNOWN = [("a", None, None), ("b", None, None)]
+KNOWN += [(f"{c}[n={n}]", c, n) for c in ("c", "d") for n in (1, 4, 64, 1024)]
+SAMPLES = st.fixed_dictionaries({}, optional={name: FIGURES for name, _, _ in KNOWN}).map(
+    lambda found: Sample(
+        {name: replace(found[name], curve=curve, x=x) for name, curve, x in KNOWN if name in found}
+    )
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(SAMPLES, max_size=7), SAMPLES)
+def test_whatever_sessions_hold_every_benchmark_gets_one_verdict(
+    baseline: list[Sample], now: Sample
+) -> None:
+    judged = judge(baseline, now)
+    points = [j.benchmark for j in judged if j.kind == "point"]
+    everywhere = {name for sample in (*baseline, now) for name in sample.figures}
+    assert len(points) == len(set(points))
+    assert set(points) == everywhere
+    for judgement in judged:
+        assert judgement.why
+        for number in (judgement.p, judgement.q, judgement.effect, judgement.detectable):
+            assert number is None or not math.isnan(number)
+        figure = now.figures.get(judgement.benchmark)
+        if figure is not None and figure.doubt is not None:
+            assert judgement.verdict in ("inconclusive", "new")
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
