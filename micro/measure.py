@@ -105,7 +105,7 @@ def run(
             _store(session, output, trouble)
 
         try:
-            with _signals():
+            with signals():
                 scheduler.run(shown.step, keep)
         except Interrupted as stop:
             exit_code = stop.exit_code
@@ -183,7 +183,7 @@ def _store(session: Session, output: Path | None, trouble: list[str]) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def signals() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, unless they are ignored (nohup)."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
 from micro.gate import EXIT_REGRESSED
+from micro.measure import Interrupted, signals
 from micro.reports import console, printable, say
 from runners import ab
 from runners.evidence import benjamini_hochberg
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     limit_s = _START_S + 4 * arguments.budget
     ratios: dict[str, list[float]] = {}
     try:
-        with tempfile.TemporaryDirectory(prefix="micro-ab-") as state:
+        with signals(), tempfile.TemporaryDirectory(prefix="micro-ab-") as state:
             for block in range(arguments.blocks):
                 say(f"block {block + 1} of {arguments.blocks}")
                 for name, ratio in _block(commands, options, state, limit_s).items():
@@ -83,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     except _Failed as error:
         say(f"micro: error: {error}")
         return EXIT_FAILED
+    except Interrupted as stop:
+        return stop.exit_code
     found = {
         name: ab.difference(values)
         for name, values in ratios.items()

@@ -16,6 +16,7 @@ from rich.text import Text
 from micro import fresh, gate
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
 from micro.configuration import configuration
+from micro.measure import Interrupted, signals
 from micro.reports import console, printable, say
 from runners import baselines, environment
 from runners.baselines import Baseline, summarize
@@ -95,16 +96,18 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
     if folder.parent == baselines.SHIPPED and arguments.baselines is None:
         folder = Path("baselines") / folder.name  # an installed package is not ours to change
     wanted = arguments.sessions or (1 if baselines.files(folder) else 5)
-    for number in range(wanted):
-        if number:
-            time.sleep(arguments.gap)
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                added = baselines.append(fresh.measure(Path(scratch), arguments.quick), folder)
-            except fresh.NotMeasured as stop:
-                say(f"micro: session {number + 1} of {wanted} was not measured: nothing added")
-                return stop.exit_code
-        say(f"session {number + 1} of {wanted}: {added}")
+    try:
+        with signals():
+            for number in range(wanted):
+                if number:
+                    time.sleep(arguments.gap)
+                with tempfile.TemporaryDirectory() as scratch:
+                    file = fresh.measure(Path(scratch), arguments.quick)
+                    added = baselines.append(file, folder)
+                say(f"session {number + 1} of {wanted}: {added}")
+    except (fresh.NotMeasured, Interrupted) as stop:
+        say("micro: not all sessions were measured; those named above were added")
+        return stop.exit_code
     return EXIT_OK
 
 

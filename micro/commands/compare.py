@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from micro import gate
+from micro import gate, measure
 from micro.cli import UsageError
 from micro.configuration import configuration
 from micro.reports import console, say
@@ -96,7 +96,12 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
     baseline = gate.find(where, environment.key(current.environment), chosen)
     outcome = gate.compare(current, baseline, chosen)
     if arguments.confirm:
-        outcome = gate.confirm(outcome, chosen)
+        try:
+            with measure.signals():
+                outcome = gate.confirm(outcome, chosen)
+        except measure.Interrupted as stop:
+            say("micro: stopped before the suspects were decided")
+            return stop.exit_code
     if arguments.json:
         print(json.dumps(document(outcome)))
     else:

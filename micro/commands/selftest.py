@@ -14,6 +14,7 @@ from micro import fresh
 from micro.cli import EXIT_OK, UsageError, require_kernels
 from micro.configuration import Configuration, configuration
 from micro.gate import Outcome, compare, find
+from micro.measure import Interrupted, signals
 from micro.reports import console, printable, say
 from runners import environment
 from runners.baselines import Baseline, Summary, summarize
@@ -75,10 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.test == "power":
             lines = _power(baseline, chosen, arguments.most_sd)
         else:
-            sessions = _measured(arguments) if arguments.fresh else baseline.sessions
+            with signals():
+                sessions = _measured(arguments) if arguments.fresh else baseline.sessions
             lines = _aa([compare(session, baseline, chosen) for session in sessions])
-    except fresh.NotMeasured as stop:
-        say(f"micro: {stop}")
+    except (fresh.NotMeasured, Interrupted) as stop:
+        say(f"micro: not all sessions were measured: {stop}")
         return stop.exit_code
     out = console(stderr=False)
     for line in lines:
