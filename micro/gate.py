@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -77,6 +79,13 @@ def final_code(code: int, fail_on: Iterable[int], bisect: bool) -> int:
         return {EXIT_OK: 0, EXIT_REGRESSED: 1}.get(code, EXIT_SKIP)
     gates = (EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE)
     return EXIT_OK if code in gates and code not in fail_on else code
+
+
+def machine_key(text: str) -> str:
+    """The type of the option `--key`: what names a folder of baselines and nothing else."""
+    if not re.fullmatch(r"[\w+-][\w.+-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a key such as linux-x86_64-2cpu")
+    return text
 
 
 def find(where: Path | None, key: str, chosen: Configuration | None = None) -> Baseline:

@@ -125,7 +125,8 @@ def append(path: Path, folder: Path, reason: str | None = None) -> Path:
     if target.exists():
         raise BadFile(f"{printable(str(path))}: {printable(str(target))} exists already")
     folder.mkdir(parents=True, exist_ok=True)
-    write(session, target)
+    if not write(session, target):
+        raise BadFile(f"{printable(str(path))}: holds no figure: no baseline")
     return target
 
 

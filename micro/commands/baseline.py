@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_argument(
         "--baselines", type=Path, metavar="DIR", help="where they are; else where it is looked for"
     )
-    shared.add_argument("--key", help="of such machines, as linux-x86_64-2cpu; else this one's")
+    shared.add_argument(
+        "--key",
+        type=gate.machine_key,
+        help="of such machines, as linux-x86_64-2cpu; else this one's",
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     record = actions.add_parser("record", parents=[shared], help="measure sessions and add them")
     record.add_argument("--sessions", type=_count, metavar="K", help="5 for a new key, else 1")
@@ -70,8 +74,6 @@ def _gap(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the action."""
     key = arguments.key or environment.key(environment.describe())
-    if Path(key).name != key:
-        raise UsageError(f"--key {key}: is no key, such as linux-x86_64-2cpu")
     folder = baselines.place(key, arguments.baselines, configuration().baselines)
     actions = {
         "record": record,

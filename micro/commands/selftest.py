@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from micro import fresh
+from micro import fresh, gate
 from micro.cli import EXIT_OK, UsageError, require_kernels
 from micro.configuration import Configuration, configuration
 from micro.gate import Outcome, compare, find
@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the tests and their options."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--baselines", type=Path, metavar="DIR", help="use the sessions there")
-    shared.add_argument("--key", help="of such machines, as linux-x86_64-2cpu; else this one's")
+    shared.add_argument(
+        "--key",
+        type=gate.machine_key,
+        help="of such machines, as linux-x86_64-2cpu; else this one's",
+    )
     tests = parser.add_subparsers(dest="test", metavar="TEST", required=True)
     aa = tests.add_parser(
         "aa",
