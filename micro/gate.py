@@ -110,12 +110,18 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
     samples = [_with_references(session.sample) for session in used]
     now = _with_references(current.sample)
     judged = judge(samples, now, _RULES, chosen.least_effect_of)
-    judged = [_explained(judgement, current) for judgement in judged] if used else []
+    # What nobody asked this session for is not missing.
+    asked = {name.partition("[")[0] for name in (*current.sample.figures, *current.without)}
+    judged = [
+        _explained(judgement, current)
+        for judgement in judged
+        if judgement.verdict != "missing" or judgement.benchmark.partition("[")[0] in asked
+    ]
     return Outcome(
         current,
         baseline,
         used,
-        judged,
+        judged if used else [],
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )

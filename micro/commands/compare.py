@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baselines", type=Path, metavar="DIR|FILE", help="compare with these instead"
     )
-    parser.add_argument("--full", action="store_true", help="every benchmark's verdict")
+    parser.add_argument(
+        "--full", action="store_true", help="every benchmark's verdict, not only what moved"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     add_gate_arguments(parser)
 

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     aa.add_argument(
         "--fresh",
-        type=int,
+        type=_count,
         default=0,
         metavar="N",
         help="measure N new sessions instead, each against all stored ones",
@@ -62,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="only benchmarks that differ no more between sessions (default: 0.015)",
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1,000")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -27,7 +28,8 @@ STYLES: dict[Verdict, str] = {
     "within noise": "",
     "unchanged": "",
 }
-_SHOWN = ("regressed", "suspect", "improved", "not comparable", "inconclusive")
+_SHOWN = ("regressed", "suspect", "improved")
+_UNDECIDED = ("inconclusive", "not comparable")
 #: GitHub takes a step summary up to 1 MiB; what another step wrote counts, too.
 MOST_BYTES = 900_000
 _MARKUP = frozenset("&<>@#\\`*_{}[]()!|~:/")
@@ -35,13 +37,12 @@ _HEADS = ("benchmark", "verdict", "before", "now", "change", "95 %", "finds", "w
 
 
 def ordered(judgements: Sequence[Judgement], full: bool = False) -> list[Judgement]:
-    """What matters first, the largest changes first; without ``full`` only what asks for a look."""
+    """What matters first, the largest changes first; without ``full`` only what has moved."""
     ranks = {verdict: rank for rank, verdict in enumerate(STYLES)}
     chosen = [
         j
         for j in judgements
-        if (full or j.verdict in _SHOWN)
-        and (j.kind == "point" or j.verdict in ("regressed", "suspect", "improved"))
+        if (full or j.verdict in _SHOWN) and (j.kind == "point" or j.verdict in _SHOWN)
     ]
     return sorted(chosen, key=lambda j: (ranks[j.verdict], -abs(j.effect or 0), j.benchmark))
 
@@ -60,6 +61,14 @@ def sentences(outcome: Outcome) -> list[str]:
         f"Against {len(outcome.used)} sessions of {outcome.baseline.folder.name}: "
         f"{', '.join(parts) or 'nothing to compare'}."
     ]
+    reasons = Counter(
+        judgement.why.partition(" (")[0]
+        for judgement in outcome.judgements
+        if judgement.verdict in _UNDECIDED and judgement.kind == "point"
+    )
+    if reasons:
+        listed = "; ".join(f"{count} × {why}" for why, count in reasons.most_common(3))
+        lines.append(f"Not decided: {listed}{'; and others' if len(reasons) > 3 else ''}.")
     if found:
         lines.append(
             f"Smallest change that would be found: {median(found):.1%} for half of the "

@@ -116,6 +116,18 @@ def test_another_processor_makes_it_advisory() -> None:
     assert any("Sample CPU, was Another CPU" in line for line in sentences(found))
 
 
+def test_only_what_was_asked_for_can_be_missing() -> None:
+    partial = figures(9)
+    partial.results = [
+        result for result in partial.results if result.name == "fd.curve" and result.x != 4
+    ]
+    partial.results.append(Result("a.x", {}, None, None, "skipped", "not on this system"))
+    found = {j.benchmark: j for j in compare(of_session(partial), baseline(), DEFAULT).judgements}
+    missing = {name: j.why for name, j in found.items() if j.verdict == "missing"}
+    assert missing.keys() == {"fd.curve[open_fds=4]", "a.x"}
+    assert missing["a.x"] == "skipped: not on this system"
+
+
 def test_references_tell_the_machine_and_are_not_judged() -> None:
     def on(scale: float, number: int) -> Summary:
         shown = figures(number, slower=scale)
@@ -279,6 +291,17 @@ def test_the_summary_counts_verdicts_and_says_what_could_be_found() -> None:
     assert lines[1].startswith("Smallest change that would be found: ")
     assert lines[-1] == "The machine is as in the baseline."
     assert not any("secret" in line for line in lines)
+
+
+def test_why_benchmarks_were_not_decided_is_counted() -> None:
+    noisy = figures(9)
+    for number, result in enumerate(noisy.results):
+        share = f"neighbour on the core ({number}% of slices clean)"
+        result.status, result.reason = "unstable", share if number else "two modes 9% apart"
+    lines = sentences(compare(of_session(noisy), baseline(), DEFAULT))
+    assert lines[1] == (
+        "Not decided: 8 × unstable: neighbour on the core; 1 × unstable: two modes 9% apart."
+    )
 
 
 def test_without_a_baseline_the_way_to_one_is_told() -> None:
