@@ -10,7 +10,6 @@ import numpy as np
 from micro import units
 from micro.reports.comparison import Comparison, curve_text
 from micro.reports.scales import (
-    units.BYTE_AXES,
     Scale,
     binary_scale,
     count_text,

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 
 from micro.reports.classes import class_words, scaling_words
-from micro.reports.events import crossings
 from micro.reports.comparison import Comparison, Row, ratio_text
+from micro.reports.events import crossings
 from micro.reports.systems import CurveSummary, Place, System
 from runners.growth import Growth
 

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from micro.reports.classes import class_words, scaling_words
 from micro.reports.events import crossings
 from micro.reports.malloc import malloc_ratio
 from micro.reports.memory import cache_sentence, copy_sentence
-from micro.reports.classes import class_words, scaling_words
 from micro.reports.systems import CurveSummary, Place, of_session
 from runners.job import Scalar
 from runners.session import Curve, Result, Session
