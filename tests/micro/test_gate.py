@@ -131,7 +131,7 @@ def test_only_what_was_asked_for_can_be_missing() -> None:
 def test_references_tell_the_machine_and_are_not_judged() -> None:
     def on(scale: float, number: int) -> Summary:
         shown = figures(number, slower=scale)
-        shown.results.append(measured("reference.alu", 1e-9 * scale))
+        shown.results.append(measured("cpu.chain", 1e-9 * scale))
         return of_session(shown, Path(f"{number}.json"))
 
     stored = Baseline(Path("linux"), [on(1.0, i) for i in range(8)], files=8)
