@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,8 +93,15 @@ def settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
-    """Measure the jobs; print, store; returns the exit code."""
+def run(
+    jobs: Sequence[Job],
+    arguments: argparse.Namespace,
+    judged: Callable[[Session], int] | None = None,
+) -> int:
+    """Measure the jobs; print, store; returns the exit code, which may be that of ``judged``.
+
+    What ``judged`` prints of a whole session takes the place of the session's own figures.
+    """
     require_kernels()
     facts = environment.describe()
     allocator = _allocator(arguments.allocator)
@@ -120,18 +127,20 @@ def run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
                 say(in_one_line(found))
 
         try:
-            with _signals():
+            with signals():
                 scheduler.run(shown.step, keep, head)
         except Interrupted as stop:
             exit_code = stop.exit_code
         session = scheduler.session(facts)
     _store(session, output, trouble)
     history.remember(facts, scheduler.clean)
-    if arguments.json:
-        print(json.dumps(document(session)))
-    else:
-        print_session(console(stderr=False), session, full=arguments.full)
-    return _finish(session, output, trouble, arguments, exit_code)
+    if judged is None or exit_code:
+        if arguments.json:
+            print(json.dumps(document(session)))
+        else:
+            print_session(console(stderr=False), session, full=arguments.full)
+    finished = _finish(session, output, trouble, arguments, exit_code)
+    return finished if judged is None or exit_code else judged(session) or finished
 
 
 def _finish(
@@ -205,7 +214,7 @@ def _store(session: Session, output: Path | None, trouble: list[str]) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def signals() -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, unless they are ignored (nohup)."""
 
     def stop(number: int, frame: FrameType | None) -> None:

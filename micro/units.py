@@ -50,6 +50,10 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
+#: Axes whose levels are bytes.
+BYTE_AXES = ("size", "length", "rss")
+
+
 def level(axis: str, x: int) -> str:
     """A point of an axis: sizes in binary units, counts with thin groups: ``size=4 KiB``."""
-    return f"{axis}={size(x) if axis == 'size' else f'{x:,}'}"
+    return f"{axis}={size(x) if axis in BYTE_AXES else f'{x:,}'}"

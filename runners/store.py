@@ -9,6 +9,7 @@ JSON texts in the session's metadata. Every string read back is untrusted.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import json
 import math
@@ -236,7 +237,7 @@ def _result(benchmark: pyperf.Benchmark) -> Result:
     traced = {p: _seconds(point[f"micro_{p}_s"]) for p in named if f"micro_{p}_s" in point}
     return Result(
         name=_text(point["micro_probe"]),
-        params=_params(json.loads(point["micro_params"])),
+        params=_params(_parsed(point["micro_params"])),
         axis=_optional_text(point.get("micro_axis")),
         x=_optional_count(point.get("micro_x")),
         status=status,
@@ -248,7 +249,7 @@ def _result(benchmark: pyperf.Benchmark) -> Result:
         percentiles_s=traced or None,
         bytes_per_op=_optional_count(point.get("micro_bytes_per_op")),
         batch=_count(point["micro_batch"]),
-        facts=_params(json.loads(point.get("micro_facts", "{}"))),
+        facts=_params(_parsed(point.get("micro_facts", "{}"))),
         visits=[_visit(run) for run in benchmark.get_runs()],
     )
 
@@ -303,6 +304,8 @@ def _text(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
@@ -312,6 +315,12 @@ def _optional_text(value: Any) -> str | None:
 
 def _optional_count(value: Any) -> int | None:
     return None if value is None else _count(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(text: str) -> Any:
+    """JSON within JSON, of which most repeats from point to point; not to be changed."""
+    return json.loads(text)
 
 
 def _params(value: Any) -> dict[str, Scalar]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
 
-from micro import measure
+from micro import gate, measure
 from micro.cli import UsageError
+from micro.commands import compare
 from micro.probe import all_probes, matches, select
+from runners import environment
+from runners.baselines import of_session
+from runners.session import Session
 
 HELP = "measure every probe and print a table"
 ORDER = 1
@@ -19,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", nargs="+", metavar="GLOB", help="only these probes or families, such as 'fd.*'"
     )
     parser.add_argument("--exclude", nargs="+", metavar="GLOB", default=[], help="not these")
+    parser.add_argument(
+        "--compare",
+        metavar="auto|DIR|FILE",
+        help="judge the session against its baseline, as `micro compare` does, with its options:",
+    )
+    compare.add_gate_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,4 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     probes = [p for p in probes if not any(matches(p, glob) for glob in arguments.exclude)]
     if not probes:
         raise UsageError("--only and --exclude together leave no probe")
-    return measure.run([job for probe in probes for job in probe.jobs(effort)], arguments)
+    jobs = [job for probe in probes for job in probe.jobs(effort)]
+    return measure.run(jobs, arguments, _judge(arguments))
+
+
+def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:
+    if arguments.compare is None:
+        return None
+    where = None if arguments.compare == "auto" else Path(arguments.compare)
+    gate.find(where, environment.key(environment.describe()))  # mistakes show before measuring
+    return lambda session: compare.judged(of_session(session), where, arguments)

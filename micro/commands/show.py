@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.reports import console, printable, say
+from micro.reports.braille import print_curves
 from micro.reports.document import document
 from micro.reports.noise import noise_table
 from micro.reports.table import print_session
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="how far rounds differ: plain, minimum, gated by the sentinel, gated and scaled",
     )
+    parser.add_argument("--plot", action="store_true", help="draw the curves in the terminal")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout a file")
 
 
@@ -49,4 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
             if len(arguments.files) > 1:
                 out.rule(Text(printable(str(path))))
             print_session(out, session, full=arguments.full)
+        if arguments.plot and not arguments.json:
+            print_curves(out, session)
     return code

@@ -11,7 +11,8 @@ import sys
 from rich.console import Console
 
 #: What is written instead where the output's encoding lacks a character.
-_PLAIN = {"µ": "u", "±": "+-", "–": "-", "·": "-", "…": "..."}
+_PLAIN = {"µ": "u", "±": "+-", "–": "-", "·": "-", "…": "...", "×": "x", "²": "^2"}
+_PLAIN |= dict(zip("│┤└─┬", "|+`-+", strict=True)) | {chr(c): "*" for c in range(0x2801, 0x2900)}
 
 
 class _Console(Console):

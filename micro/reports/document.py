@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from micro.reports.classes import class_words
+from micro.reports.systems import CurveSummary, Place, of_session
 from runners.session import Curve, Result, Session
 
 
 def document(session: Session) -> dict[str, Any]:
     """A session as one JSON object. All times are seconds per operation."""
+    summaries = of_session(session).curves
     return {
         "schema": 1,
         "environment": dict(session.environment),
         "settings": dict(session.settings),
         "results": [_result(result) for result in session.results],
-        "curves": [_curve(session, curve) for curve in session.curves],
+        "curves": [_curve(session, curve, summaries) for curve in session.curves],
     }
 
 
@@ -43,8 +47,11 @@ def _params(result: Result) -> dict[str, Any]:
     return params
 
 
-def _curve(session: Session, curve: Curve) -> dict[str, Any]:
+def _curve(
+    session: Session, curve: Curve, summaries: Mapping[Place, CurveSummary]
+) -> dict[str, Any]:
     points = session.points(curve)
+    summary = summaries.get(Place(curve.name, tuple(curve.params.items())))
     return {
         "name": curve.name,
         "params": dict(curve.params),
@@ -53,4 +60,23 @@ def _curve(session: Session, curve: Curve) -> dict[str, Any]:
         "y": [point.value_s for point in points],
         "reached": curve.reached,
         "stopped_by": curve.stopped_by,
+        **growth_fields(summary),
+    }
+
+
+def growth_fields(curve: CurveSummary | None) -> dict[str, Any]:
+    """How a curve grows, and a team's throughput by its members; null where that cannot be told."""
+    growth, scaling = (curve.growth, curve.scaling) if curve is not None else (None, None)
+    speedups = zip(scaling.members, scaling.speedup, strict=True) if scaling else ()
+    return {
+        "growth": class_words(growth, curve.axis) if growth and curve else None,
+        "pieces": [
+            {"first": piece.first, "last": piece.last, "classes": list(piece.classes)}
+            for piece in growth.pieces
+        ]
+        if growth
+        else None,
+        "exponent": growth.exponent if growth else None,
+        "exponent_ci95": list(growth.exponent_ci95) if growth else None,
+        "scaling": {str(members): speedup for members, speedup in speedups} if scaling else None,
     }

@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from micro.reports.classes import class_words, scaling_words
 from micro.reports.events import crossings
 from micro.reports.malloc import malloc_ratio
 from micro.reports.memory import cache_sentence, copy_sentence
+from micro.reports.systems import CurveSummary, Place, of_session
 from runners.job import Scalar
 from runners.session import Curve, Result, Session
 
@@ -64,6 +66,7 @@ def result_table(session: Session, full: bool = False, notes: list[str] | None =
     table.add_column("rounds", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
     curves = {(c.name, tuple(c.params.items())): c for c in session.curves}
+    summaries = of_session(session).curves
     family = ""
     for (name, params), results in _grouped(session).items():
         if family and name.partition(".")[0] != family:
@@ -73,7 +76,10 @@ def result_table(session: Session, full: bool = False, notes: list[str] | None =
         label = name + "".join(f" {key}={value}" for key, value in params)
         if curve is not None:
             remark = Text(_note(_end(curve), notes))
-            table.add_row(Text(label, "bold"), *[""] * (len(table.columns) - 2), remark)
+            head = Text(label, "bold")
+            if grows := _growth(summaries.get(Place(name, params))):
+                head = Text.assemble(head, ": ", grows)
+            table.add_row(head, *[""] * (len(table.columns) - 2), remark)
         for result in results if full else _some(results):
             *cells, remark = _row(result, label, curve is not None, traced, rated)
             table.add_row(*cells, Text(_note(remark.plain, notes), remark.style))
@@ -105,6 +111,17 @@ def _some(results: Sequence[Result]) -> list[Result]:
         picked = {round(i * last / (SHOWN_POINTS - 1)) for i in range(SHOWN_POINTS)}
         measured = [measured[i] for i in sorted(picked)]
     return measured + others
+
+
+def _growth(curve: CurveSummary | None) -> str:
+    """How it grows, in words; nothing where what grows is the bytes moved, for that is a rate."""
+    if curve is None:
+        return ""
+    if curve.scaling is not None:
+        return scaling_words(curve.scaling, curve.axis)
+    if curve.growth is not None and curve.grows_with_load:
+        return class_words(curve.growth, curve.axis)
+    return ""
 
 
 def _end(curve: Curve) -> str:

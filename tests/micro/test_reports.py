@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from sample_sessions import LEVELS, everything, measured, session, visit
+from sample_systems import system_session
 
 from micro.reports.document import document
 from micro.reports.noise import deviations, noise_table
@@ -181,7 +182,10 @@ RESULT_KEYS = {
     *("name", "params", "x", "unit", "value", "ci95", "rounds", "min", "percentiles"),
     *("bytes_per_op", "facts", "status", "reason"),
 }
-CURVE_KEYS = {"name", "params", "axis", "x", "y", "reached", "stopped_by"}
+CURVE_KEYS = {
+    *("name", "params", "axis", "x", "y", "reached", "stopped_by"),
+    *("growth", "pieces", "exponent", "exponent_ci95", "scaling"),
+}
 
 
 def is_number(value: object) -> bool:
@@ -250,6 +254,27 @@ def test_document_says_what_the_session_says() -> None:
     assert curve["x"] == list(LEVELS)
     assert curve["y"][0] == 3.85e-6
     assert (curve["reached"], curve["stopped_by"]) == (19900, "RLIMIT_NOFILE hard limit 20000")
+
+
+def test_document_tells_how_curves_grow() -> None:
+    curves = {curve["name"]: curve for curve in document(system_session())["curves"]}
+    opened = curves["fd.open_interleaved"]
+    assert opened["growth"] == "O(1) on [1, 8192]"
+    assert opened["pieces"] == [{"first": 1, "last": 8192, "classes": ["1"]}]
+    low, high = opened["exponent_ci95"]
+    assert low <= opened["exponent"] <= high
+    assert opened["scaling"] is None
+    team = curves["malloc.threads"]
+    assert team["growth"] is None
+    assert team["scaling"]["2"] == pytest.approx(2, rel=0.05)
+    check_document(json.dumps(document(system_session()), allow_nan=False))
+
+
+def test_table_tells_how_curves_grow() -> None:
+    text = words(printed(system_session(opening=lambda n: 1 + n / 500)))
+    assert "fd.open_interleaved: O(n) on [1, 8192]" in text
+    assert "event.epoll: O(1) on [1, 8192]" in text
+    assert "malloc.threads size=512: ×2 with 2 threads, hardly more up to 8" in text
 
 
 def test_document_of_a_stored_session_is_that_of_the_session(tmp_path: Path) -> None:

@@ -1,0 +1,221 @@
+"""Record and look after the sessions that others are compared with."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from micro import fresh, gate
+from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
+from micro.configuration import configuration
+from micro.measure import Interrupted, signals
+from micro.reports import console, printable, say
+from runners import baselines, environment
+from runners.baselines import Baseline, summarize
+from runners.evidence import Sample
+from runners.judge import Judgement, Rules, judge
+
+HELP = "record, list and prune the sessions to compare with"
+ORDER = 6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their options."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--baselines", type=Path, metavar="DIR", help="where they are; else where it is looked for"
+    )
+    shared.add_argument(
+        "--key",
+        type=gate.machine_key,
+        help="of such machines, as linux-x86_64-2cpu; else this one's",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    record = actions.add_parser("record", parents=[shared], help="measure sessions and add them")
+    record.add_argument("--sessions", type=_count, metavar="K", help="5 for a new key, else 1")
+    record.add_argument(
+        "--gap", type=_gap, default=0.0, metavar="SECONDS", help="pause between sessions"
+    )
+    record.add_argument("--quick", action="store_true", help="sessions of `micro all --quick`")
+    actions.add_parser("list", parents=[shared], help="the keys, sessions, ages and machines")
+    actions.add_parser("show", parents=[shared], help="the smallest change that would be found")
+    accept = actions.add_parser("accept", parents=[shared], help="add a session's file")
+    accept.add_argument("file", type=Path, metavar="FILE")
+    accept.add_argument("--force", metavar="REASON", help="although it has regressed; is stored")
+    prune = actions.add_parser("prune", parents=[shared], help="remove the oldest sessions")
+    prune.add_argument("--keep", type=_count, required=True, metavar="N")
+    actions.add_parser("path", parents=[shared], help="the directory they are in")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 10,000")
+    return int(text)
+
+
+def _gap(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out the action."""
+    key = arguments.key or environment.key(environment.describe())
+    folder = baselines.place(key, arguments.baselines, configuration().baselines)
+    actions = {
+        "record": record,
+        "list": list_,
+        "show": show,
+        "accept": accept,
+        "prune": prune,
+        "path": path,
+    }
+    return actions[arguments.action](arguments, folder)
+
+
+def path(arguments: argparse.Namespace, folder: Path) -> int:
+    """Print where they are."""
+    console(stderr=False).print(Text(printable(str(folder))), soft_wrap=True)
+    return EXIT_OK
+
+
+def record(arguments: argparse.Namespace, folder: Path) -> int:
+    """Measure whole sessions, each in a process of its own, and add them one by one."""
+    require_kernels()
+    if folder.parent == baselines.SHIPPED and arguments.baselines is None:
+        folder = Path("baselines") / folder.name  # an installed package is not ours to change
+    wanted = arguments.sessions or (1 if baselines.files(folder) else 5)
+    try:
+        with signals():
+            for number in range(wanted):
+                if number:
+                    time.sleep(arguments.gap)
+                with tempfile.TemporaryDirectory() as scratch:
+                    file = fresh.measure(Path(scratch), arguments.quick)
+                    added = baselines.append(file, folder)
+                say(f"session {number + 1} of {wanted}: {added}")
+    except (fresh.NotMeasured, Interrupted) as stop:
+        say("micro: not all sessions were measured; those named above were added")
+        return stop.exit_code
+    return EXIT_OK
+
+
+def list_(arguments: argparse.Namespace, folder: Path) -> int:
+    """A row a key: sessions, ages, machines."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in ("key", "sessions", "oldest", "newest", "machine"):
+        table.add_column(column, overflow="fold")
+    try:
+        folders = sorted(each for each in folder.parent.iterdir() if baselines.files(each))
+    except OSError:
+        folders = []
+    bad = []
+    for each in folders:
+        baseline = baselines.load(each)
+        bad += baseline.bad
+        table.add_row(*(Text(printable(cell)) for cell in (each.name, *_about(baseline))))
+    out = console(stderr=False)
+    if folders:
+        out.print(table)
+    else:
+        out.print(Text(printable(f"no sessions in {folder.parent}")))
+    for error in bad:
+        say(f"micro: error: {error}")
+    return EXIT_FAILED if bad else EXIT_OK
+
+
+def _about(baseline: Baseline) -> tuple[str, str, str, str]:
+    found = baselines.files(baseline.folder)
+    ages = [_age(found[0]), _age(found[-1])] if found else ["", ""]
+    models = dict.fromkeys(str(s.environment.get("cpu_model", "?")) for s in baseline.sessions)
+    return str(baseline.files), ages[0], ages[1], ", ".join(models)
+
+
+def _age(path: Path) -> str:
+    began = baselines.when(path)
+    if began is None:
+        return "?"
+    hours = (datetime.now(UTC) - began).total_seconds() / 3600
+    return f"{hours:.0f} h ago" if hours < 48 else f"{hours / 24:.0f} days ago"
+
+
+def show(arguments: argparse.Namespace, folder: Path) -> int:
+    """The precision: what each benchmark differs by between sessions, what change it would show."""
+    baseline = baselines.load(folder)
+    out = console(stderr=False)
+    for error in baseline.bad:
+        say(f"micro: error: {error}")
+    count, oldest, newest, models = _about(baseline)
+    text = f"{folder}: {count} sessions, {oldest} to {newest}, on {models}"
+    out.print(Text(printable(text)))
+    if len(baseline.sessions) < 2:
+        out.print(Text("Precision takes at least two sessions."))
+        return EXIT_OK
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("benchmark", overflow="fold")
+    table.add_column("sessions", justify="right")
+    table.add_column("smallest change found", justify="right")
+    found = precision(baseline)
+    for judgement in found:
+        share = "–" if judgement.detectable is None else f"{judgement.detectable:.1%}"
+        table.add_row(Text(judgement.benchmark), str(judgement.sessions), share)
+    out.print(table)
+    known = [j.detectable for j in found if j.detectable is not None]
+    if known:
+        out.print(f"median of {len(known)}: {median(known):.1%}")
+    least = Rules().least_sessions
+    if len(baseline.sessions) < least:
+        out.print(f"Advisory: {len(baseline.sessions)} of {least} sessions.")
+    return EXIT_OK
+
+
+def precision(baseline: Baseline) -> list[Judgement]:
+    """What a session exactly like the baseline's newest would be told."""
+    samples = [session.sample for session in baseline.sessions]
+    stable = {
+        name: figure
+        for sample in samples
+        for name, figure in sample.figures.items()
+        if figure.doubt is None
+    }
+    judged = judge(samples, Sample(stable), Rules(), configuration().least_effect_of)
+    return [judgement for judgement in judged if judgement.kind == "point"]
+
+
+def accept(arguments: argparse.Namespace, folder: Path) -> int:
+    """Add one session's file, unless it failed the gate and no reason is given."""
+    current = summarize(arguments.file)
+    chosen = configuration()
+    own = environment.key(current.environment)
+    if arguments.key is None:
+        folder = baselines.place(own, arguments.baselines, chosen.baselines)
+    outcome = gate.compare(current, baselines.load(folder), chosen)
+    failed = outcome.exit_code == gate.EXIT_REGRESSED
+    if failed and not arguments.force:
+        raise UsageError(
+            f"{arguments.file}: {outcome.counts['regressed']} regressed: see `micro compare`; "
+            "to accept it all the same, say why: --force REASON"
+        )
+    added = baselines.append(arguments.file, folder, arguments.force if failed else None)
+    say(f"added {added}")
+    return EXIT_OK
+
+
+def prune(arguments: argparse.Namespace, folder: Path) -> int:
+    """Remove all but the newest sessions."""
+    gone = baselines.prune(folder, arguments.keep)
+    say(f"{len(gone)} removed, {len(baselines.files(folder))} kept in {folder}")
+    return EXIT_OK

@@ -1,0 +1,125 @@
+"""Compare a session with its baseline: has this system become slower?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from micro import gate, measure
+from micro.cli import UsageError
+from micro.configuration import configuration
+from micro.reports import console, say
+from micro.reports.ci import bencher, document, github_action_benchmark, junit, workflow_commands
+from micro.reports.verdicts import markdown, print_outcome
+from runners import environment, history
+from runners.baselines import Summary, files, summarize
+from runners.store import BadFile
+
+HELP = "judge a session against its baseline"
+ORDER = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="a session; else the newest of yours"
+    )
+    parser.add_argument(
+        "--baselines", type=Path, metavar="DIR|FILE", help="compare with these instead"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="every benchmark's verdict, not only what moved"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    add_gate_arguments(parser)
+
+
+def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that ends at the gate."""
+    parser.add_argument(
+        "--confirm", action="store_true", help="measure suspects again, among controls, and decide"
+    )
+    parser.add_argument(
+        "--fail-on",
+        type=_codes,
+        default=frozenset({gate.EXIT_REGRESSED}),
+        metavar="CODES",
+        help="exit codes that are kept, of 3 regression, 4 suspect, 5 inconclusive, 6 no baseline; "
+        "the others become 0 (default: 3)",
+    )
+    parser.add_argument(
+        "--bisect", action="store_true", help="exit codes for git bisect run: 0, 1, and 125: skip"
+    )
+    for name, help_text in (
+        ("markdown", "write the report as markdown"),
+        ("junit", "write a JUnit file (extra ci)"),
+        ("bencher", "write Bencher Metric Format"),
+        ("github-benchmark", "write github-action-benchmark's JSON"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=help_text)
+
+
+def _codes(text: str) -> frozenset[int]:
+    words = text.replace(",", " ").split()
+    if text == "none":
+        return frozenset()
+    if not words or any(word not in ("3", "4", "5", "6") for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected some of 3,4,5,6, or none")
+    return frozenset(map(int, words))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge, and report."""
+    try:
+        path = arguments.file or _newest()
+        return judged(summarize(path), arguments.baselines, arguments)
+    except (UsageError, BadFile) as error:
+        if not arguments.bisect:
+            raise
+        say(f"micro: error: {error}")
+        return gate.EXIT_SKIP
+
+
+def _newest() -> Path:
+    key = environment.key(environment.describe())
+    found = files(history.state_directory() / "sessions" / key)
+    if not found:
+        raise UsageError(
+            "no session of this machine is stored yet: run `micro all`, or name a FILE"
+        )
+    return found[-1]
+
+
+def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:
+    """Judge a session and write every report that was asked for; returns the exit code."""
+    chosen = configuration()
+    baseline = gate.find(where, environment.key(current.environment), chosen)
+    outcome = gate.compare(current, baseline, chosen)
+    if arguments.confirm:
+        try:
+            with measure.signals():
+                outcome = gate.confirm(outcome, chosen)
+        except measure.Interrupted as stop:
+            say("micro: stopped before the suspects were decided")
+            return stop.exit_code
+    if arguments.json:
+        print(json.dumps(document(outcome)))
+    else:
+        print_outcome(console(stderr=False), outcome, arguments.full)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            print("\n".join(workflow_commands(outcome)))
+    if arguments.junit:
+        junit(outcome, arguments.junit)
+    if arguments.markdown:
+        arguments.markdown.write_text(markdown(outcome, arguments.full), encoding="utf-8")
+    if arguments.bencher:
+        arguments.bencher.write_text(bencher(outcome), encoding="utf-8")
+    if arguments.github_benchmark:
+        text = github_action_benchmark(outcome)
+        arguments.github_benchmark.write_text(text, encoding="utf-8")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(markdown(outcome))
+    return gate.final_code(outcome.exit_code, arguments.fail_on, arguments.bisect)

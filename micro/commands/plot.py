@@ -1,0 +1,82 @@
+"""Draw one probe's curve for one or several systems, as SVG or PNG."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from micro.cli import UsageError
+from micro.commands.table import add_inputs, comparison
+from micro.probe import all_probes
+from micro.reports import png, printable, say
+from micro.reports.chart import curve_chart, spread_chart
+from micro.reports.comparison import Comparison
+from micro.reports.files import write_bytes
+from micro.reports.svg import curve_svg, spread_svg
+from micro.reports.systems import Place
+
+HELP = "draw a probe's curve as SVG or PNG"
+ORDER = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "name", metavar="NAME", help="a probe, with parameters if it has several curves: 'NAME k=v'"
+    )
+    add_inputs(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="x.svg or x.png"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the picture."""
+    kind = arguments.output.suffix.lower()
+    if kind not in (".svg", ".png"):
+        name = printable(str(arguments.output))
+        raise UsageError(f"-o {name}: the name must end in .svg or .png")
+    shown = comparison(arguments)
+    place = find_place(shown, arguments.name)
+    try:
+        picture = _picture(shown, place, as_png=kind == ".png")
+    except ImportError:
+        raise UsageError(png.MISSING) from None
+    write_bytes(arguments.output, picture)
+    say(f"picture in {arguments.output}")
+    return 0
+
+
+def _picture(shown: Comparison, place: Place, as_png: bool) -> bytes:
+    """The curve, or where there is none how single operations spread."""
+    titles = {probe.name: probe.title for probe in all_probes()}
+    title = f"{place.label}: {titles[place.name]}" if place.name in titles else place.label
+    if any(curve is not None and curve.levels for curve in shown.curves.get(place, ())):
+        curve = curve_chart(shown, place, title)
+        return png.curve_png(curve) if as_png else _svg(curve_svg(curve, "micro", alone=True))
+    spread = spread_chart(shown, place, title)
+    if spread is None:
+        raise UsageError(
+            f"{place.label} has neither a curve nor traced operations to draw: see micro table"
+        )
+    return png.spread_png(spread) if as_png else _svg(spread_svg(spread, "micro", alone=True))
+
+
+def _svg(element: str) -> bytes:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{element}\n'.encode()
+
+
+def find_place(shown: Comparison, name: str) -> Place:
+    """The probe of that name; its parameters must be named where it was measured with several."""
+    places = list(dict.fromkeys(row.place.curve for row in shown.rows))
+    exact = [place for place in places if name == place.label]
+    chosen = exact or [place for place in places if name == place.name]
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        known = ", ".join(repr(place.label) for place in chosen)
+        raise UsageError(
+            f"{printable(name)} was measured with several parameters; name one: {known}"
+        )
+    known = ", ".join(dict.fromkeys(place.name for place in places))
+    raise UsageError(f"no {printable(name)!r} in these files; they hold {known}")

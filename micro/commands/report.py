@@ -1,0 +1,29 @@
+"""Write one HTML file about one or several systems: conclusions, curves, distributions, noise."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from micro.commands.table import add_inputs, comparison
+from micro.reports import say
+from micro.reports.files import write_text
+from micro.reports.page import report
+
+HELP = "write an HTML report about systems"
+ORDER = 7
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_inputs(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="such as report.html"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the report."""
+    write_text(arguments.output, report(comparison(arguments)))
+    say(f"report in {arguments.output}")
+    return 0

@@ -1,0 +1,159 @@
+"""Prove the gate on stored sessions: how often it cries wolf, how small a slow-down it finds."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.text import Text
+
+from micro import fresh, gate
+from micro.cli import EXIT_OK, UsageError, require_kernels
+from micro.configuration import Configuration, configuration
+from micro.gate import Outcome, compare, find
+from micro.measure import Interrupted, signals
+from micro.reports import console, printable, say
+from runners import environment
+from runners.baselines import Baseline, Summary, summarize
+from runners.distributions import binomial_bounds
+from runners.evidence import Sample
+from runners.judge import Judgement
+from runners.power import detections, deviations, false_alarms
+
+HELP = "how often the gate cries wolf, and what it finds"
+ORDER = 8
+LEAST_SESSIONS = 4
+SIZES = (0.03, 0.05, 0.10, 0.20)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the tests and their options."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--baselines", type=Path, metavar="DIR", help="use the sessions there")
+    shared.add_argument(
+        "--key",
+        type=gate.machine_key,
+        help="of such machines, as linux-x86_64-2cpu; else this one's",
+    )
+    tests = parser.add_subparsers(dest="test", metavar="TEST", required=True)
+    aa = tests.add_parser(
+        "aa",
+        parents=[shared],
+        help="every stored session against all others: whatever is found is a false alarm",
+    )
+    aa.add_argument(
+        "--fresh",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="measure N new sessions instead, each against all stored ones",
+    )
+    aa.add_argument("--quick", action="store_true", help="fresh ones as `micro all --quick`")
+    power = tests.add_parser(
+        "power", parents=[shared], help="the same with simulated slow-downs, a probe at a time"
+    )
+    power.add_argument(
+        "--most-sd",
+        type=float,
+        default=0.015,
+        metavar="SHARE",
+        help="only benchmarks that differ no more between sessions (default: 0.015)",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1,000")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one of the tests."""
+    key = arguments.key or environment.key(environment.describe())
+    baseline = find(arguments.baselines, key, configuration())
+    for error in baseline.bad:
+        say(f"micro: error: {error}")
+    if len(baseline.sessions) < LEAST_SESSIONS:
+        raise UsageError(
+            f"{len(baseline.sessions)} stored sessions of {key}: the selftest takes at least "
+            f"{LEAST_SESSIONS}: `micro baseline record`"
+        )
+    chosen = configuration()
+    try:
+        if arguments.test == "power":
+            lines = _power(baseline, chosen, arguments.most_sd)
+        else:
+            with signals():
+                sessions = _measured(arguments) if arguments.fresh else baseline.sessions
+            lines = _aa([compare(session, baseline, chosen) for session in sessions])
+    except (fresh.NotMeasured, Interrupted) as stop:
+        say(f"micro: not all sessions were measured: {stop}")
+        return stop.exit_code
+    out = console(stderr=False)
+    for line in lines:
+        out.print(Text(printable(line)))
+    return EXIT_OK
+
+
+def _measured(arguments: argparse.Namespace) -> list[Summary]:
+    require_kernels()
+    sessions = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for number in range(arguments.fresh):
+            say(f"session {number + 1} of {arguments.fresh}")
+            sessions.append(summarize(fresh.measure(Path(scratch), arguments.quick)))
+    return sessions
+
+
+def _share(hits: int, trials: int) -> str:
+    low, high = binomial_bounds(hits, trials)
+    return f"{hits} of {trials} ({low:.1%} to {high:.1%})"
+
+
+def _aa(outcomes: Sequence[Outcome]) -> list[str]:
+    alarms = false_alarms(outcome.judgements for outcome in outcomes)
+    regressed, improved, suspect = (
+        _share(alarms.with_verdict[verdict], alarms.sessions)
+        for verdict in ("regressed", "improved", "suspect")
+    )
+    lines = [
+        f"{alarms.sessions} sessions, each against {len(outcomes[0].used)} others; with bounds for "
+        "95 % (Clopper and Pearson), as if sessions were independent:",
+        f"sessions with a false regression: {regressed}",
+        f"sessions with a false improvement: {improved}",
+        f"sessions with a suspect: {suspect}, "
+        f"{alarms.verdicts['suspect'] / alarms.sessions:.2f} suspects a session",
+        f"up and down: {alarms.slower} benchmarks slower and {alarms.faster} faster at p < 0.05",
+    ]
+    for outcome, moved in zip(outcomes, alarms.moved, strict=True):
+        lines += [
+            f"  {outcome.current.path.name}: {j.benchmark} {j.verdict} {j.effect or 0:+.1%}"
+            for j in moved
+        ]
+    return lines
+
+
+def _power(baseline: Baseline, chosen: Configuration, most_sd: float) -> list[str]:
+    sessions = baseline.sessions
+    samples = [session.sample for session in sessions]
+
+    def judged(number: int, slowed: Sample) -> Sequence[Judgement]:
+        return compare(replace(sessions[number], sample=slowed), baseline, chosen).judgements
+
+    known = deviations(samples)
+    quiet = {name for name, sd in known.items() if sd <= most_sd}
+    lines = [
+        "Simulated: stored figures are multiplied, one probe's at a time; no code is slowed.",
+        f"{len(quiet)} of {len(known)} benchmarks differ by at most {most_sd:.1%} between "
+        "sessions; of those:",
+    ]
+    for size in SIZES:
+        found = detections(samples, judged, quiet, size)
+        lines.append(
+            f"+{size:.0%}: regressed {_share(found.regressed, found.slowed)}, "
+            f"or suspect {_share(found.regressed + found.suspect, found.slowed)}"
+        )
+    return lines

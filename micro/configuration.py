@@ -1,0 +1,79 @@
+"""``[tool.micro]`` of the nearest ``pyproject.toml``.
+
+::
+
+    [tool.micro]
+    baselines = "benchmarks/baselines"
+
+    [tool.micro.least-effect]
+    "memory.*" = 0.10
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from micro.cli import UsageError
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Where baselines are, and the least change that matters, by benchmark glob (ratios less 1)."""
+
+    baselines: Path | None = None
+    least_effect: Mapping[str, float] = field(default_factory=dict)
+
+    def least_effect_of(self, benchmark: str) -> float | None:
+        """The least change of a benchmark that matters; None for the usual one.
+
+        The first glob that matches its name, with or without its parameters, decides.
+        """
+        probe = benchmark.partition("[")[0]
+        for pattern, effect in self.least_effect.items():
+            if benchmark == pattern or fnmatch.fnmatchcase(probe, pattern):
+                return effect
+        return None
+
+
+def configuration(start: Path | None = None) -> Configuration:
+    """That of the directory ``start`` or the nearest one above it; raises `UsageError`."""
+    start = (start or Path.cwd()).absolute()
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if not path.is_file():
+            continue
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("micro", {})
+        except (OSError, ValueError, RecursionError) as error:
+            raise UsageError(f"{path}: {error}") from None
+        return _parsed(path, table)
+    return Configuration()
+
+
+def _parsed(path: Path, table: Any) -> Configuration:
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: [tool.micro] must be a table")
+    for name in table:
+        if name not in ("baselines", "least-effect"):
+            raise UsageError(
+                f"{path}: [tool.micro] has no {name!r}: only baselines and least-effect"
+            )
+    baselines, effects = table.get("baselines"), table.get("least-effect", {})
+    if not isinstance(baselines, str | None):
+        raise UsageError(f"{path}: [tool.micro] baselines must be a directory's name")
+    if not isinstance(effects, dict):
+        raise UsageError(f"{path}: [tool.micro] least-effect must be a table")
+    for pattern, effect in effects.items():
+        if not isinstance(effect, int | float) or not 0 < effect < 100:
+            raise UsageError(
+                f"{path}: [tool.micro.least-effect] {pattern!r} must be a share, such as 0.05"
+            )
+    return Configuration(
+        path.parent / baselines if baselines else None,
+        {pattern: float(effect) for pattern, effect in effects.items()},
+    )

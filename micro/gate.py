@@ -1,0 +1,250 @@
+"""A session against its baseline: the outcome, its exit code, and a second look at suspects."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
+from micro.configuration import Configuration, configuration
+from micro.probe import Effort, all_probes
+from runners import baselines, environment, history
+from runners.baselines import Baseline, Summary
+from runners.evidence import Sample
+from runners.job import Job, benchmark_name
+from runners.judge import Judgement, Rules, judge
+from runners.launch import Launcher
+from runners.schedule import Scheduler, Settings
+from runners.scratch import scratch_directory
+
+EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE = 3, 4, 5, 6
+#: What ``git bisect run`` takes for "cannot be tested".
+EXIT_SKIP = 125
+
+CONFIRMING = Settings(rounds=10, budget_s=90.0, trace=0)
+_CONTROLS = 5
+#: What the system barely touches: arithmetic, three levels of cache and memory, and a copy.
+REFERENCES = (
+    "cpu.chain",
+    "memory.latency[pages=huge,size=4096]",
+    "memory.latency[pages=huge,size=8388608]",
+    "memory.latency[pages=huge,size=67108864]",
+    "memory.copy[kernel=libc,alignment=aligned,size=67108864]",
+)
+_RULES = Rules()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a session at the gate. ``advisory`` says why it may not fail anything."""
+
+    current: Summary
+    baseline: Baseline
+    used: Sequence[Summary]
+    judgements: Sequence[Judgement]
+    differences: Sequence[str] = ()
+    advisory: str | None = None
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many of each verdict; the growth of curves counts where it says something."""
+        return Counter(j.verdict for j in self.judgements if j.kind == "point" or told(j))
+
+    @property
+    def exit_code(self) -> int:
+        """The gate's exit code, before `--fail-on` or `--bisect`."""
+        if not self.used:
+            return EXIT_NO_BASELINE
+        counts = self.counts
+        slower = counts["regressed"] or counts["suspect"]
+        if slower and self.advisory:
+            return EXIT_INCONCLUSIVE
+        if counts["regressed"]:
+            return EXIT_REGRESSED
+        if any(reason.startswith("failed") for reason in self.current.without.values()):
+            return EXIT_FAILED
+        if counts["suspect"]:
+            return EXIT_SUSPECT
+        undecided = counts["inconclusive"] + counts["not comparable"]
+        judged = counts.total() - counts["new"] - counts["missing"]
+        return EXIT_INCONCLUSIVE if 2 * undecided > judged else EXIT_OK
+
+
+def told(judgement: Judgement) -> bool:
+    """Whether a verdict asks for attention."""
+    return judgement.verdict in ("regressed", "suspect", "improved")
+
+
+def final_code(code: int, fail_on: Iterable[int], bisect: bool) -> int:
+    """The exit code that the caller asked for."""
+    if bisect:
+        return {EXIT_OK: 0, EXIT_REGRESSED: 1}.get(code, EXIT_SKIP)
+    gates = (EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE)
+    return EXIT_OK if code in gates and code not in fail_on else code
+
+
+def machine_key(text: str) -> str:
+    """The type of the option `--key`: what names a folder of baselines and nothing else."""
+    if not re.fullmatch(r"[\w+-][\w.+-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a key such as linux-x86_64-2cpu")
+    return text
+
+
+def find(where: Path | None, key: str, chosen: Configuration | None = None) -> Baseline:
+    """The baseline of a key: below ``where``, or where it is looked for; a single file is one, too.
+
+    Raises `BadFile` for a file that is no session.
+    """
+    if where is not None and where.is_file():
+        return Baseline(where, [baselines.summarize(where)], files=1)
+    if where is not None and not where.is_dir():
+        raise UsageError(f"{where}: no such directory of baselines, nor file of a session")
+    if where is not None and baselines.files(where):
+        return baselines.load(where)
+    chosen = chosen or configuration()
+    return baselines.load(baselines.place(key, where, chosen.baselines))
+
+
+def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
+    """Judge a session."""
+    known = [session for session in baseline.sessions if session.path != current.path]
+    used = replace(baseline, sessions=known).like(current.environment, _RULES.least_sessions)
+    samples = [_with_references(session.sample) for session in used]
+    now = _with_references(current.sample)
+    judged = judge(samples, now, _RULES, chosen.least_effect_of)
+    # What nobody asked this session for is not missing.
+    asked = {name.partition("[")[0] for name in (*current.sample.figures, *current.without)}
+    judged = [
+        _explained(judgement, current)
+        for judgement in judged
+        if judgement.verdict != "missing" or judgement.benchmark.partition("[")[0] in asked
+    ]
+    return Outcome(
+        current,
+        baseline,
+        used,
+        judged if used else [],
+        baselines.differences(used, current.environment),
+        _advisory(used, current),
+    )
+
+
+def _with_references(sample: Sample) -> Sample:
+    """References tell of the machine: they are compared with, not judged."""
+    found = {name: f for name, f in sample.figures.items() if name in REFERENCES}
+    if not found:
+        return sample
+    judged = {name: f for name, f in sample.figures.items() if name not in found}
+    return replace(sample, figures=judged, references={**sample.references, **found})
+
+
+def _advisory(used: Sequence[Summary], current: Summary) -> str | None:
+    if not used:
+        return None
+    if len(used) < _RULES.least_sessions:
+        return f"{len(used)} of {_RULES.least_sessions} sessions that a baseline takes"
+    model = current.environment.get("cpu_model")
+    if model not in {session.environment.get("cpu_model") for session in used}:
+        return "another CPU model than the baseline's"
+    return None
+
+
+def _explained(judgement: Judgement, current: Summary) -> Judgement:
+    """A missing benchmark's reason, where the session has one."""
+    probe = judgement.benchmark.partition("[")[0]
+    for name in (judgement.benchmark, probe):
+        if judgement.verdict == "missing" and name in current.without:
+            return replace(judgement, why=current.without[name])
+    return judgement
+
+
+def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
+    """Measure the suspects again, in fresh rounds among unchanged controls, and decide.
+
+    A suspect is `regressed` if it is slow again, and the controls are not.
+    """
+    suspects = [j for j in outcome.judgements if j.verdict == "suspect" and j.kind == "point"]
+    if not suspects:
+        return outcome
+    steady = [j for j in outcome.judgements if j.verdict == "unchanged" and j.kind == "point"]
+    steady.sort(key=lambda judgement: judgement.detectable or 1.0)
+    controls = [judgement.benchmark for judgement in steady[:_CONTROLS]]
+    fresh = _measure({*controls, *(judgement.benchmark for judgement in suspects)})
+    again = compare(fresh, outcome.baseline, chosen)
+    found = {j.benchmark: j for j in again.judgements if j.kind == "point"}
+    moved = [found[name] for name in controls if name in found and _slower(found[name])]
+    decided = {
+        judgement.benchmark: _decided(judgement, found.get(judgement.benchmark), moved, controls)
+        for judgement in suspects
+    }
+    judged = [decided.get(j.benchmark, j) if j in suspects else j for j in outcome.judgements]
+    return replace(outcome, judgements=judged)
+
+
+def _slower(judgement: Judgement) -> bool:
+    return judgement.verdict in ("regressed", "suspect")
+
+
+def _decided(
+    suspect: Judgement, again: Judgement | None, moved: Sequence[Judgement], controls: Sequence[str]
+) -> Judgement:
+    if again is None or again.verdict == "missing":
+        return replace(suspect, verdict="inconclusive", why="could not be measured again")
+    if again.effect is None or again.verdict == "inconclusive":
+        return replace(suspect, verdict="inconclusive", why=f"suspect, then {again.why}")
+    change = f"{again.effect:+.1%} in fresh rounds"
+    if moved:
+        why = f"{change}, and so did {len(moved)} of {len(controls)} unchanged ones"
+        return replace(suspect, verdict="inconclusive", why=why)
+    if _slower(again):
+        return replace(suspect, verdict="regressed", why=f"confirmed: {change}")
+    return replace(suspect, verdict="within noise", why=f"not confirmed: {change}")
+
+
+def _measure(benchmarks: set[str]) -> Summary:
+    facts = environment.describe()
+    with scratch_directory() as scratch:
+        scheduler = Scheduler(
+            jobs_of(benchmarks),
+            Launcher(scratch),
+            CONFIRMING,
+            environment.usable_cpus(),
+            history.known_clean(facts),
+        )
+        scheduler.run()
+        return baselines.of_session(scheduler.session(facts), Path("fresh rounds"))
+
+
+def jobs_of(benchmarks: set[str]) -> list[Job]:
+    """The jobs that measure these benchmarks and nothing else."""
+    found: dict[str, tuple[Job, set[int]]] = {}
+    efforts: tuple[Effort, ...] = ("usual", "quick", "rigorous")
+    for probe in all_probes():
+        for job in (job for effort in efforts for job in probe.jobs(effort)):
+            _, levels = found.setdefault(
+                benchmark_name(job.name, job.params, None, None), (job, set())
+            )
+            levels |= {
+                level
+                for level in (*job.levels, *_levels(job, benchmarks))
+                if benchmark_name(job.name, job.params, job.axis, level) in benchmarks
+            }
+    return [
+        replace(job, levels=tuple(sorted(levels)))
+        for name, (job, levels) in found.items()
+        if levels or name in benchmarks
+    ]
+
+
+def _levels(job: Job, benchmarks: set[str]) -> list[int]:
+    """Levels of a curve that no grid has: where a limit ended it."""
+    found = []
+    for name in benchmarks:
+        _, _, inside = name.partition(f"{job.axis}=")
+        if job.axis and name.partition("[")[0] == job.name and inside.rstrip("]").isdigit():
+            found.append(int(inside.rstrip("]")))
+    return found

@@ -1,0 +1,225 @@
+"""What a picture shows, whatever draws it: series of points with intervals, fits and scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from micro import units
+from micro.reports.comparison import Comparison, curve_text
+from micro.reports.scales import (
+    Scale,
+    binary_scale,
+    count_text,
+    duration_text,
+    level_text,
+    linear_scale,
+    log_scale,
+    rate_text,
+)
+from micro.reports.systems import CurveSummary, Place
+
+#: A flat curve should look flat: the least factor that the axis of times spans.
+_LEAST_SPAN = 10.0
+_FIT_STEPS = 16
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value with its interval, and all of it in words."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    text: str
+    unstable: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """A system's points. ``index`` is its column, by which it has its colour in every picture."""
+
+    label: str
+    index: int
+    points: tuple[Point, ...]
+    #: What is said beside the label: the class.
+    note: str = ""
+    #: Lines through the fit of each piece, as (x, y).
+    fits: tuple[tuple[tuple[float, float], ...], ...] = ()
+    #: Why it ends at its last point, or None.
+    ended: str | None = None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture. The table of its points is ``rows`` under ``columns``."""
+
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    x: Scale
+    y: Scale
+    series: tuple[Series, ...]
+    #: A line to compare with, such as perfect scaling.
+    ideal: tuple[tuple[float, float], ...] = ()
+
+
+def curve_chart(shown: Comparison, place: Place, title: str = "") -> Chart:
+    """Time per operation over the load, of every system, on log-log axes; teams by throughput."""
+    curves = shown.curves[place]
+    known = [curve for curve in curves if curve is not None]
+    if any(curve.scaling is not None for curve in known):
+        return _scaling_chart(shown, place, title)
+    series = tuple(
+        (_rates if curve.moves_bytes else _series)(shown.systems[i].label, i, curve)
+        for i, curve in enumerate(curves)
+        if curve is not None and curve.levels
+    )
+    axis = known[0].axis
+    rated = all(curve.moves_bytes for curve in known)
+    points = [point for one in series for point in one.points]
+    levels = [point.x for point in points]
+    return Chart(
+        title=title or place.label,
+        description=_describe("Bytes a second" if rated else "Time per operation", axis, series),
+        x_label=axis,
+        y_label="bytes a second" if rated else "time per operation",
+        x=binary_scale(levels) if axis in units.BYTE_AXES else log_scale(levels, count_text),
+        y=log_scale(
+            [end for point in points for end in (point.low, point.high)],
+            rate_text if rated else duration_text,
+            _LEAST_SPAN,
+        ),
+        series=series,
+    )
+
+
+def _series(label: str, index: int, curve: CurveSummary) -> Series:
+    points = tuple(
+        Point(
+            x,
+            figure.value_s,
+            *figure.ci95_s,
+            text=f"{level_text(curve.axis, x)}: {units.duration(figure.value_s)} "
+            f"({units.duration(figure.ci95_s[0])} – {units.duration(figure.ci95_s[1])})",
+            unstable=figure.status == "unstable",
+        )
+        for x, figure in zip(curve.levels, curve.figures, strict=True)
+    )
+    fits = []
+    for piece in curve.growth.pieces if curve.growth is not None else ():
+        if piece.classes:
+            xs = np.geomspace(max(piece.first, 1), max(piece.last, 2), _FIT_STEPS)
+            fits.append(tuple(zip(xs.tolist(), piece.at(xs).tolist(), strict=True)))
+    note = curve_text(curve) if curve.growth is not None else ""
+    return Series(label, index, points, note, tuple(fits), curve.stopped_by)
+
+
+def _rates(label: str, index: int, curve: CurveSummary) -> Series:
+    """What an operation moves in a second: the more the better."""
+    points = []
+    for size, figure in zip(curve.levels, curve.figures, strict=True):
+        value, high, low = (size / max(t, 1e-99) for t in (figure.value_s, *figure.ci95_s))
+        text = f"{level_text(curve.axis, size)}: {units.rate(size, figure.value_s)}"
+        points.append(Point(size, value, low, high, text, figure.status == "unstable"))
+    return Series(label, index, tuple(points), ended=curve.stopped_by)
+
+
+def _scaling_chart(shown: Comparison, place: Place, title: str) -> Chart:
+    series, axis = [], ""
+    for i, curve in enumerate(shown.curves[place]):
+        if curve is None or curve.scaling is None:
+            continue
+        axis, scaling = curve.axis, curve.scaling
+        points = tuple(
+            Point(
+                n, speedup, low, high, f"{n} {axis}: ×{speedup:.2f}, 95 % {low:.2f} to {high:.2f}"
+            )
+            for n, speedup, (low, high) in zip(
+                scaling.members, scaling.speedup, scaling.ci95, strict=True
+            )
+        )
+        where = scaling.saturated_at
+        note = f"×{scaling.most:.2g}" + (f", saturated at {where}" if where else "")
+        series.append(Series(shown.systems[i].label, i, points, note, ended=curve.stopped_by))
+    members = [point.x for one in series for point in one.points]
+    highs = [point.high for one in series for point in one.points]
+    cpus = max(int(system.environment.get("cpu_count", 1)) for system in shown.systems)
+    y = linear_scale([*highs, min(cpus, max(members))])
+    end = min(max(members), y.high)
+    return Chart(
+        title=title or place.label,
+        description=_describe("Throughput over that of one member", axis, series),
+        x_label=axis,
+        y_label="throughput, ×",
+        x=linear_scale(members),
+        y=y,
+        series=tuple(series),
+        ideal=((0.0, 0.0), (end, end)),
+    )
+
+
+def _describe(what: str, axis: str, series: Sequence[Series]) -> str:
+    """For those who cannot see it."""
+    told = []
+    for one in series:
+        first, last = one.points[0], one.points[-1]
+        note = f" ({one.note})" if one.note else ""
+        told.append(f"{one.label}{note}: from {first.text}; to {last.text}")
+    return f"{what} over {axis}. " + ". ".join(told) + "."
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A system's single operations: percentiles in seconds, ascending."""
+
+    label: str
+    index: int
+    percentiles_s: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class SpreadChart:
+    """How single operations spread, a line a system."""
+
+    title: str
+    description: str
+    x: Scale
+    spreads: tuple[Spread, ...]
+
+
+def spread_chart(shown: Comparison, place: Place, title: str = "") -> SpreadChart | None:
+    """Percentiles of single operations at a place, from p50 to max; None where none was traced."""
+    spreads = tuple(
+        Spread(system.label, i, tuple(figure.percentiles_s.items()))
+        for i, system in enumerate(shown.systems)
+        if (figure := system.figures.get(place)) is not None and figure.percentiles_s
+    )
+    if not spreads:
+        return None
+    times = [value for spread in spreads for _, value in spread.percentiles_s]
+    level = f" {units.level(place.axis, place.x)}" if place.axis and place.x else ""
+    told = ". ".join(
+        f"{s.label}: " + ", ".join(f"{name} {units.duration(v)}" for name, v in s.percentiles_s)
+        for s in spreads
+    )
+    return SpreadChart(
+        title=title or f"{place.label}{level}",
+        description=f"Times of single operations. {told}.",
+        x=log_scale(times, duration_text, 5.0),
+        spreads=spreads,
+    )
+
+
+def names_with_room(xs: Sequence[float], names: Sequence[str], room: float = 34.0) -> set[str]:
+    """Percentiles whose names fit above their marks at ``xs``, the weightiest first."""
+    at = dict(zip(names, xs, strict=True))
+    chosen: set[str] = set()
+    for name in ("p50", "max", "p99", "p90", "p99.9"):
+        if name in at and all(abs(at[name] - at[other]) > room for other in chosen):
+            chosen.add(name)
+    return chosen

@@ -1,0 +1,132 @@
+"""The gate's verdicts for build servers: annotations, JUnit, Bencher, github-action-benchmark."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from micro.cli import UsageError
+from micro.gate import Outcome, told
+from micro.reports import printable
+from micro.reports.verdicts import label, ordered, sentences
+from runners.judge import Judgement
+
+#: GitHub shows ten annotations a step and drops the others.
+MOST_ANNOTATIONS = 10
+
+
+def workflow_commands(outcome: Outcome) -> list[str]:
+    """GitHub's workflow commands: an error a regression, a warning a suspect."""
+    marked = [j for j in ordered(outcome.judgements) if j.verdict in ("regressed", "suspect")]
+    lines = []
+    for judgement in marked:
+        kind = "error" if judgement.verdict == "regressed" and not outcome.advisory else "warning"
+        text = f"{label(judgement)} {judgement.verdict}: {_change(judgement)} ({judgement.why})"
+        lines.append(f"::{kind} title=micro::{_escaped(text)}")
+    if len(lines) > MOST_ANNOTATIONS:
+        left = len(lines) - MOST_ANNOTATIONS + 1
+        lines[MOST_ANNOTATIONS - 1 :] = [f"::warning title=micro::and {left} more"]
+    return lines
+
+
+def _change(judgement: Judgement) -> str:
+    return "" if judgement.effect is None else f"{judgement.effect:+.1%}"
+
+
+def _escaped(text: str) -> str:
+    return printable(text).replace("%", "%25")
+
+
+def junit(outcome: Outcome, path: Path) -> None:
+    """Write a JUnit file: a case a benchmark; regressed ones fail, undecided ones are skipped.
+
+    Raises `UsageError` where junitparser is not installed.
+    """
+    try:
+        xml: Any = importlib.import_module("junitparser")
+    except ImportError:
+        raise UsageError("--junit takes junitparser: pip install 'osmicro[ci]'") from None
+    suite = xml.TestSuite("micro")
+    for judgement in ordered(outcome.judgements, full=True):
+        group = f"micro.{judgement.benchmark.partition('[')[0]}"
+        case = xml.TestCase(printable(label(judgement)), classname=printable(group))
+        text = printable(f"{judgement.verdict}: {_change(judgement)} {judgement.why}")
+        if judgement.verdict == "regressed" and not outcome.advisory:
+            case.result = [xml.Failure(text)]
+        elif judgement.verdict not in ("unchanged", "within noise", "improved"):
+            case.result = [xml.Skipped(text)]
+        case.system_out = text
+        suite.add_testcase(case)
+    suite.add_property("summary", printable(" ".join(sentences(outcome))))
+    report = xml.JUnitXml("micro")
+    report.add_testsuite(suite)
+    report.write(str(path), pretty=True)
+
+
+def bencher(outcome: Outcome) -> str:
+    """Bencher Metric Format: nanoseconds with their interval."""
+    found: dict[str, Any] = {}
+    for name, figure in outcome.current.sample.figures.items():
+        value_ns, half = _nanoseconds(figure.log_s), 1.96 * figure.error
+        found[name] = {
+            "latency": {
+                "value": value_ns,
+                "lower_value": _nanoseconds(figure.log_s - half),
+                "upper_value": _nanoseconds(figure.log_s + half),
+            }
+        }
+    return json.dumps(found, indent=1)
+
+
+def github_action_benchmark(outcome: Outcome) -> str:
+    """What github-action-benchmark calls customSmallerIsBetter."""
+    verdicts = {j.benchmark: j for j in outcome.judgements if j.kind == "point"}
+    found = []
+    for name, figure in outcome.current.sample.figures.items():
+        entry = {
+            "name": name,
+            "unit": "ns",
+            "value": _nanoseconds(figure.log_s),
+            "range": f"± {1.96 * figure.error:.1%}",
+        }
+        if name in verdicts:
+            entry["extra"] = f"{verdicts[name].verdict}: {verdicts[name].why}"
+        found.append(entry)
+    return json.dumps(found, indent=1)
+
+
+def _nanoseconds(log_s: float) -> float:
+    return float(f"{math.exp(log_s) * 1e9:.6g}")
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as one JSON object: schema 1."""
+    return {
+        "schema": 1,
+        "sessions": len(outcome.used),
+        "counts": dict(outcome.counts),
+        "advisory": outcome.advisory,
+        "differences": list(outcome.differences),
+        "judgements": [_plain(j) for j in outcome.judgements if j.kind == "point" or told(j)],
+    }
+
+
+def _plain(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "benchmark": judgement.benchmark,
+        "kind": judgement.kind,
+        "verdict": judgement.verdict,
+        "why": judgement.why,
+        "effect": judgement.effect,
+        "interval": list(judgement.interval) if judgement.interval else None,
+        "p": judgement.p,
+        "q": judgement.q,
+        "detectable": judgement.detectable,
+        "sessions": judgement.sessions,
+        "before": judgement.before_s,
+        "now": judgement.now_s,
+        "unit": "s",
+    }

@@ -1,0 +1,207 @@
+"""Systems side by side: rows of figures with ratios, the best marked, and classes of curves."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from micro import units
+from micro.reports.classes import scaling_words, short_class
+from micro.reports.systems import TEAM_AXES, CurveSummary, Figure, Place, System
+
+Sort = Literal["group", "name", "ratio"]
+
+#: Families by the headings of lmbench's summary, in their order.
+GROUPS = (
+    ("Processes", ("process", "thread")),
+    ("Files", ("fd", "file")),
+    ("Network", ("port", "net", "socket")),
+    ("Memory mapping", ("mmap",)),
+    ("Allocation", ("malloc",)),
+    ("Memory", ("memory",)),
+    ("Events", ("event",)),
+    ("Processor", ("cpu",)),
+)
+
+
+def group_of(name: str) -> str:
+    """The heading for a probe; the family's own name where there is none."""
+    family = name.partition(".")[0]
+    return next((title for title, names in GROUPS if family in names), family.capitalize())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One system's figure in a row."""
+
+    figure: Figure
+    #: Time over the reference's, None where that has none.
+    ratio: float | None
+    #: Whether this and the reference's interval are apart.
+    apart: bool
+    #: The only lowest: its interval lies below all others.
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One place, a cell a system; None where a system has no figure there."""
+
+    place: Place
+    cells: tuple[Cell | None, ...]
+    #: Why a system has none, by its index.
+    reasons: Mapping[int, str]
+
+    @property
+    def group(self) -> str:
+        """The heading it stands under."""
+        return group_of(self.place.name)
+
+    @property
+    def label(self) -> str:
+        """Its name in a table."""
+        level = ""
+        if self.place.axis is not None and self.place.x is not None:
+            level = " " + units.level(self.place.axis, self.place.x)
+        return self.place.label + level
+
+    @property
+    def spread(self) -> float:
+        """The ratio farthest from 1, as a factor of at least 1."""
+        ratios = [cell.ratio for cell in self.cells if cell is not None and cell.ratio]
+        return max((max(r, 1 / r) for r in ratios), default=1.0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a table shows."""
+
+    systems: tuple[System, ...]
+    #: Index of the system that ratios refer to.
+    reference: int
+    rows: tuple[Row, ...]
+    #: Every curve by its place, an entry a system.
+    curves: Mapping[Place, tuple[CurveSummary | None, ...]]
+
+    def grouped(self) -> Iterator[tuple[str, list[Row]]]:
+        """Rows by heading, in their order."""
+        groups: dict[str, list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault(row.group, []).append(row)
+        yield from groups.items()
+
+
+def compare(
+    systems: Sequence[System],
+    reference: int = 0,
+    only: Sequence[str] = (),
+    sort: Sort = "group",
+    every_level: bool = False,
+) -> Comparison:
+    """Rows for all places of the systems; of curves the ends, unless ``every_level``.
+
+    A curve is compared at the lowest and the highest level that all its systems have.
+    """
+    places = dict.fromkeys(
+        place
+        for system in systems
+        for place in (*system.figures, *system.missing)
+        if not only or any(_matches(place.name, glob) for glob in only)
+    )
+    curves = {
+        curve: tuple(system.curves.get(curve) for system in systems)
+        for curve in dict.fromkeys(place.curve for place in places)
+        if any(curve in system.curves for system in systems)
+    }
+    chosen = [p for p in places if every_level or p.curve not in curves or _is_end(p, curves)]
+    rows = [_row(place, systems, reference) for place in chosen if _is_shown(place, curves)]
+    order = [title for title, _ in GROUPS]
+    keys: dict[Sort, Callable[[Row], tuple[object, ...]]] = {
+        "group": lambda row: (
+            order.index(row.group) if row.group in order else len(order),
+            row.group,
+        ),
+        "name": lambda row: (row.place.label, row.place.x or 0),
+        "ratio": lambda row: (-row.spread,),
+    }
+    rows.sort(key=keys[sort])
+    return Comparison(tuple(systems), reference, tuple(rows), curves)
+
+
+def _matches(name: str, glob: str) -> bool:
+    return fnmatch.fnmatchcase(name, glob) or name.partition(".")[0] == glob
+
+
+def _is_shown(place: Place, curves: Mapping[Place, object]) -> bool:
+    """A curve that a system lacks has no level to be missing at: its cells say why."""
+    return place.x is not None or place.curve not in curves
+
+
+def _is_end(place: Place, curves: Mapping[Place, Sequence[CurveSummary | None]]) -> bool:
+    levels = [set(curve.levels) for curve in curves[place.curve] if curve is not None]
+    common = set.intersection(*levels) or set.union(*levels)
+    return place.x in (min(common, default=None), max(common, default=None))
+
+
+def _row(place: Place, systems: Sequence[System], reference: int) -> Row:
+    figures = [system.figures.get(place) for system in systems]
+    base = figures[reference]
+    best = _ahead(figures)
+    reasons = {
+        i: system.missing.get(place) or system.missing.get(place._replace(x=None)) or "not measured"
+        for i, system in enumerate(systems)
+        if figures[i] is None
+    }
+    cells = [
+        None
+        if figure is None
+        else Cell(
+            figure,
+            ratio=_ratio(figure, base),
+            apart=base is not None and are_apart(figure, base),
+            best=figure is best,
+        )
+        for figure in figures
+    ]
+    return Row(place, tuple(cells), reasons)
+
+
+def _ratio(figure: Figure, base: Figure | None) -> float | None:
+    if base is None or not base.value_s:
+        return None
+    ratio = figure.value_s / base.value_s
+    return ratio if 0 < ratio < math.inf else None
+
+
+def are_apart(one: Figure, other: Figure) -> bool:
+    """Whether their intervals do not touch."""
+    return one.ci95_s[1] < other.ci95_s[0] or other.ci95_s[1] < one.ci95_s[0]
+
+
+def _ahead(figures: Sequence[Figure | None]) -> Figure | None:
+    """The figure whose interval lies below all others, if there is one and there are others."""
+    known = sorted((f for f in figures if f is not None), key=lambda figure: figure.ci95_s[1])
+    if len(known) < 2 or any(f.ci95_s[0] <= known[0].ci95_s[1] for f in known[1:]):
+        return None
+    return known[0]
+
+
+def curve_text(curve: CurveSummary | None) -> str:
+    """What a system's curve does, in a cell."""
+    if curve is None:
+        return "–"
+    if curve.scaling is not None:
+        return scaling_words(curve.scaling, curve.axis)
+    if curve.axis in TEAM_AXES or curve.moves_bytes:
+        return ""
+    if curve.growth is not None:
+        return short_class(curve.growth, curve.axis)
+    return "too few points"
+
+
+def ratio_text(ratio: float) -> str:
+    """A ratio: ``×1.32``, ``×18``."""
+    return f"×{ratio:.2f}" if ratio < 9.995 else f"×{ratio:,.0f}"

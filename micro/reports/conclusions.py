@@ -1,0 +1,150 @@
+"""What a set of systems has to say, in sentences, the weightiest first."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from micro.reports.classes import class_words, scaling_words
+from micro.reports.comparison import Comparison, Row, ratio_text
+from micro.reports.events import crossings
+from micro.reports.systems import CurveSummary, Place, System
+from runners.growth import Growth
+
+#: Facts that make figures of two systems hard to compare, and what they are called.
+_UNLIKE = (
+    ("cpu_model", "CPU models"),
+    ("virtualization", "virtualisation"),
+    ("arch", "architectures"),
+    ("compiler", "compilers"),
+    ("compiler_flags", "compiler flags"),
+    ("micro_version", "versions of micro"),
+)
+
+
+def conclusions(shown: Comparison) -> list[str]:
+    """Growth of each system, how systems compare, and scaling."""
+    found = [growth_sentence(system, _curves(shown, i)) for i, system in enumerate(shown.systems)]
+    found += [ratio_sentence(shown, i) for i in range(len(shown.systems)) if i != shown.reference]
+    found += [scaling_sentence(shown, place) for place in shown.curves]
+    for system in shown.systems:
+        found += [f"{system.label}: {said}" for said in crossings(system.sessions[-1])]
+    return [sentence for sentence in found if sentence]
+
+
+def _curves(shown: Comparison, i: int) -> list[CurveSummary]:
+    return [curve for curves in shown.curves.values() if (curve := curves[i]) is not None]
+
+
+def growth_sentence(system: System, curves: Sequence[CurveSummary]) -> str:
+    """``Linux 6.18 is O(1) in 4 of 5 curves; not in event.poll (O(n) on [1, 4096], ×730).``"""
+    told = [(c, c.growth) for c in curves if c.grows_with_load and c.growth is not None]
+    if not told:
+        return ""
+    flat = [curve.place.label for curve, growth in told if growth.flat]
+    maybe = [_described(c, growth) for c, growth in told if not growth.flat and growth.maybe_flat]
+    rest = [_described(c, growth) for c, growth in told if not growth.maybe_flat]
+    number = len(told)
+    if len(flat) == number:
+        which = "its only curve" if number == 1 else f"all {number} curves"
+        return f"{system.label} is O(1) in {which}: {', '.join(flat)}."
+    parts = [f"is O(1) in {len(flat)} of {number} curves"] if flat else []
+    if rest:
+        parts.append(f"{'not' if flat else 'is not O(1)'} in {', '.join(rest)}")
+    if maybe:
+        parts.append(f"{'' if parts else 'is '}undecided in {', '.join(maybe)}")
+    return f"{system.label} {'; '.join(parts)}."
+
+
+def _described(curve: CurveSummary, growth: Growth) -> str:
+    """Name, class, range, and how much dearer the last level is than the first."""
+    whole = curve.figures[-1].value_s / max(curve.figures[0].value_s, 1e-12)
+    return f"{curve.place.label} ({class_words(growth, curve.axis)}, {ratio_text(whole)})"
+
+
+def ratio_sentence(shown: Comparison, i: int) -> str:
+    """``gVisor 4.4 against Linux 6.18: slower in 20 of 24 figures, ×6.1 in the middle …``"""
+    pairs = [
+        (row, cell.ratio, cell.apart)
+        for row in shown.rows
+        if (cell := row.cells[i]) is not None and cell.ratio
+    ]
+    if not pairs:
+        return ""
+    slower = [(row, ratio) for row, ratio, apart in pairs if apart and ratio > 1]
+    faster = [(row, ratio) for row, ratio, apart in pairs if apart and ratio < 1]
+    even = len(pairs) - len(slower) - len(faster)
+    parts = [
+        _side("slower", slower, max(slower, key=_ratio, default=None)),
+        _side("faster", faster, min(faster, key=_ratio, default=None)),
+        f"too close to call in {even}" if even else "",
+    ]
+    middle = statistics.median(ratio for _, ratio, _ in pairs)
+    told = "; ".join(part for part in parts if part)
+    name, base = shown.systems[i].label, shown.systems[shown.reference].label
+    number = f"{len(pairs)} figure{'' if len(pairs) == 1 else 's'}"
+    return f"{name} against {base}, {number}: {told}. Median {ratio_text(middle)}."
+
+
+def _ratio(pair: tuple[Row, float]) -> float:
+    return pair[1]
+
+
+def _side(word: str, pairs: Sequence[object], most: tuple[Row, float] | None) -> str:
+    if most is None:
+        return ""
+    return f"{word} in {len(pairs)}, most in {most[0].label} ({ratio_text(most[1])})"
+
+
+def scaling_sentence(shown: Comparison, place: Place) -> str:
+    """How a team's throughput grows; systems that do the same are named together."""
+    told: dict[str, list[str]] = {}
+    for system, curve in zip(shown.systems, shown.curves[place], strict=True):
+        if curve is not None and curve.scaling is not None:
+            words = scaling_words(curve.scaling, curve.axis)
+            told.setdefault(words, []).append(system.label)
+    if not told:
+        return ""
+    if len(shown.systems) == 1:
+        return f"Throughput of {place.label}: {', '.join(told)}."
+    parts = [f"{words} ({', '.join(labels)})" for words, labels in told.items()]
+    return f"Throughput of {place.label}: {'; '.join(parts)}."
+
+
+def remarks(shown: Comparison) -> list[str]:
+    """What a reader should know before believing the comparison."""
+    found = []
+    for fact, called in _UNLIKE:
+        values: dict[str, list[str]] = {}
+        for system in shown.systems:
+            if fact in system.environment:
+                values.setdefault(str(system.environment[fact]), []).append(system.label)
+        if len(values) > 1:
+            told = "; ".join(f"{', '.join(names)}: {value}" for value, names in values.items())
+            found.append(f"Different {called}: {told}.")
+    for system in shown.systems:
+        if len(system.sessions) > 1:
+            found.append(f"{system.label}: {len(system.sessions)} sessions pooled.")
+        if shared := system.sessions[-1].settings.get("shared_cores"):
+            found.append(f"{system.label}: CPUs {shared} shared a core; its team figures show it.")
+    return found + _ends(shown)
+
+
+def _ends(shown: Comparison) -> list[str]:
+    """Which curves ended early and why, a line a reason and the systems that share it."""
+    ends: dict[str, dict[str, list[str]]] = {}
+    for place, curves in shown.curves.items():
+        for system, curve in zip(shown.systems, curves, strict=True):
+            if curve is not None and curve.stopped_by:
+                where = f"{place.label} at {curve.reached:,}"
+                ends.setdefault(curve.stopped_by, {}).setdefault(where, []).append(system.label)
+    found = []
+    for reason, places in ends.items():
+        by_systems: dict[tuple[str, ...], list[str]] = {}
+        for where, labels in places.items():
+            by_systems.setdefault(tuple(labels), []).append(where)
+        for who_had_it, wheres in by_systems.items():
+            every = len(who_had_it) == len(shown.systems) > 1
+            who = "every system" if every else ", ".join(who_had_it)
+            found.append(f"{reason} ended, on {who}: {', '.join(wheres)}.")
+    return found

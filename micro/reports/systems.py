@@ -1,0 +1,308 @@
+"""Files to systems: which sessions belong together, what the system is called, what it charges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from micro.reports import printable
+from runners import quickread
+from runners.estimate import LEAST_ROUNDS, median_interval
+from runners.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
+from runners.job import Scalar, benchmark_name
+from runners.session import Curve, Result, Session, Status
+
+Params = tuple[tuple[str, Scalar], ...]
+
+#: Facts that make one system: sessions that agree in all of them are pooled.
+IDENTITY = (
+    *("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "container", "libc"),
+    *("allocator", "mitigations_off"),
+)
+#: From so many sessions on, each is one row of a curve's values; below, each round is.
+_MANY_SESSIONS = 10
+_MOST_ROWS = 40
+#: Axes whose levels are members of a team.
+TEAM_AXES = ("threads", "processes")
+
+
+class Place(NamedTuple):
+    """What is measured: a probe with parameters, at a level of an axis or without one."""
+
+    name: str
+    params: Params
+    axis: str | None = None
+    x: int | None = None
+
+    @property
+    def curve(self) -> Place:
+        """The same without its level."""
+        return Place(self.name, self.params)
+
+    @property
+    def label(self) -> str:
+        """Name and parameters, without the level: ``malloc.threads size=512``."""
+        return " ".join([self.name, *(f"{key}={value}" for key, value in self.params)])
+
+    @property
+    def benchmark(self) -> str:
+        """Its name in stored files."""
+        return benchmark_name(self.name, dict(self.params), self.axis, self.x)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one system charges at one place; seconds per operation."""
+
+    value_s: float
+    ci95_s: tuple[float, float]
+    status: Status
+    reason: str | None
+    bytes_per_op: int | None
+    percentiles_s: Mapping[str, float]
+    sessions: int
+
+
+@dataclass(frozen=True)
+class CurveSummary:
+    """A system's curve: its points, how it grows and why it ended."""
+
+    place: Place
+    axis: str
+    reached: int
+    stopped_by: str | None
+    levels: tuple[int, ...]
+    figures: tuple[Figure, ...]
+    growth: Growth | None
+    scaling: Scaling | None
+
+    @property
+    def moves_bytes(self) -> bool:
+        """Whether a level is the bytes that one operation moves: it takes longer by itself."""
+        moved = tuple(figure.bytes_per_op for figure in self.figures)
+        return bool(moved) and moved == self.levels
+
+    @property
+    def grows_with_load(self) -> bool:
+        """Whether the axis is a load on the system: not the bytes moved, not the team's members."""
+        return self.axis not in TEAM_AXES and not self.moves_bytes
+
+
+@dataclass
+class System:
+    """One column: the pooled sessions of one system."""
+
+    label: str
+    environment: Mapping[str, Scalar]
+    sessions: list[Session]
+    figures: dict[Place, Figure] = field(default_factory=dict)
+    #: Why a place has no figure.
+    missing: dict[Place, str] = field(default_factory=dict)
+    curves: dict[Place, CurveSummary] = field(default_factory=dict)
+
+
+class NoSystems(ValueError):
+    """Nothing to compare; one sentence that says why."""
+
+
+def session_files(paths: Sequence[Path]) -> list[list[Path]]:
+    """For each path its session files: itself, or those below it if it is a directory."""
+    found = []
+    for path in paths:
+        files = [path]
+        if path.is_dir():
+            files = sorted(p for s in ("*.json", "*.json.gz") for p in path.rglob(s) if p.is_file())
+            if not files:
+                raise NoSystems(f"{printable(str(path))}: no .json files in this directory")
+        found.append(files)
+    return found
+
+
+def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[System]:
+    """The systems of these files and directories, in their order.
+
+    Sessions of one system are pooled. With ``labels``, one for each path, the paths make the
+    systems instead. Raises `BadFile` for a file that is no session, `NoSystems` for no file.
+    """
+    groups: dict[tuple[object, ...], list[tuple[Path, Session]]] = {}
+    for i, files in enumerate(session_files(paths)):
+        for file in files:
+            session = quickread.read(file, visits=False)
+            facts = session.environment
+            identity: tuple[object, ...] = tuple(facts.get(name) for name in IDENTITY)
+            groups.setdefault((labels[i],) if labels else identity, []).append((file, session))
+    pooled = []
+    for members in groups.values():
+        if len(members) < _MANY_SESSIONS:
+            pooled.append([quickread.read(file) for file, _ in members])
+        else:
+            pooled.append([session for _, session in members])
+    return of_sessions(pooled, list(dict.fromkeys(labels)))
+
+
+def of_sessions(pooled: Sequence[Sequence[Session]], names: Sequence[str] = ()) -> list[System]:
+    """A system for each group of sessions, named from what it is unless ``names`` are given."""
+    systems = [System("", sessions[0].environment, list(sessions)) for sessions in pooled]
+    names = names or system_names([system.environment for system in systems])
+    for system, name in zip(systems, names, strict=True):
+        system.label = printable(name)
+        _summarise(system)
+    return systems
+
+
+def of_session(session: Session) -> System:
+    """A single session as a system."""
+    return of_sessions([[session]])[0]
+
+
+_NAMES = {
+    **{"linux": "Linux", "gvisor": "gVisor", "uml": "User-mode Linux", "darwin": "Darwin"},
+    **{"freebsd": "FreeBSD", "openbsd": "OpenBSD", "netbsd": "NetBSD"},
+}
+
+
+def system_names(environments: Sequence[Mapping[str, Scalar]]) -> list[str]:
+    """A short name for each: ``Linux 6.12 RT``, and what else tells it from the others.
+
+    A single one has its architecture and its CPUs with it: ``Linux 6.18 x86_64 2cpu``.
+    """
+    names = [_base_name(facts) for facts in environments]
+    details = [_details(facts) for facts in environments]
+    for fact in details[0] if details else ():
+        texts = [detail[fact] for detail in details]
+        crowd = [[t for n, t in zip(names, texts, strict=True) if n == name] for name in names]
+        always = len(names) == 1 and fact in ("arch", "cpu_count")
+        names = [
+            f"{name} {text}".rstrip() if always or len(set(others)) > 1 else name
+            for name, text, others in zip(names, texts, crowd, strict=True)
+        ]
+    # What no fact tells apart is numbered.
+    counted: dict[str, int] = {}
+    for i, name in enumerate(names):
+        counted[name] = counted.get(name, 0) + 1
+        if counted[name] > 1:
+            names[i] = f"{name} ({counted[name]})"
+    return names
+
+
+def _base_name(facts: Mapping[str, Scalar]) -> str:
+    system = str(facts.get("os", "unknown"))
+    release = str(facts.get("os_release", ""))
+    version = re.match(r"\d+(\.\d+)?", release)
+    parts = [_NAMES.get(system, system), version[0] if version else ""]
+    if re.search(r"\brt\d*\b|PREEMPT_RT", release):
+        parts.append("RT")
+    return " ".join(part for part in parts if part)
+
+
+def _details(facts: Mapping[str, Scalar]) -> dict[str, str]:
+    def text(name: str) -> str:
+        return str(facts.get(name, ""))
+
+    return {
+        "arch": text("arch"),
+        "cpu_count": f"{text('cpu_count')}cpu" if text("cpu_count") else "",
+        "os_release": text("os_release"),
+        "libc": text("libc"),
+        "allocator": text("allocator"),
+        "virtualization": text("virtualization"),
+        "container": text("container"),
+        "mitigations_off": "mitigations=off" if text("mitigations_off") == "1" else "",
+        "cpu_model": text("cpu_model"),
+    }
+
+
+def _summarise(system: System) -> None:
+    found: dict[Place, list[Result]] = {}
+    for session in system.sessions:
+        for result in session.results:
+            place = Place(result.name, tuple(result.params.items()), result.axis, result.x)
+            if result.value_s is not None and result.ci95_s is not None:
+                found.setdefault(place, []).append(result)
+            else:
+                system.missing[place] = f"{result.status}: {result.reason}"
+    system.figures = {place: _pool(results) for place, results in found.items()}
+    ends: dict[Place, Curve] = {}
+    for session in system.sessions:
+        for curve in session.curves:
+            place = Place(curve.name, tuple(curve.params.items()))
+            if place not in ends or curve.reached > ends[place].reached:
+                ends[place] = curve
+    for place, curve in ends.items():
+        system.curves[place] = _curve(system, place, curve, found)
+
+
+def _pool(results: Sequence[Result]) -> Figure:
+    """One figure of several sessions: their stable ones, or all where none is stable."""
+    used = [result for result in results if result.status == "ok"] or results
+    values = [result.value_s or 0.0 for result in used]
+    middle, interval = median_interval(values)
+    if len(used) < LEAST_ROUNDS:  # too few for an interval of their own: what all of theirs cover
+        lows, highs = zip(*(result.ci95_s or (0.0, 0.0) for result in used), strict=True)
+        interval = (min(lows), max(highs))
+    return Figure(
+        value_s=middle,
+        ci95_s=interval,
+        status=used[0].status,
+        reason=used[0].reason,
+        bytes_per_op=used[0].bytes_per_op,
+        percentiles_s=_pooled_percentiles(used),
+        sessions=len(used),
+    )
+
+
+def _pooled_percentiles(results: Sequence[Result]) -> dict[str, float]:
+    traced = [result.percentiles_s for result in results if result.percentiles_s]
+    names = [name for name in (traced[0] if traced else ()) if all(name in t for t in traced)]
+    return {name: float(np.median([one[name] for one in traced])) for name in names}
+
+
+def _curve(
+    system: System, place: Place, curve: Curve, found: Mapping[Place, Sequence[Result]]
+) -> CurveSummary:
+    mine = sorted(
+        (p for p in found if p.curve == place and p.axis == curve.axis and p.x is not None),
+        key=lambda p: p.x or 0,
+    )
+    levels, values = _values(system.sessions, curve, mine, found)
+    team = curve.axis in TEAM_AXES
+    return CurveSummary(
+        place=place,
+        axis=curve.axis,
+        reached=curve.reached,
+        stopped_by=curve.stopped_by,
+        levels=tuple(p.x or 0 for p in mine),
+        figures=tuple(system.figures[p] for p in mine),
+        # Seeded: the same files give the same words.
+        growth=None if team else find_growth(levels, values, np.random.default_rng(1)),
+        scaling=find_scaling(levels, values) if team else None,
+    )
+
+
+def _values(
+    sessions: Sequence[Session],
+    curve: Curve,
+    places: Sequence[Place],
+    found: Mapping[Place, Sequence[Result]],
+) -> tuple[Floats, Floats]:
+    """Levels, and rows × levels of seconds: a row a round, or a session where there are many."""
+    levels = np.array([place.x or 0 for place in places], dtype=np.float64)
+    blocks = []
+    if len(sessions) >= _MANY_SESSIONS:
+        step = -(-len(sessions) // _MOST_ROWS)
+        chosen = [session.points(curve) for session in sessions[::step]]
+        tables = [(p, np.array([[point.value_s or np.nan for point in p]])) for p in chosen]
+    else:
+        chosen = [session.points(curve) for session in sessions]
+        tables = [(points, round_values(points)[1]) for points in chosen]
+    for points, table in tables:
+        column = {point.x: table[:, i] for i, point in enumerate(points)}
+        missing = np.full(len(table), np.nan)
+        blocks.append(np.array([column.get(place.x, missing) for place in places]).T)
+    values = np.concatenate(blocks) if blocks and len(levels) else np.empty((0, len(levels)))
+    return levels, values

@@ -1,0 +1,285 @@
+"""`micro table`: the same comparison in five formats, and what it says in sentences."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sample_systems import HOSTILE, LEVELS, hostile_session, system_session, write_systems
+
+from micro.cli import run
+from micro.reports.comparison import compare
+from micro.reports.conclusions import conclusions, remarks
+from micro.reports.formats import TEXTS, print_rich, print_rich_by_system
+from micro.reports.systems import of_sessions
+from runners import store
+from runners.session import Session
+
+
+def shown_of(*sessions: Session, reference: int = 0):
+    return compare(of_sessions([[session] for session in sessions]), reference)
+
+
+def printed(shown, width: int = 100, by_system: bool = False) -> str:
+    out = io.StringIO()
+    console = Console(file=out, width=width, highlight=False, emoji=False)
+    (print_rich_by_system if by_system else print_rich)(console, shown)
+    return out.getvalue()
+
+
+LINUX = system_session()
+GVISOR = system_session(5, lambda n: 1 + n / 500, os="gvisor", os_release="4.4.0")
+
+
+# Sentences
+
+
+def test_a_system_that_is_flat_in_everything_is_said_so() -> None:
+    session = system_session()
+    session.results = [r for r in session.results if r.name != "event.poll"]
+    session.curves = [c for c in session.curves if c.name != "event.poll"]
+    first, *_ = conclusions(shown_of(session))
+    assert first == (
+        "Linux 6.1 x86_64 2cpu is O(1) in all 2 curves: fd.open_interleaved, event.epoll."
+    )
+
+
+def test_exceptions_are_named_with_their_class_and_range() -> None:
+    first, second, *_ = conclusions(shown_of(LINUX, GVISOR))
+    assert first.startswith("Linux 6.1 is O(1) in 2 of 3 curves; not in event.poll (O(n) on [1, 8")
+    assert "fd.open_interleaved (O(n) on [1, 8192], ×17)" in second
+
+
+def test_what_is_undecided_is_not_held_against_a_system() -> None:
+    noisy = system_session()
+    for result in noisy.results:
+        if result.name == "event.epoll":
+            # Right at the tenth that separates O(1) from the rest.
+            value_s = 6e-7 * (1 + 0.1 * (result.x or 0) / LEVELS[-1])
+            rng = random.Random(result.x)
+            result.visits = [
+                replace(v, value_s=value_s * rng.gauss(1, 0.03)) for v in result.visits
+            ]
+    shown = shown_of(noisy)
+    curves = {place.label: curve for place, (curve,) in shown.curves.items() if curve is not None}
+    growth = curves["event.epoll"].growth
+    assert growth is not None
+    assert len(growth.classes) > 1
+    first, *_ = conclusions(shown)
+    assert "is O(1) in 1 of 3 curves; not in event.poll (" in first
+    assert f"undecided in event.epoll ({' or '.join(growth.classes)} on [1, 8192]" in first
+
+
+def test_ratios_are_counted_where_intervals_are_apart() -> None:
+    sentence = conclusions(shown_of(LINUX, system_session(1.005, os="gvisor")))[2]
+    assert "too close to call in 9" in sentence
+    assert "slower" not in sentence
+    sentence = conclusions(shown_of(LINUX, GVISOR))[2]
+    assert sentence.startswith("gVisor 4.4 against Linux 6.1, 9 figures: slower in 9, most in")
+    assert "fd.open_interleaved open_fds=8,192 (×87)" in sentence
+    back = conclusions(shown_of(LINUX, GVISOR, reference=1))[2]
+    assert back.startswith("Linux 6.1 against gVisor 4.4, 9 figures: faster in 9")
+
+
+def test_teams_that_do_the_same_are_named_together() -> None:
+    sentence = conclusions(shown_of(LINUX, GVISOR))[-1]
+    assert sentence.startswith("Throughput of malloc.threads size=512: ×2 with 2 threads")
+    assert "(Linux 6.1, gVisor 4.4)" in sentence
+
+
+def test_unlike_machines_are_pointed_out() -> None:
+    other = system_session(os="freebsd", cpu_model="Other CPU", virtualization="kvm")
+    found = remarks(shown_of(LINUX, other))
+    assert "Different CPU models: Linux 6.1: Sample CPU; FreeBSD 6.1: Other CPU." in found
+    assert "Different virtualisation: Linux 6.1: none; FreeBSD 6.1: kvm." in found
+    assert not any("Different" in remark for remark in remarks(shown_of(LINUX, LINUX)))
+
+
+def test_what_ended_a_curve_is_said_once_for_all() -> None:
+    (end,) = [r for r in remarks(shown_of(LINUX, GVISOR)) if "ended" in r]
+    assert end == (
+        "RLIMIT_NOFILE hard limit 20000 ended, on every system: fd.open_interleaved at 8,192."
+    )
+
+
+# The terminal
+
+
+@pytest.mark.parametrize("by_system", [False, True])
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(width: int, by_system: bool) -> None:
+    sessions = [system_session(f, os=f"os{f}", os_release="1.2") for f in (1, 2, 3, 4, 5)]
+    text = printed(shown_of(*sessions), width, by_system)
+    assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("by_system", [False, True])
+@pytest.mark.parametrize("width", [80, 200])
+def test_every_figure_of_every_system_is_there(width: int, by_system: bool) -> None:
+    text = " ".join(printed(shown_of(LINUX, GVISOR), width, by_system).split())
+    for figure in ("2.00 µs*", "10.0 µs ×5.00", "348 µs ×87", "3.00 µs ×5.00", "600 ns*"):
+        assert figure in text
+    for word in ("O(1)", "O(n)", "Files", "Events", "* best", "that of Linux 6.1."):
+        assert word in text
+
+
+def test_systems_that_do_not_fit_side_by_side_come_below() -> None:
+    sessions = [system_session(f, os=f"os{f}", os_release="1.2") for f in (1, 2, 3, 4, 5)]
+    text = printed(shown_of(*sessions), 80)
+    assert text.count("fd.open_close") > printed(shown_of(*sessions), 200).count("fd.open_close")
+    for name in ("os1 1.2", "os5 1.2"):
+        assert name in text
+
+
+# Other formats
+
+
+class Texts(HTMLParser):
+    """The tags and the text of a document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_markdown_is_a_table_of_equal_rows() -> None:
+    text = TEXTS["md"](shown_of(LINUX, GVISOR))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {row.replace("\\|", "").count("|") for row in rows} == {4}
+    assert "| fd.open\\_close | **2.00 µs** | 10.0 µs ×5.00 |" in rows
+
+
+def test_csv_has_a_line_a_figure() -> None:
+    rows = list(csv.DictReader(io.StringIO(TEXTS["csv"](shown_of(LINUX, GVISOR)))))
+    assert len(rows) == 9 * 2
+    first, second = rows[:2]
+    assert float(first["seconds_per_op"]) == 2e-6
+    assert (first["system"], first["best"], first["status"]) == ("Linux 6.1", "1", "ok")
+    assert float(second["ratio"]) == pytest.approx(5)
+    missing = shown_of(LINUX, system_session(epoll=False, os="openbsd"))
+    rows = list(csv.DictReader(io.StringIO(TEXTS["csv"](missing))))
+    assert {row["reason"] for row in rows if row["status"] == "missing"} == {
+        "skipped: no epoll here"
+    }
+
+
+def test_json_says_what_the_table_says() -> None:
+    plain = json.loads(TEXTS["json"](shown_of(LINUX, GVISOR)), parse_constant=pytest.fail)
+    assert plain["schema"] == 1
+    assert [system["name"] for system in plain["systems"]] == ["Linux 6.1", "gVisor 4.4"]
+    by_name = {row["benchmark"]: row["cells"] for row in plain["rows"]}
+    assert by_name["fd.open_close"][1]["ratio"] == pytest.approx(5)
+    curves = {curve["name"]: curve["systems"] for curve in plain["curves"]}
+    assert curves["fd.open_interleaved"][0]["pieces"][0]["classes"] == ["1"]
+    assert curves["fd.open_interleaved"][1]["growth"] == "O(n) on [1, 8192]"
+    assert curves["malloc.threads"][0]["scaling"]["8"] == pytest.approx(2, rel=0.05)
+    assert plain["conclusions"] == conclusions(shown_of(LINUX, GVISOR))
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_texts_from_files_stay_texts(hostile: str) -> None:
+    shown = shown_of(hostile_session(hostile), LINUX)
+    page = Texts()
+    page.feed(TEXTS["html"](shown))
+    assert {tag for tag, _ in page.tags} <= {
+        *("ul", "li", "table", "thead", "tbody", "tr", "th", "td", "strong")
+    }
+    assert all(set(attrs) <= {"scope", "colspan"} for _, attrs in page.tags)
+    assert hostile in page.text
+    assert "<script" not in TEXTS["md"](shown).lower()
+    for row in csv.reader(io.StringIO(TEXTS["csv"](shown))):
+        assert not any(cell.startswith("=") for cell in row)
+    assert hostile in " ".join(printed(shown, 3000).split("\n"))
+    json.loads(TEXTS["json"](shown))
+
+
+# The command
+
+
+def command(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = run(["table", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize("form", ["rich", *TEXTS])
+def test_every_format_of_files_and_directories(form: str, tmp_path: Path, capsys) -> None:
+    files = write_systems(tmp_path)
+    code, from_files, err = command(capsys, *files, "--format", form)
+    assert (code, err) == (0, "")
+    assert "gVisor 4.4" in from_files
+    code, from_folder, _ = command(capsys, tmp_path, "--format", form, "--relative-to", "linux")
+    assert code == 0
+    assert "gVisor 4.4" in from_folder
+
+
+def test_options_choose_rows_and_names(tmp_path: Path, capsys) -> None:
+    files = write_systems(tmp_path)
+    code, out, _ = command(
+        capsys, *files, "--label", "A", "--label", "B", "--label", "C", "--only", "fd.*",
+        "--relative-to", "B", "--format", "json",
+    )  # fmt: skip
+    plain = json.loads(out)
+    assert code == 0
+    assert plain["reference"] == "B"
+    assert [system["name"] for system in plain["systems"]] == ["A", "B", "C"]
+    assert {row["name"] for row in plain["rows"]} == {"fd.open_close", "fd.open_interleaved"}
+    code, out, _ = command(capsys, *files, "--full", "--format", "json")
+    levels = [row["x"] for row in json.loads(out)["rows"] if row["name"] == "event.poll"]
+    assert levels == list(LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--label", "A"], "--label stands 1 times for 3 paths"),
+        (["--relative-to", "Windows"], "the systems here are Linux 6.1, gVisor 4.4, FreeBSD 14.1"),
+        (["--only", "nothing.*"], "hold no probe"),
+        (["--rows", "os", "--format", "md"], "--rows os is for the terminal"),
+        (["nonexistent.json"], "nonexistent.json: No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    options: list[str], said: str, tmp_path: Path, capsys
+) -> None:
+    code, out, err = command(capsys, *write_systems(tmp_path), *options)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_that_is_no_session_is_named(tmp_path: Path, capsys) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text("[]")
+    code, _, err = command(capsys, bad)
+    assert code == 2
+    assert "bad.json: not a session of micro" in err
+
+
+def test_an_empty_directory_is_named(tmp_path: Path, capsys) -> None:
+    code, _, err = command(capsys, tmp_path)
+    assert code == 2
+    assert "no .json files" in err
+
+
+def test_a_session_whose_curve_a_limit_cut_short(tmp_path: Path, capsys) -> None:
+    session = system_session()
+    session.results = [r for r in session.results if r.x is None or r.x <= 4]
+    store.write(session, tmp_path / "short.json")
+    code, out, _ = command(capsys, tmp_path)
+    assert code == 0
+    assert "too few points" in out

@@ -1,0 +1,65 @@
+"""Sessions out of seeded noise: benchmarks in curves, each session a little slower or faster."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from runners.evidence import Figure, Sample
+
+
+@dataclass
+class Machine:
+    """Benchmarks of a machine: ``curves`` of ``points`` each and ``singles``.
+
+    ``sd`` are the least and largest standard deviation between sessions (log-uniform). The share
+    ``together`` of a point's variance is common to its curve; ``common_sd`` moves whole sessions.
+    """
+
+    rng: np.random.Generator
+    curves: int = 16
+    points: int = 10
+    singles: int = 40
+    sd: tuple[float, float] = (0.01, 0.05)
+    together: float = 0.5
+    common_sd: float = 0.0
+    #: An error inside a session as a share of the deviation between sessions, and how far (log)
+    #: that share differs from benchmark to benchmark.
+    error_share: float = 0.4
+    error_scatter: float = 0.4
+
+    def __post_init__(self) -> None:
+        self.names: list[tuple[str, str | None, int | None]] = [
+            (f"c{c}[n={1 << p}]", f"c{c}", 1 << p)
+            for c in range(self.curves)
+            for p in range(self.points)
+        ]
+        self.names += [(f"s{s}", None, None) for s in range(self.singles)]
+        low, high = map(math.log, self.sd)
+        groups = [curve or name for name, curve, _ in self.names]
+        drawn = {group: math.exp(self.rng.uniform(low, high)) for group in dict.fromkeys(groups)}
+        self.sds = np.array([drawn[group] for group in groups])
+        scatter = {group: math.exp(self.rng.normal(0, self.error_scatter)) for group in drawn}
+        self.errors = self.error_share * self.sds * np.array([scatter[group] for group in groups])
+        self.groups = np.unique(groups, return_inverse=True)[1]
+        self.levels = self.rng.uniform(math.log(50e-9), math.log(1e-3), len(self.names))
+
+    def session(
+        self, shifts: dict[str, float] | None = None, common: float | None = None
+    ) -> Sample:
+        """One session; ``shifts`` are logs by name, ``common`` is the whole session's instead."""
+        size = len(self.names)
+        alone = self.rng.standard_normal(size)
+        shared = self.rng.standard_normal(self.groups.max() + 1)[self.groups]
+        whole = self.rng.normal(0, self.common_sd) if common is None else common
+        noise = math.sqrt(1 - self.together) * alone + math.sqrt(self.together) * shared
+        values = self.levels + self.sds * noise + whole
+        error = self.errors * np.sqrt(self.rng.chisquare(9, size) / 9)
+        return Sample(
+            {
+                name: Figure(float(value + (shifts or {}).get(name, 0.0)), float(e), curve, x)
+                for (name, curve, x), value, e in zip(self.names, values, error, strict=True)
+            }
+        )

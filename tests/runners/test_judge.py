@@ -1,0 +1,325 @@
+"""The verdicts, on sessions out of seeded noise. Rates are asserted loosely."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated import Machine
+
+from runners import moderation
+from runners.evidence import Figure, Sample, benjamini_hochberg
+from runners.judge import Judgement, Rules, judge
+
+SLOWER = math.log(1.10)
+
+
+def machine(seed: int, **changes: object) -> Machine:
+    usual: dict[str, object] = {"curves": 4, "points": 8, "singles": 20, "sd": (0.005, 0.015)}
+    return Machine(np.random.default_rng([11, seed]), **{**usual, **changes})  # type: ignore[arg-type]
+
+
+def by_name(judged: list[Judgement]) -> dict[str, Judgement]:
+    return {j.benchmark: j for j in judged if j.kind == "point"}
+
+
+def curve(m: Machine, name: str) -> list[str]:
+    return [benchmark for benchmark, mine, _ in m.names if mine == name]
+
+
+def sessions(m: Machine, count: int) -> list[Sample]:
+    return [m.session() for _ in range(count)]
+
+
+def doubtful(sample: Sample, name: str, doubt: str = "rounds differ by 30%") -> Sample:
+    figures = dict(sample.figures)
+    figures[name] = replace(figures[name], doubt=doubt)
+    return replace(sample, figures=figures)
+
+
+def test_an_unchanged_machine_is_hardly_ever_called_slower() -> None:
+    alarms = Counter[str]()
+    for seed in range(40):
+        m = machine(seed, common_sd=0.01 * (seed % 3))
+        alarms.update({j.verdict for j in judge(sessions(m, 5 + seed % 6), m.session())})
+    assert alarms["regressed"] <= 4
+    assert alarms["improved"] <= 4
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_tenth_is_found_on_a_curve_and_on_a_single_benchmark(sign: int) -> None:
+    found, single = Counter[str](), Counter[str]()
+    for seed in range(15):
+        m = machine(seed)
+        shifts = dict.fromkeys([*curve(m, "c1"), "s3"], sign * SLOWER)
+        verdicts = by_name(judge(sessions(m, 8), m.session(shifts)))
+        found.update(verdicts[name].verdict for name in curve(m, "c1"))
+        single[verdicts["s3"].verdict] += 1
+        others = [j.verdict for name, j in verdicts.items() if name not in shifts]
+        assert others.count("regressed") + others.count("improved") <= 2
+    word = "regressed" if sign > 0 else "improved"
+    assert found[word] >= 0.9 * found.total()
+    assert single[word] >= 0.6 * single.total()
+    assert found["regressed" if sign < 0 else "improved"] == 0
+
+
+def test_slower_and_faster_are_judged_alike() -> None:
+    m = machine(3)
+    baseline, now = sessions(m, 8), m.session(dict.fromkeys(curve(m, "c0"), SLOWER))
+
+    def mirrored(sample: Sample) -> Sample:
+        return Sample({name: replace(f, log_s=-30 - f.log_s) for name, f in sample.figures.items()})
+
+    rules = Rules(floor_s=0.0)
+    there = by_name(judge(baseline, now, rules))
+    back = by_name(judge([mirrored(s) for s in baseline], mirrored(now), rules))
+    for name, judgement in there.items():
+        assert back[name].p == pytest.approx(judgement.p)
+        assert back[name].q == pytest.approx(judgement.q)
+        if judgement.verdict == "regressed":
+            assert back[name].verdict == "improved"
+
+
+def test_a_slow_session_is_not_a_slow_system() -> None:
+    """Sessions of this machine differ as a whole by 2 %: one that is 3 % slower proves nothing."""
+    regressed = 0
+    for seed in range(20):
+        m = machine(seed, common_sd=0.02)
+        judged = judge(sessions(m, 8), m.session(common=0.03))
+        regressed += any(j.verdict == "regressed" for j in judged)
+    assert regressed <= 4
+
+
+def test_a_uniform_slow_down_is_found() -> None:
+    m = machine(5)
+    judged = by_name(judge(sessions(m, 8), m.session(common=SLOWER)))
+    found = sum(j.verdict == "regressed" for j in judged.values())
+    assert found >= 0.9 * len(judged)
+
+
+def test_an_isolated_point_of_a_curve_needs_confirmation() -> None:
+    m = machine(6)
+    name = curve(m, "c2")[4]
+    judged = by_name(judge(sessions(m, 8), m.session({name: math.log(1.3)})))
+    assert judged[name].verdict == "suspect"
+    assert "neighbours" in judged[name].why
+
+
+def test_a_curve_that_grows_faster_is_a_regression_of_its_own() -> None:
+    m = machine(7)
+    names = curve(m, "c2")
+    steeper = {name: 0.05 * i for i, name in enumerate(names)}
+    growth = {
+        j.benchmark: j for j in judge(sessions(m, 8), m.session(steeper)) if j.kind == "growth"
+    }
+    assert growth["c2"].verdict == "regressed"
+    assert growth["c2"].why == "slower at larger levels"
+    assert growth["c1"].verdict != "regressed"
+
+
+def test_growth_survives_a_change_of_machine() -> None:
+    m = machine(7)
+    steeper = {name: 0.05 * i for i, name in enumerate(curve(m, "c2"))}
+    alu = Figure(math.log(1e-9), 0.001)
+    baseline = [replace(s, references={"alu": alu}) for s in sessions(m, 8)]
+    other = replace(
+        m.session(steeper, common=0.5), references={"alu": replace(alu, log_s=alu.log_s + 0.5)}
+    )
+    judged = judge(baseline, other)
+    assert {j.verdict for j in judged if j.kind == "point"} == {"not comparable"}
+    assert all("alu" in j.why for j in judged if j.verdict == "not comparable")
+    assert {j.benchmark for j in judged if j.verdict == "regressed"} == {"c2"}
+
+
+def test_a_reference_takes_away_what_it_explains() -> None:
+    """Every session has another clock; the reference tells it, and leaves a tenth in sight."""
+    rng = np.random.default_rng(12)
+    m = machine(8, sd=(0.004, 0.006))
+
+    def session(shifts: dict[str, float] | None = None) -> Sample:
+        clock = float(rng.normal(0, 0.04))
+        alu = Figure(math.log(1e-9) + clock + float(rng.normal(0, 0.002)), 0.002)
+        return replace(m.session(shifts, common=clock), references={"alu": alu})
+
+    def without(sample: Sample) -> Sample:
+        return replace(sample, references={})
+
+    baseline = [session() for _ in range(9)]
+    now = session(dict.fromkeys(curve(m, "c1"), SLOWER))
+    told = by_name(judge(baseline, now))
+    untold = by_name(judge([without(s) for s in baseline], without(now)))
+    assert all(told[name].verdict == "regressed" for name in curve(m, "c1"))
+    for name in curve(m, "c1"):
+        assert (told[name].detectable or 0) < (untold[name].detectable or 0) / 2
+
+
+def test_unstable_figures_are_never_regressions() -> None:
+    m = machine(9)
+    now = doubtful(m.session({"s0": math.log(2)}), "s0", "neighbour on the core")
+    judgement = by_name(judge(sessions(m, 8), now))["s0"]
+    assert judgement.verdict == "inconclusive"
+    assert "neighbour on the core" in judgement.why
+
+
+def test_a_session_as_noisy_as_the_change_proves_nothing() -> None:
+    m = machine(10)
+    now = m.session({"s0": math.log(1.3)})
+    figures = dict(now.figures)
+    figures["s0"] = replace(figures["s0"], error=0.3)
+    verdict = by_name(judge(sessions(m, 8), replace(now, figures=figures)))["s0"].verdict
+    assert verdict not in ("regressed", "suspect", "improved")
+
+
+def test_new_and_missing_benchmarks_are_named() -> None:
+    m = machine(11)
+    baseline, now = sessions(m, 5), m.session()
+    figures = dict(now.figures)
+    figures["new"] = figures.pop("s1")
+    judged = by_name(judge(baseline, replace(now, figures=figures)))
+    assert judged["new"].verdict == "new"
+    assert judged["s1"].verdict == "missing"
+    assert len(judged) == len(m.names) + 1
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_below_five_sessions_nothing_is_more_than_suspect(count: int) -> None:
+    m = machine(12)
+    judged = judge(sessions(m, count), m.session(dict.fromkeys(curve(m, "c0"), math.log(2))))
+    assert not any(j.verdict == "regressed" for j in judged)
+    assert by_name(judged)[curve(m, "c0")[3]].verdict == "suspect"
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_without_a_second_session_nothing_is_said(count: int) -> None:
+    m = machine(13)
+    judged = judge(sessions(m, count), m.session(common=1.0))
+    assert {j.verdict for j in judged} <= {"new", "inconclusive"}
+    assert len(by_name(judged)) == len(m.names)
+
+
+def test_less_than_a_clock_cycle_is_no_change() -> None:
+    m = machine(14, curves=0, singles=20)
+    m.levels[:] = math.log(1e-9)
+    judged = judge(sessions(m, 8), m.session({"s0": math.log(1.2)}))
+    assert by_name(judged)["s0"].verdict not in ("regressed", "suspect")
+    m.levels[:] = math.log(1e-8)
+    judged = judge(sessions(m, 8), m.session({"s0": math.log(1.2)}))
+    assert by_name(judged)["s0"].verdict in ("regressed", "suspect")
+
+
+def test_a_benchmark_may_have_another_least_effect() -> None:
+    m = machine(15)
+    baseline, now = sessions(m, 8), m.session(dict.fromkeys(curve(m, "c0"), SLOWER))
+    strict = by_name(judge(baseline, now, least_effect=lambda name: 0.5))
+    assert not any(j.verdict == "regressed" for j in strict.values())
+
+
+def test_a_risen_growth_class_counts_for_the_neighbours() -> None:
+    m = machine(16)
+    last = curve(m, "c0")[-1]
+    baseline = [replace(s, ranks={"c0": 0}) for s in sessions(m, 8)]
+    now = m.session({last: math.log(1.3)})
+    assert by_name(judge(baseline, now))[last].verdict == "suspect"
+    assert by_name(judge(baseline, replace(now, ranks={"c0": 2})))[last].verdict == "regressed"
+    assert by_name(judge(baseline, replace(now, ranks={"c0": 0})))[last].verdict == "suspect"
+
+
+def test_odd_sessions_are_judged_without_an_accident() -> None:
+    """Zero variances, one benchmark, curves of one and two points, gaps."""
+    exact = Sample({"a": Figure(-10.0, 0.0), "c[n=1]": Figure(-9.0, 0.0, "c", 1)})
+    gap = Sample({"c[n=2]": Figure(-9.0, 0.1, "c", 2), "d[n=0]": Figure(-9.0, 0.1, "d", 0)})
+    judged = by_name(judge([exact, exact, gap, exact, exact, exact], exact))
+    assert judged["a"].verdict == "unchanged"
+    assert judged["c[n=2]"].verdict == "missing"
+    slower = Sample({"a": Figure(-9.0, 0.0)})
+    assert by_name(judge([exact] * 6, slower))["a"].verdict == "regressed"
+
+
+FIGURES = st.builds(
+    Figure,
+    log_s=st.floats(-25, 5),
+    error=st.floats(0, 2),
+    doubt=st.sampled_from([None, None, None, "unstable"]),
+)
+KNOWN = [("a", None, None), ("b", None, None)]
+KNOWN += [(f"{c}[n={n}]", c, n) for c in ("c", "d") for n in (1, 4, 64, 1024)]
+SAMPLES = st.fixed_dictionaries({}, optional={name: FIGURES for name, _, _ in KNOWN}).map(
+    lambda found: Sample(
+        {name: replace(found[name], curve=curve, x=x) for name, curve, x in KNOWN if name in found}
+    )
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(SAMPLES, max_size=7), SAMPLES)
+def test_whatever_sessions_hold_every_benchmark_gets_one_verdict(
+    baseline: list[Sample], now: Sample
+) -> None:
+    judged = judge(baseline, now)
+    points = [j.benchmark for j in judged if j.kind == "point"]
+    everywhere = {name for sample in (*baseline, now) for name in sample.figures}
+    assert len(points) == len(set(points))
+    assert set(points) == everywhere
+    for judgement in judged:
+        assert judgement.why
+        for number in (judgement.p, judgement.q, judgement.effect, judgement.detectable):
+            assert number is None or not math.isnan(number)
+        figure = now.figures.get(judgement.benchmark)
+        if figure is not None and figure.doubt is not None:
+            assert judgement.verdict in ("inconclusive", "new")
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_benjamini_hochberg_by_its_definition(p: list[float]) -> None:
+    q = benjamini_hochberg(p)
+    for level in (0.01, 0.05, 0.3):
+        ranked = sorted(p)
+        most = max((x for k, x in enumerate(ranked, 1) if x <= level * k / len(p)), default=-1.0)
+        for one, other in zip(p, q, strict=True):
+            if abs(other - level) > 1e-9:
+                assert (other <= level) == (one <= most)
+
+
+def test_variances_without_a_spread_of_their_own_become_one() -> None:
+    rng = np.random.default_rng(1)
+    observed = 0.01**2 * rng.chisquare(4, 400) / 4
+    moderated, dof = moderation.fit(observed, np.full(400, 4.0)).moderate(
+        observed, np.full(400, 4.0)
+    )
+    assert np.sqrt(moderated) == pytest.approx(np.full(400, 0.01), rel=0.2)
+    assert dof.min() > 30
+
+
+def test_the_prior_is_found_again() -> None:
+    rng = np.random.default_rng(2)
+    true = 0.01**2 * 6 / rng.chisquare(6, 3000)
+    observed = true * rng.chisquare(5, 3000) / 5
+    prior = moderation.fit(observed, np.full(3000, 5.0))
+    assert prior.dof == pytest.approx(6, rel=0.2)
+    assert prior.variances[0] == pytest.approx(0.01**2, rel=0.1)
+
+
+def test_hints_sharpen_the_prior() -> None:
+    rng = np.random.default_rng(3)
+    hint = rng.normal(0, 1, 500)
+    observed = np.exp(hint) * 1e-4 * rng.chisquare(5, 500) / 5
+    dof = np.full(500, 5.0)
+    told = moderation.fit(observed, dof, hint[:, None])
+    assert told.dof > 5 * moderation.fit(observed, dof).dof
+    assert np.corrcoef(np.log(told.variances), hint)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(("together", "low", "high"), [(0.0, 40, math.inf), (1.0, 3.99, 4.5)])
+def test_benchmarks_that_move_together_know_no_more_than_one(
+    together: float, low: float, high: float
+) -> None:
+    rng = np.random.default_rng(4)
+    common, own = rng.normal(0, 1, 5), rng.normal(0, 1, (300, 5))
+    values = math.sqrt(together) * common + math.sqrt(1 - together) * own
+    values -= values.mean(axis=1, keepdims=True)
+    assert low <= moderation.most_dof(values) <= high
