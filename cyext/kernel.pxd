@@ -39,7 +39,7 @@ cdef class Kernel:
     cdef uint64_t failed_after
     cdef micro_sense_t last_sense
     cdef bint marks
-    cdef public double spin
+    cdef readonly double spin
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil
     cdef int64_t loop(self, uint64_t n) noexcept nogil

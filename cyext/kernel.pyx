@@ -79,11 +79,7 @@ class OperationFailed(OSError):
 
 
 cdef class Kernel:
-    """Base of all kernels. ``max_batch`` is the most operations a batch may hold at this level.
-
-    ``spin`` slows every operation by so many steps of the sentinel's chain, in the clock's sight:
-    only to prove that a slow-down is found, and never on but for that.
-    """
+    """Base of all kernels. ``max_batch`` is the most operations a batch may hold at this level."""
 
     def __cinit__(self, *args, **kwargs):
         self.level = 0
@@ -102,6 +98,13 @@ cdef class Kernel:
 
     def join(self, members, index):
         """Be number ``index`` of a team of threads, and share with the other ``members``."""
+
+    def slow_down(self, double steps):
+        """Let every operation take so many steps of the sentinel's chain longer, for the clock too.
+
+        Only to prove that a slow-down is found, and never on but for that.
+        """
+        self.spin = steps
 
     def facts(self):
         """What else is known of this level, as numbers or texts by name: never a time."""
@@ -249,6 +252,10 @@ cdef class TimedKernel(Kernel):
 
     cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
         return self.fail(b"timed_loop", 38, 0)  # ENOSYS
+
+    def slow_down(self, double steps):
+        """Not possible: nobody could spin in the sight of a clock that is read elsewhere."""
+        raise NotSupported("it times itself and cannot be slowed on purpose")
 
     cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
         return self.timed_loop(n, elapsed_ns)

@@ -16,6 +16,7 @@
 typedef struct {
     int64_t in_loop[MICRO_CALLS_MAX];    /* calls of each number between the loop's marks */
     int64_t armed[MICRO_CALLS_MAX];      /* calls of each number since ARMED */
+    int64_t page_faults;                 /* minor ones of the threads that marked loops, in these */
     int fault_call, fault_errno;         /* call number to fail (-1: none) and with what */
     int64_t fault_at;                    /* the how-manieth, from 1 */
     int fault_done;                      /* it was injected */
@@ -32,6 +33,7 @@ typedef struct {
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -44,7 +46,9 @@ typedef struct {
 typedef struct {
     pid_t id;
     int64_t number;   /* of the call it is in, -1 outside */
-    int in_loop;      /* between the loop's marks; children inherit it */
+    pid_t loop_of;    /* who marked the loop that it, or the maker it was born of, is in; or 0 */
+    int in_loop;      /* it marked a beginning and no end yet */
+    int64_t faults;   /* its minor page faults at that beginning */
     int counted;      /* the call it is in was counted in the loop */
     int known;        /* its maker's event has come: what it inherits is settled */
     int held;         /* it stopped before that and waits */
@@ -117,27 +121,64 @@ static micro_tracee_t *micro_tracee(micro_tracee_t **all, size_t *count, pid_t i
     return micro_tracee(all, count, id);
 }
 
-static void micro_at_entry(micro_tracee_t *one, const micro_call_info_t *call, int *armed,
-                           micro_trace_t *trace)
+/* Children are in the loop of their maker, and no longer than that lasts. */
+static int micro_in_loop(const micro_tracee_t *all, size_t count, const micro_tracee_t *one)
+{
+    for (size_t i = 0; one->loop_of && i < count; i++)
+        if (all[i].id == one->loop_of)
+            return all[i].in_loop;
+    return 0;
+}
+
+/* Minor page faults of one thread so far: the tenth word of its line, the name in brackets being the
+ * second; 0 where it cannot be read. */
+static int64_t micro_minor_faults_of(pid_t id)
+{
+    char path[64], line[512];
+    long long faults = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)id, (int)id);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return 0;
+    const char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    if (!end || sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %lld", &faults) != 1)
+        faults = 0;
+    fclose(file);
+    return faults;
+}
+
+static void micro_at_mark(micro_tracee_t *one, uint64_t place, int *armed, micro_trace_t *trace)
+{
+    if (place == MICRO_ARMED || place == MICRO_DISARMED) {
+        *armed = place == MICRO_ARMED;
+        return;
+    }
+    const int64_t faults = micro_minor_faults_of(one->id);
+    if (place == MICRO_LOOP_ENDS && one->in_loop)
+        trace->page_faults += faults - one->faults;
+    one->in_loop = place == MICRO_LOOP_BEGINS;
+    one->loop_of = one->id;
+    one->faults = faults;
+}
+
+static void micro_at_entry(micro_tracee_t *one, int in_loop, const micro_call_info_t *call,
+                           int *armed, micro_trace_t *trace)
 {
     const uint64_t number = call->entry.number, *arguments = call->entry.arguments;
     if (number >= MICRO_CALLS_MAX || number == SYS_restart_syscall)
         return;
     if (number == SYS_prctl && arguments[0] == MICRO_MARK) {
-        if (arguments[1] == MICRO_LOOP_BEGINS || arguments[1] == MICRO_LOOP_ENDS)
-            one->in_loop = arguments[1] == MICRO_LOOP_BEGINS;
-        else
-            *armed = arguments[1] == MICRO_ARMED;
+        micro_at_mark(one, arguments[1], armed, trace);
         return;
     }
     one->number = (int64_t)number;
-    one->counted = one->in_loop;
-    trace->in_loop[number] += one->in_loop;
+    one->counted = in_loop;
+    trace->in_loop[number] += in_loop;
     trace->armed[number] += *armed;
     if (*armed && (int)number == trace->fault_call && trace->armed[number] == trace->fault_at
         && !trace->fault_done) {
         trace->fault_done = 1;
-        trace->fault_in_loop = one->in_loop;
+        trace->fault_in_loop = in_loop;
         one->failing = 1;
         micro_skip_call(one->id);
     }
@@ -242,7 +283,7 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
                 continue;
             }
             if (call.op == MICRO_AT_ENTRY) {
-                micro_at_entry(one, &call, &armed, trace);
+                micro_at_entry(one, micro_in_loop(tracees, count, one), &call, &armed, trace);
             } else if (call.op == MICRO_AT_EXIT && one->number >= 0) {
                 if (one->failing) {
                     micro_set_result(id, -trace->fault_errno);
@@ -256,11 +297,11 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
         } else if (stop == SIGTRAP && micro_is_birth(status >> 16)) {
             unsigned long born = 0;
             ptrace(PTRACE_GETEVENTMSG, id, NULL, &born);
-            const int in_loop = one->in_loop;
+            const pid_t loop_of = micro_in_loop(tracees, count, one) ? one->loop_of : 0;
             micro_tracee_t *child = micro_tracee(&tracees, &count, (pid_t)born);
             if (child) {
                 child->known = 1;
-                child->in_loop = in_loop;
+                child->loop_of = loop_of;
                 if (child->held) {
                     child->held = 0;
                     ptrace(PTRACE_SYSCALL, child->id, NULL, NULL);

@@ -13,6 +13,7 @@ cdef extern from "tracer.h" nogil:
     ctypedef struct micro_trace_t:
         int64_t *in_loop
         int64_t *armed
+        int64_t page_faults
         int fault_call
         int fault_errno
         int64_t fault_at
@@ -67,7 +68,8 @@ def trace(argv, environment, output_fd, seconds, fault=None):
 
     ``fault`` is (call name, errno, k): the k-th such call between the ARMED and DISARMED marks
     fails with that errno. The dict: ``in_loop`` and ``armed`` (calls by name between the marks of
-    the loop and while armed), ``fault_done``, ``fault_in_loop``, ``signal`` or ``exit_code`` of the
+    the loop and while armed), ``page_faults`` (minor ones between the marks of the loop, by the
+    threads that set them), ``fault_done``, ``fault_in_loop``, ``signal`` or ``exit_code`` of the
     command, ``left_over`` (processes that outlived it and were killed). A command that takes longer
     than ``seconds`` dies of SIGALRM. Raises `OSError` where tracing is not possible.
     """
@@ -98,6 +100,7 @@ def trace(argv, environment, output_fd, seconds, fault=None):
         return {
             "in_loop": _counts(record.in_loop),
             "armed": _counts(record.armed),
+            "page_faults": record.page_faults,
             "fault_done": bool(record.fault_done),
             "fault_in_loop": bool(record.fault_in_loop),
             "signal": signal.Signals(os.WTERMSIG(ended)).name if os.WIFSIGNALED(ended) else None,

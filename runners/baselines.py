@@ -23,7 +23,7 @@ from runners.environment import key
 from runners.estimate import order_statistic_ranks
 from runners.evidence import Figure, Sample
 from runners.job import Scalar, benchmark_name
-from runners.session import Result, Session
+from runners.session import SLOWED, Result, Session
 from runners.store import MOST_BYTES, SCHEMA, BadFile, read, write
 from runners.store import _printable as printable
 
@@ -32,7 +32,6 @@ MOST_SESSIONS = 20
 #: Those that came with the package.
 SHIPPED = Path(__file__).resolve().parent.parent / "baselines"
 #: A setting of sessions that were slowed on purpose: they never enter a baseline.
-INJECTED = "injected"
 #: A setting that says why a session that failed the gate was accepted.
 ACCEPTED = "accepted_because"
 #: What may differ within a key, and should be known where it does.
@@ -113,7 +112,7 @@ def append(path: Path, folder: Path, reason: str | None = None) -> Path:
     ``reason`` is stored with it. Raises `BadFile` for what does not belong there, `OSError`.
     """
     session = read(path)
-    if INJECTED in session.settings:
+    if SLOWED in session.settings:
         raise BadFile(f"{printable(str(path))}: was slowed on purpose: no baseline")
     if key(session.environment) != folder.name:
         own = key(session.environment)

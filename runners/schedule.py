@@ -15,7 +15,7 @@ from runners.estimate import find_doubt, median_interval, percentiles
 from runners.job import Job, Scalar
 from runners.launch import Answer, Order
 from runners.sentinel import Clean, Slices
-from runners.session import Curve, Result, Session, Status, Visit
+from runners.session import SLOWED, Curve, Result, Session, Status, Visit
 from runners.survey import Survey, Surveyed, survey
 
 NEIGHBOUR = "neighbour on the core"
@@ -346,7 +346,7 @@ class Scheduler:
             settings["clean_chain_ns"] = round(self.clean.chain_ns, 1)
         slowed = {track.job.slowdown for track in self._tracks} - {0.0}
         if slowed:  # such a session proves the gate and is no baseline
-            settings["slowed_down"] = max(slowed)
+            settings[SLOWED] = max(slowed)
         if self.shared_cores:
             settings["shared_cores"] = " ".join(f"{a}+{b}" for a, b in self.shared_cores)
         session = Session(environment, settings)

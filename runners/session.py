@@ -8,6 +8,8 @@ from typing import Literal
 
 from runners.job import Scalar, benchmark_name
 
+#: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
+SLOWED = "slowed_down"
 Status = Literal["ok", "unstable", "skipped", "failed"]
 
 

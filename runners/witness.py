@@ -2,7 +2,7 @@
 
 ORDER is what `runners.launch.Order` encodes, with one key more: ``{"count": n}`` makes the kernel,
 runs one batch of n operations with its loop marked for a tracer, closes it, and tells
-``{"n", "elapsed_ns", "page_faults"}`` and ``{"left"}``, what it failed to give back, by name;
+``{"n", "elapsed_ns"}`` and ``{"left"}``, what it failed to give back, by name;
 ``{"pairs": k}`` tells the slices of k batches of n and of k batches of 2n, taken in turns. The rest
 is as in `runners.worker`.
 """
@@ -15,7 +15,6 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)  # isolated mode leaves it out
 
 import json  # noqa: E402
-import resource  # noqa: E402
 import time  # noqa: E402
 
 from runners.worker import calibrate, emit, import_module, make, pin, put_away, reason_of  # noqa: E402
@@ -102,10 +101,8 @@ def count(order: "dict[str, Any]") -> None:
     try:
         kernel = made(order, base)
         n = int(min(order["count"], kernel.max_batch))
-        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         elapsed_ns = kernel.run(n)
-        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-        emit(n=n, elapsed_ns=elapsed_ns, page_faults=faults)
+        emit(n=n, elapsed_ns=elapsed_ns)
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:

@@ -197,12 +197,12 @@ def round_down(level: int) -> int:
 
 def slow_down(kernel: "Any", share: float, chain_steps: int) -> None:
     """Let every operation take this share longer: spin for as many steps as that time holds."""
-    kernel.spin = 0.0
+    kernel.slow_down(0.0)
     batch = calibrate(kernel, SPIN_SLICE_NS)
     table = kernel.sample(SPIN_SLICES, batch)
     op_ns = min(table[::5]) / batch
     step_ns = min(table[1::5]) / chain_steps
-    kernel.spin = share * op_ns / step_ns
+    kernel.slow_down(share * op_ns / step_ns)
 
 
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Any":

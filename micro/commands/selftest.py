@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,20 @@ from rich.text import Text
 from micro import fresh, gate
 from micro.cli import EXIT_OK, UsageError, require_kernels
 from micro.configuration import Configuration, configuration
-from micro.gate import Outcome, compare, find
-from micro.measure import Interrupted, signals
+from micro.gate import REFERENCES, Outcome, compare, find
+from micro.measure import QUICK, Interrupted, signals
+from micro.probe import all_probes
 from micro.reports import console, printable, say
-from runners import environment
-from runners.baselines import Baseline, Summary, summarize
+from runners import environment, history
+from runners.baselines import Baseline, Summary, of_session, summarize
 from runners.distributions import binomial_bounds
 from runners.evidence import Sample
+from runners.job import Job, benchmark_name
 from runners.judge import Judgement
+from runners.launch import Launcher
 from runners.power import detections, deviations, false_alarms
+from runners.schedule import Scheduler
+from runners.scratch import scratch_directory
 
 HELP = "how often the gate cries wolf, and what it finds"
 ORDER = 8
@@ -56,6 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "power", parents=[shared], help="the same with simulated slow-downs, a probe at a time"
     )
     power.add_argument(
+        "--spin",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="measure N new quick sessions a size instead, in which every second job really spins",
+    )
+    power.add_argument(
         "--most-sd",
         type=float,
         default=0.015,
@@ -83,7 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     chosen = configuration()
     try:
-        if arguments.test == "power":
+        if arguments.test == "power" and arguments.spin:
+            with signals():
+                lines = _spun(baseline, chosen, arguments)
+        elif arguments.test == "power":
             lines = _power(baseline, chosen, arguments.most_sd)
         else:
             with signals():
@@ -157,3 +173,65 @@ def _power(baseline: Baseline, chosen: Configuration, most_sd: float) -> list[st
             f"or suspect {_share(found.regressed + found.suspect, found.slowed)}"
         )
     return lines
+
+
+def _spun(baseline: Baseline, chosen: Configuration, arguments: argparse.Namespace) -> list[str]:
+    """Sessions in which every second job is slowed by a spin in its loop's batch."""
+    require_kernels()
+    known = deviations([session.sample for session in baseline.sessions])
+    quiet = {name for name, sd in known.items() if sd <= arguments.most_sd}
+    lines = [
+        f"Spun: every second job is slowed between its two clock reads, {arguments.spin} sessions "
+        f"a size; of the {len(quiet)} of {len(known)} benchmarks that differ by at most "
+        f"{arguments.most_sd:.1%} between sessions:",
+    ]
+    for size in SIZES:
+        verdicts: Counter[str] = Counter()
+        controls: Counter[str] = Counter()
+        for number in range(arguments.spin):
+            say(f"+{size:.0%}: session {number + 1} of {arguments.spin}")
+            current, slowed = _slowed_session(size, number)
+            for judgement in compare(current, baseline, chosen).judgements:
+                if judgement.kind == "point" and judgement.benchmark in quiet:
+                    told = verdicts if judgement.benchmark in slowed else controls
+                    told[judgement.verdict] += 1
+        found, every = verdicts["regressed"], verdicts.total() - verdicts["missing"]
+        alarms, calm = controls["regressed"], controls.total() - controls["missing"]
+        lines.append(
+            f"+{size:.0%}: regressed {_share(found, every)}, or suspect "
+            f"{_share(found + verdicts['suspect'], every)}; of those left alone {alarms} of {calm} "
+            "regressed"
+        )
+    return lines
+
+
+def _slowed_session(size: float, number: int) -> tuple[Summary, set[str]]:
+    """A quick session with every second job slowed, and the names of these jobs' benchmarks."""
+    jobs = [job for probe in all_probes() if not probe.rigorous_only for job in probe.jobs("quick")]
+    slowed = {
+        job_name(job)
+        for i, job in enumerate(jobs)
+        if i % 2 == number % 2 and job.workers == "single" and not _is_reference(job)
+    }
+    jobs = [replace(job, slowdown=size) if job_name(job) in slowed else job for job in jobs]
+    facts = environment.describe()
+    with scratch_directory() as scratch:
+        known = history.known_clean(facts)
+        scheduler = Scheduler(jobs, Launcher(scratch), QUICK, environment.usable_cpus(), known)
+        scheduler.run()
+        session = scheduler.session(facts)
+    names = {
+        result.benchmark
+        for result in session.results
+        if benchmark_name(result.name, result.params, None, None) in slowed
+    }
+    return of_session(session), names
+
+
+def _is_reference(job: Job) -> bool:
+    return any(name.startswith(job_name(job).rstrip("]")) for name in REFERENCES)
+
+
+def job_name(job: Job) -> str:
+    """A job's name, without a level."""
+    return benchmark_name(job.name, job.params, None, None)

@@ -26,7 +26,8 @@ def receipts(bench: Bench, job: Job, level: int | None, promise: Promise) -> Che
             said = outcome(record["lines"]) or ended(record)
             verdict: Verdict = "skipped" if said.startswith("skipped") else "defect"
             return _check(job, level, verdict, said)
-        looks.append(numbers[0] | {"calls": canonical(record["in_loop"])})
+        counted = {"calls": canonical(record["in_loop"]), "page_faults": record["page_faults"]}
+        looks.append(numbers[0] | counted)
     operations = looks[1]["n"] - looks[0]["n"]
     if operations <= 0:
         return _check(job, level, "unclear", "a batch holds a single operation here")

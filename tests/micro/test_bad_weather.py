@@ -134,9 +134,10 @@ def test_no_sockets(micro: Micro) -> None:
         done.stdout, "fd.open_close", "event.poll", "event.epoll", "port.bind_ephemeral"
     )
     assert has_number(results.pop("fd.open_close"))
-    for (result,) in results.values():
-        assert "socket" in result["reason"]
-        assert "EPERM" in result["reason"]
+    for name in ("event.poll", "event.epoll", "port.bind_ephemeral"):
+        for result in results[name]:
+            assert "socket" in result["reason"]
+            assert "EPERM" in result["reason"]
 
 
 def test_a_current_directory_that_is_read_only(micro: Micro) -> None:

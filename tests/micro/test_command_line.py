@@ -142,7 +142,7 @@ def test_trace_times_short_operations_too(micro: Micro) -> None:
 
 def test_exclude(micro: Micro) -> None:
     done = micro(
-        *("all", "--only", "fd", "process", "--exclude", "*interleaved", "process.*"),
+        *("all", "--only", "fd.open*", "process", "--exclude", "*interleaved", "process.*"),
         *("--quick", "--json"),
     )
     assert set(sound(done.stdout)) == {"fd.open_close"}
@@ -213,10 +213,11 @@ def test_a_budget_too_small_for_anything_gives_one_visit(micro: Micro) -> None:
     done = micro("all", "--only", "fd.open_close", "thread", "--budget", "1e-9", "--json")
     results = [result for some in sound(done.stdout).values() for result in some]
     visited = [result for result in results if has_number([result])]
-    (other,) = [result for result in results if result not in visited]
+    others = [result for result in results if result not in visited]
     assert len(visited) == 1
     assert visited[0]["status"] == "unstable"
-    assert (other["status"], "budget" in other["reason"]) == ("skipped", True)
+    assert len(others) > 0
+    assert all(other["status"] == "skipped" and "budget" in other["reason"] for other in others)
 
 
 def test_an_output_file_is_never_overwritten(micro: Micro, tmp_path: Path) -> None:

@@ -100,8 +100,10 @@ class Faulting(Honest):
         libc.mmap.restype = ctypes.c_void_p
         address = libc.mmap(None, ctypes.c_size_t(2000 * size), 3, 0x22, -1, 0)
         libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(2000 * size), 15)
+        libc.prctl(MARK, LOOP_BEGINS, 0, 0, 0)
         for page in range(n):
             ctypes.memset(address + page * size, 1, 1)
+        libc.prctl(MARK, LOOP_ENDS, 0, 0, 0)
         libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(2000 * size))
         return 1000 * n
 

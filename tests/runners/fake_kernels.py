@@ -31,6 +31,9 @@ class Plain:
         self.diary.append(("grow", level))
         self.level = level
 
+    def slow_down(self, steps: float) -> None:
+        self.spin = steps
+
     def facts(self) -> dict[str, int]:
         return {"held": self.level}
 

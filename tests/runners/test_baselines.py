@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from runners import baselines
 from runners.baselines import BadFile, load, of_session, summarize
 from runners.environment import key
-from runners.session import Result, Session, Visit
+from runners.session import SLOWED, Result, Session, Visit
 from runners.store import read, write
 
 ENVIRONMENT = {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "Sample CPU"}
@@ -295,7 +295,7 @@ def test_a_session_of_other_machines_does_not_belong(folder: Path, tmp_path: Pat
 
 def test_sessions_slowed_on_purpose_do_not_belong(folder: Path, tmp_path: Path) -> None:
     slowed = session()
-    slowed.settings = {baselines.INJECTED: 0.05}
+    slowed.settings = {SLOWED: 0.05}
     path = tmp_path / "slowed.json"
     write(slowed, path)
     with pytest.raises(BadFile, match="slowed on purpose"):
