@@ -2,7 +2,8 @@
 
 ORDER is what `runners.launch.Order` encodes, with one key more: ``{"count": n}`` makes the kernel,
 runs one batch of n operations with its loop marked for a tracer, closes it, and tells
-``{"n", "elapsed_ns"}`` and ``{"left"}``, what it failed to give back, by name;
+``{"n", "elapsed_ns"}``, ``{"limit"}`` where it could not grow as far, and ``{"left"}``, what it
+failed to give back, by name;
 ``{"pairs": k}`` tells the slices of k batches of n and of k batches of 2n, taken in turns. The rest
 is as in `runners.worker`.
 """
@@ -81,8 +82,8 @@ def made(order: "dict[str, Any]", base: "Any") -> "Any":
     if order["workers"] == "single" and level is not None:
         try:
             kernel.grow(level)
-        except base.LimitReached:
-            pass  # it stands at what it reached
+        except base.LimitReached as stop:  # it stands at what it reached
+            emit(limit={"reached": stop.reached, "reason": stop.reason})
         except BaseException:
             kernel.close()
             raise

@@ -40,11 +40,12 @@ ERRORS = {
     "io_uring_enter": ("EINTR", "EBUSY"),
 }
 #: Where these fail, something stays that nobody could have given back.
-GIVES_BACK = {"close", "munmap", "kill", "tgkill", "wait4", "unlink", "unlinkat"}
+GIVES_BACK = {"close", "munmap", "kill", "tgkill", "wait4", "unlink", "unlinkat", "rmdir"}
 #: Calls that do not fail when made as the C library makes them; it ignores that, or gives up.
 SPARED = {
     *("exit", "exit_group", "rt_sigreturn", "restart_syscall", "rt_sigprocmask", "rt_sigaction"),
     *("set_robust_list", "set_tid_address", "rseq", "arch_prctl", "sigaltstack", "sched_yield"),
+    "brk",  # tells where the heap ends, whatever was asked
 }
 
 
@@ -105,23 +106,38 @@ def judge(
     tolerated: Collection[str] = (),
 ) -> tuple[str, str | None]:
     """What followed a fault, and the defect where it should not have."""
-    if record["signal"] is not None:  # SIGALRM is our own time limit
-        hangs = record["signal"] == "SIGALRM"
-        return ("hang", "hangs") if hangs else ("crash", f"dies of {record['signal']}")
     name = SYNONYMS.get(call, call)
+    of_library = not {name, call}.isdisjoint(tolerated)
+    if record["signal"] is not None:
+        return _killed(record["signal"], of_library)
     leak = None if name in GIVES_BACK else _leak(record, plain)
     if leak is not None:
         return "leak", leak
     said = outcome(record["lines"])
     if said is not None:
         return ("named skip" if said.startswith("skipped") else "named error"), None
+    if limits(record) > limits(plain):
+        return "named limit", None
     if not any("elapsed_ns" in line for line in record["lines"]):
         return "no answer", f"ends with exit code {record['exit_code']} and no word"
     # A number all the same: right only if the call was made again.
     before, after = (canonical(r["in_loop"]).get(name, 0) for r in (plain, record))
-    if record["fault_in_loop"] and after <= before and not {name, call} & set(tolerated):
+    if record["fault_in_loop"] and after <= before and not of_library:
         return "wrong number", "a number from a failed operation"
     return "right number", None
+
+
+def _killed(signal: str, of_library: bool) -> tuple[str, str | None]:
+    if signal == "SIGALRM":  # our own time limit
+        return "hang", "hangs"
+    if signal == "SIGABRT" and of_library:  # it looked, and would not go on
+        return "library gave up", None
+    return "crash", f"dies of {signal}"
+
+
+def limits(record: Mapping[str, Any]) -> int:
+    """How often growth was refused by name."""
+    return sum("limit" in line for line in record["lines"])
 
 
 def _leak(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
