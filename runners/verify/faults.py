@@ -113,11 +113,9 @@ def judge(
     leak = None if name in GIVES_BACK else _leak(record, plain)
     if leak is not None:
         return "leak", leak
-    said = outcome(record["lines"])
-    if said is not None:
-        return ("named skip" if said.startswith("skipped") else "named error"), None
-    if limits(record) > limits(plain):
-        return "named limit", None
+    named = _named(record, plain)
+    if named is not None:
+        return named, None
     if not any("elapsed_ns" in line for line in record["lines"]):
         return "no answer", f"ends with exit code {record['exit_code']} and no word"
     # A number all the same: right only if the call was made again.
@@ -135,9 +133,13 @@ def _killed(signal: str, of_library: bool) -> tuple[str, str | None]:
     return "crash", f"dies of {signal}"
 
 
-def limits(record: Mapping[str, Any]) -> int:
-    """How often growth was refused by name."""
-    return sum("limit" in line for line in record["lines"])
+def _named(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
+    """What the witness called it, where it did."""
+    said = outcome(record["lines"])
+    if said is not None:
+        return "named skip" if said.startswith("skipped") else "named error"
+    refused, before = (sum("limit" in line for line in r["lines"]) for r in (record, plain))
+    return "named limit" if refused > before else None
 
 
 def _leak(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
