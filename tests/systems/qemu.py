@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import initramfs
@@ -59,15 +60,23 @@ def kernel_image(wanted: str, folder: Path) -> Path:
 
 def download(version: str, folder: Path) -> Path:
     """Debian's newest package of a version: ``6.1`` is its "cloud" flavour, ``6.1-rt`` another."""
-    number, _, flavour = version.partition("-")
-    name = rf"linux-image-{re.escape(number)}\.[0-9][^-]*(-[0-9]+)?-{flavour or 'cloud'}-amd64"
-    found = [line.split()[0] for line in run("apt-cache", "search", "linux-image").splitlines()]
-    matching = [package for package in found if re.fullmatch(name, package)]
-    if not matching:
+    found = run("apt-cache", "search", "linux-image").splitlines()
+    package = newest(version, [line.split()[0] for line in found])
+    if package is None:
         raise Failed(f"{version}: neither a file nor a kernel that this system's apt knows")
-    newest = max(matching, key=lambda text: [int(part) for part in re.findall(r"\d+", text)])
-    run("apt-get", "download", newest, folder=folder)
+    run("apt-get", "download", package, folder=folder)
     return next(folder.glob("*.deb"))
+
+
+def newest(version: str, packages: Iterable[str]) -> str | None:
+    """The package with the newest kernel of a version and flavour."""
+    wanted = re.fullmatch(r"([0-9]+)\.([0-9]+)(?:-(\w+))?", version)
+    if wanted is None:
+        return None
+    major, minor, flavour = wanted.groups("cloud")
+    name = rf"linux-image-{major}\.{minor}\.[0-9][^-]*(-[0-9]+)?-{flavour}-amd64"
+    matching = [package for package in packages if re.fullmatch(name, package)]
+    return max(matching, key=lambda text: list(map(int, re.findall(r"\d+", text))), default=None)
 
 
 def boot(image: Path, archive: Path, session: Path, options: argparse.Namespace) -> None:
