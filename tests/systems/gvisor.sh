@@ -13,16 +13,19 @@ shift
 [ $# -gt 0 ] || set -- all --quick --budget 300
 [ ! -e "$file" ] || { echo "$file exists already" >&2; exit 1; }
 command -v runsc >/dev/null || { echo "runsc is not installed" >&2; exit 1; }
-[ "$(id -u)" = 0 ] && root='' || root=--rootless
+[ "$(id -u)" = 0 ] && user='' || user=--rootless
 
 session=$(mktemp)
-trap 'rm -f "$session"' EXIT
-cd "$(dirname "$0")/../.."
-# Through a pipe: the sandbox would write to a file from its start again.
-runsc $root --platform="${PLATFORM:-ptrace}" --network=none do -- sh -c '
+said=$(mktemp)
+trap 'rm -f "$session" "$said"' EXIT
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# To files of our own: the sandbox overwrites what it is given from its start.
+runsc $user --platform="${PLATFORM:-ptrace}" --network=none do -- sh -c '
+    cd "$0"
     "$@" --quiet --output /tmp/micro-session.json >&2
     code=$?
     cat /tmp/micro-session.json && exit $code' \
-    micro "${PYTHON:-python3}" -m micro "$@" | cat >"$session"
+    "$root" "${PYTHON:-python3}" -m micro "$@" >"$session" 2>"$said" || true
+cat "$said" >&2
 [ -s "$session" ] || { echo "the sandbox gave no session file back" >&2; exit 1; }
 cp "$session" "$file"
