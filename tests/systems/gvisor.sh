@@ -28,4 +28,4 @@ runsc $user --platform="${PLATFORM:-ptrace}" --network=none do -- sh -c '
     "$root" "${PYTHON:-python3}" -m micro "$@" >"$session" 2>"$said" || true
 cat "$said" >&2
 [ -s "$session" ] || { echo "the sandbox gave no session file back" >&2; exit 1; }
-cp "$session" "$file"
+cat "$session" >"$file"
