@@ -36,7 +36,7 @@ CALIBRATION_RUNS = 3
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
 #: A slice is worth so many clock reads, that the clock may not show in the figure.
 SLICE_CLOCKS = 200
-#: Growing for less than this tells nothing about how long the next level takes.
+#: A step that took less tells nothing about how long the next one will take.
 GROWTH_TELLS_NS = 100_000_000
 FAST_CLOCK_NS, CLOCK_LOOKS, CLOCK_LOOK_S = 1_000, 30, 0.1
 
@@ -216,16 +216,16 @@ class Growth:
 
     def __init__(self, longest_ns: int) -> None:
         self.longest_ns = longest_ns
-        self.spent_ns = 0
         self.level = 0
+        self.steps: list[tuple[int, int]] = []  # units grown by, and their nanoseconds
 
     def to(self, kernel: "Any", level: int, refusal: "type[Any]") -> "dict[str, Any] | None":
         """Grow to ``level``, or as far as the returned limit lets it, where that is worth a point.
 
         ``refusal`` is what the kernel raises where the system will not grow.
         """
-        next_ns = self.spent_ns * level // max(self.level, 1)
-        if self.spent_ns > GROWTH_TELLS_NS and next_ns > self.longest_ns:
+        next_ns = self.expected_ns(level - self.level)
+        if next_ns > self.longest_ns:
             reason = f"--budget: growing to {level} would take {next_ns / 1e9:.0f} s"
             return {"reached": self.level, "reason": reason}
         limit = None
@@ -239,9 +239,17 @@ class Growth:
             if level < max(1, 1.05 * self.level):
                 return limit
             kernel.grow(level)
-        self.spent_ns += time.monotonic_ns() - started
+        self.steps.append((level - self.level, time.monotonic_ns() - started))
         self.level = level
         return limit
+
+    def expected_ns(self, units: int) -> float:
+        """How long growing by so many will take: a line through the first and the last step."""
+        if len(self.steps) < 2 or self.steps[-1][1] < GROWTH_TELLS_NS:
+            return 0.0
+        (first, first_ns), (last, last_ns) = self.steps[0], self.steps[-1]
+        each_ns = max(0, last_ns - first_ns) / max(1, last - first)
+        return last_ns + each_ns * (units - last)
 
 
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Any":

@@ -340,15 +340,16 @@ def test_the_survey_waits_until_the_clock_is_fast(monkeypatch: pytest.MonkeyPatc
 
 
 class Growing(Plain):
-    """Every unit of a level takes a millisecond to grow to, by the clock that the worker reads."""
+    """Every step takes ``step_ms`` and a millisecond a unit, by the clock that the worker reads."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
         super().__init__()
         self.now_ns = 0
+        self.step_ms = step_ms
         monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns))
 
     def grow(self, level: int) -> None:
-        self.now_ns += (level - self.level) * 1_000_000
+        self.now_ns += (self.step_ms + level - self.level) * 1_000_000
         super().grow(level)
 
 
@@ -356,19 +357,31 @@ def test_a_curve_ends_where_growing_takes_too_long(
     visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     levels = (10, 100, 1000, 10_000)
-    lines, kernel = visit(Growing(monkeypatch), levels=levels, growth_ns=9 * 10**9)
+    lines, kernel = visit(Growing(monkeypatch, 200), levels=levels, growth_ns=9 * 10**9)
     assert [line["level"] for line in lines if "level" in line] == [10, 100, 1000]
-    reason = "--budget: growing to 10000 would take 10 s"
+    reason = "--budget: growing to 10000 would take 9 s"
     assert lines[-2:] == [{"limit": {"reached": 1000, "reason": reason}}, {"done": True}]
     assert kernel.closed == 1
 
 
-@pytest.mark.parametrize(("levels", "growth_ns"), [((10, 10_000), 10**10), ((10, 90, 100), 0)])
+@pytest.mark.parametrize(
+    ("step_ms", "levels", "growth_ms"),
+    [
+        (200, (10, 100, 1000), 1200),
+        (200, (10, 1000), 500),  # one step is no line: it may all be the first time's cost
+        (0, (10, 90, 180), 1),  # steps too short to tell anything
+        (1000, (1, 2, 500), 2000),  # what a step costs by itself is no growth
+    ],
+)
 def test_what_grows_in_time_grows_to_the_end(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch, levels: tuple[int, ...], growth_ns: int
+    visit: Visit,
+    monkeypatch: pytest.MonkeyPatch,
+    step_ms: int,
+    levels: tuple[int, ...],
+    growth_ms: int,
 ) -> None:
-    """A limit of 0 shows that growth too short to tell anything ends no curve."""
-    lines, _ = visit(Growing(monkeypatch), levels=levels, growth_ns=growth_ns)
+    kernel = Growing(monkeypatch, step_ms)
+    lines, _ = visit(kernel, levels=levels, growth_ns=growth_ms * 1_000_000)
     assert [line["level"] for line in lines if "level" in line] == list(levels)
 
 
