@@ -1,6 +1,6 @@
 """Waits that hand over everything watched each time: select and poll."""
 
-from libc.errno cimport EBADMSG, EINVAL, ENOENT, ETIME
+from libc.errno cimport EBADMSG, EINVAL, ENOENT, ETIMEDOUT
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
@@ -61,7 +61,8 @@ cdef class Poll(Watched):
         cdef int64_t i
         cdef int found = micro_poll(self.watched, self.count)
         if found != self.ready:
-            return self.fail(b"poll", -found if found < 0 else EBADMSG if found else ETIME, after)
+            return self.fail(
+                b"poll", -found if found < 0 else EBADMSG if found else ETIMEDOUT, after)
         for i in range(self.ready):
             if not self.watched[self.at(i)].revents & POLLIN:
                 return self.fail(b"poll", EBADMSG, after)
@@ -137,7 +138,8 @@ cdef class Select(Watched):
         memcpy(self.answer, self.interest, self.set_bytes)
         found = micro_select(self.answer, self.highest, MICRO_WAIT_MS)
         if found != self.ready:
-            return self.fail(b"select", -found if found < 0 else EBADMSG if found else ETIME, after)
+            return self.fail(
+                b"select", -found if found < 0 else EBADMSG if found else ETIMEDOUT, after)
         for i in range(self.ready):
             if not micro_set_has(self.answer, self.sockets.fds[self.at(i)]):
                 return self.fail(b"select", EBADMSG, after)

@@ -2,7 +2,7 @@
 
 import os
 
-from libc.errno cimport EBADMSG, ETIME
+from libc.errno cimport EBADMSG, ETIMEDOUT
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 
@@ -84,7 +84,7 @@ cdef class _Queue(Watched):
         cdef int found = micro_queue_wait(self.queue, self.events, <int>self.ready)
         if found != self.ready:
             return self.fail(
-                MICRO_QUEUE_WAIT, -found if found < 0 else EBADMSG if found else ETIME, after)
+                MICRO_QUEUE_WAIT, -found if found < 0 else EBADMSG if found else ETIMEDOUT, after)
         for i in range(self.ready):
             if not self.expected(micro_event_index(&self.events[i])):
                 return self.fail(MICRO_QUEUE_WAIT, EBADMSG, after)

@@ -2,7 +2,7 @@
 
 import errno as errno_names
 
-from libc.errno cimport EBADMSG, ENOSYS, EPERM, ETIME
+from libc.errno cimport EBADMSG, ENOSYS, EPERM, ETIMEDOUT
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -131,7 +131,7 @@ cdef class IoUring(Watched):
         cdef int64_t _i
         cdef uint64_t index
         cdef int found = micro_uring_enter(&self.ring, <uint32_t>self.ready)
-        cdef int wrong = ETIME if found < self.ready else EBADMSG
+        cdef int wrong = ETIMEDOUT if found < self.ready else EBADMSG
         if found != self.ready:
             return self.fail(b"io_uring_enter", -found if found < 0 else wrong, after)
         for _i in range(self.ready):

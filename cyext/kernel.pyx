@@ -27,6 +27,10 @@ from libc.string cimport memset
 cdef extern from "os/process.h" nogil:
     int micro_die_with_parent()
 
+cdef extern from "os/processor.h" nogil:
+    enum: MICRO_CPU_NAME_BYTES
+    void micro_cpu_name(char *name)
+
 cdef extern from *:
     """
     #ifndef MICRO_COMPILER
@@ -312,6 +316,13 @@ def mark_loops():
 def mark_armed(armed):
     """Mark from where to where a tracer may make calls fail."""
     micro_mark(MICRO_ARMED if armed else MICRO_DISARMED)
+
+
+def cpu_name():
+    """What the processor calls itself; empty where a program cannot ask it."""
+    cdef char name[MICRO_CPU_NAME_BYTES]
+    micro_cpu_name(name)
+    return name.decode("ascii", "replace").strip()
 
 
 def die_with_parent():

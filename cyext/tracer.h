@@ -273,8 +273,7 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
         const int stop = WSTOPSIG(status);
         if (stop == (SIGTRAP | 0x80)) {
             micro_call_info_t call;
-            const long got = ptrace((enum __ptrace_request)MICRO_GET_SYSCALL_INFO, id,
-                                    (void *)sizeof call, &call);
+            const long got = ptrace(MICRO_GET_SYSCALL_INFO, id, (void *)sizeof call, &call);
             if (got < 0 && errno == ESRCH)
                 continue;   /* killed meanwhile: its end comes next */
             if (got <= 0) {

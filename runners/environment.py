@@ -273,9 +273,16 @@ def cpu_model(cpuinfo: Fields) -> str:
     """The processor's name; on Arm, which has none, the numbers of its kinds of core."""
     for name in ("model name", "cpu model", "uarch", "cpu"):
         if name in cpuinfo:
-            return cpuinfo[name][0]
+            return cpu_name() if cpuinfo[name][0] == "unknown" else cpuinfo[name][0]
     cores = zip(cpuinfo.get("CPU implementer", []), cpuinfo.get("CPU part", []), strict=False)
     return " + ".join(f"implementer {who} part {part}" for who, part in dict.fromkeys(cores))
+
+
+def cpu_name() -> str:
+    """What the processor calls itself: gVisor would not tell."""
+    with suppress(ImportError):
+        return str(importlib.import_module("cyext.kernel").cpu_name())
+    return ""
 
 
 def virtualization(system: str, arch: str, cpuinfo: Fields, root: Path) -> str:

@@ -42,6 +42,8 @@ class Order:
     slice_ns: int = 300_000
     #: A point's nominal time; longer operations get fewer slices, though never below five.
     visit_ns: int = 60_000_000
+    #: A curve ends before a level that would take longer to grow to.
+    growth_ns: int = 1 << 62
     #: Single operations to trace, for how long, and how many clock reads one must be worth.
     trace: int = 200
     trace_ns: int = 4_000_000

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from runners import sentinel
-from runners.estimate import find_doubt, median_interval, percentiles
+from runners.estimate import LEAST_ROUNDS, find_doubt, median_interval, percentiles
 from runners.job import Job, Scalar
 from runners.launch import Answer, Order
 from runners.sentinel import Clean, Slices
@@ -28,6 +28,8 @@ MOST_DISTURBED = 0.02
 NARROW = 0.03
 #: Visits to a point, as a multiple of the rounds asked for.
 MOST_VISITS = 3
+#: The share of the budget that a curve may take to grow in one visit; there it ends.
+MOST_GROWTH = 0.125
 _TICK_NS = 10_000_000
 
 
@@ -100,6 +102,10 @@ class _Track:
     skipped: str | None = None
     failed: str | None = None
     seconds: float = 0.0
+
+    def missing(self, rounds: int) -> int:
+        """How many of so many rounds its least visited point has not had."""
+        return max(0, rounds - min((len(point.raw) for point in self.points.values()), default=0))
 
 
 def evaluate(job: Job, level: int | None, raw: _Raw, clean: Clean | None) -> Visit:
@@ -202,7 +208,7 @@ class Scheduler:
             self.round += 1
             self.rng.shuffle(todo)
             visited = False
-            for track in todo:
+            for track in self._affordable(todo):
                 if self.elapsed_s + track.seconds > self.settings.budget_s and self._anything:
                     continue  # the very first visit takes place however small the budget
                 on_progress(self._progress(track.job.name))
@@ -213,6 +219,22 @@ class Scheduler:
                 on_round(self.session({}))
             if not visited:
                 return
+
+    def _affordable(self, todo: Sequence[_Track]) -> list[_Track]:
+        """The jobs of a round, without dear ones that would keep others from a figure.
+
+        Where the budget no longer gives every job its least rounds, it is shared equally; who needs
+        less than a share leaves the rest to the others.
+        """
+        left_s = self.settings.budget_s - self.elapsed_s
+        needs_s = sorted(track.seconds * track.missing(LEAST_ROUNDS) for track in todo)
+        for index, need_s in enumerate(needs_s):
+            share_s = left_s / (len(needs_s) - index)
+            if need_s > share_s:
+                cheap = [track for track in todo if track.seconds <= share_s]
+                return cheap or [min(todo, key=lambda track: track.seconds)]
+            left_s -= need_s
+        return list(todo)
 
     @property
     def elapsed_s(self) -> float:
@@ -275,6 +297,7 @@ class Scheduler:
             tolerance=sentinel.TOLERANCE,
             trace=self.settings.trace,
             trace_clocks=0 if self.settings.trace_all else Order.trace_clocks,
+            growth_ns=int(self.settings.budget_s * 1e9 * MOST_GROWTH),
         )
         before = self.clock()
         answer = self._timed(lambda: self.launch.visit(order))

@@ -28,11 +28,17 @@ import json  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 CHUNK_SLICES = 5
 CALIBRATION_RUNS = 3
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
+#: A slice is worth so many clock reads, that the clock may not show in the figure.
+SLICE_CLOCKS = 200
+#: A step that took less tells nothing about how long the next one will take.
+GROWTH_TELLS_NS = 100_000_000
+FAST_CLOCK_NS, CLOCK_LOOKS, CLOCK_LOOK_S = 1_000, 30, 0.1
 
 
 def import_module(name: str) -> "Any":
@@ -205,6 +211,47 @@ def slow_down(kernel: "Any", share: float, chain_steps: int) -> None:
     kernel.slow_down(share * op_ns / step_ns)
 
 
+class Growth:
+    """Brings a kernel from level to level, as far as the system lets it and time allows."""
+
+    def __init__(self, longest_ns: int) -> None:
+        self.longest_ns = longest_ns
+        self.level = 0
+        self.steps: list[tuple[int, int]] = []  # units grown by, and their nanoseconds
+
+    def to(self, kernel: "Any", level: int, refusal: "type[Any]") -> "dict[str, Any] | None":
+        """Grow to ``level``, or as far as the returned limit lets it, where that is worth a point.
+
+        ``refusal`` is what the kernel raises where the system will not grow.
+        """
+        next_ns = self.expected_ns(level - self.level)
+        if next_ns > self.longest_ns:
+            reason = f"--budget: growing to {level} would take {next_ns / 1e9:.0f} s"
+            return {"reached": self.level, "reason": reason}
+        limit = None
+        started = time.monotonic_ns()
+        try:
+            kernel.grow(level)
+        except refusal as stop:
+            # Rounding must not deny the level before, which was measured.
+            level = max(round_down(stop.reached), self.level)
+            limit = {"reached": level, "reason": stop.reason}
+            if level < max(1, 1.05 * self.level):
+                return limit
+            kernel.grow(level)
+        self.steps.append((level - self.level, time.monotonic_ns() - started))
+        self.level = level
+        return limit
+
+    def expected_ns(self, units: int) -> float:
+        """How long growing by so many will take: a line through the first and the last step."""
+        if len(self.steps) < 2 or self.steps[-1][1] < GROWTH_TELLS_NS:
+            return 0.0
+        (first, first_ns), (last, last_ns) = self.steps[0], self.steps[-1]
+        each_ns = max(0, last_ns - first_ns) / max(1, last - first)
+        return last_ns + each_ns * (units - last)
+
+
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Any":
     """The kernel of the order, or the team of kernels."""
     module, _, name = order["kernel"].partition(":")
@@ -238,13 +285,14 @@ def visit(order: "dict[str, Any]") -> None:
     cpus = order["cpus"]
     single = order["workers"] == "single"
     clock_ns = base.clock_cost()
+    slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
     kernel: Any = None
     try:
         if single:
             pin(cpus[:1])
             kernel = make(order, None, cpus)
         noise = Noise()
-        last = 0
+        growth = Growth(order["growth_ns"])
         for level in order["levels"]:
             limit: Any = None
             if not single:
@@ -252,21 +300,15 @@ def visit(order: "dict[str, Any]") -> None:
                     kernel.close()
                 kernel = make(order, level, cpus)
             elif level is not None:
-                try:
-                    kernel.grow(level)
-                except base.LimitReached as stop:
-                    # Rounding must not deny the level before, which was measured.
-                    room = max(round_down(stop.reached), last)
-                    limit = {"reached": room, "reason": stop.reason}
-                    if room < max(1, 1.05 * last):
-                        emit(limit=limit)
-                        break
-                    kernel.grow(limit["reached"])
+                before = growth.level
+                limit = growth.to(kernel, level, base.LimitReached)
+                if limit is not None and growth.level == before:
+                    emit(limit=limit)
+                    break
             reached = level if limit is None else limit["reached"]
-            last = reached or 0
             if order["slowdown"]:
                 slow_down(kernel, order["slowdown"], base.CHAIN_STEPS)
-            batch = order["batch"].get(str(reached)) or calibrate(kernel, order["slice_ns"])
+            batch = order["batch"].get(str(reached)) or calibrate(kernel, slice_ns)
             noise.since()
             point = measure(
                 kernel, order, int(min(batch, kernel.max_batch)), cpus if single else []
@@ -296,9 +338,21 @@ def put_away(kernel: "Any") -> None:
         emit(failed=f"giving back what it held: {reason_of(error)}")
 
 
+def await_fast_clock(clock_cost: "Callable[[], float]") -> None:
+    """Wait while reading the clock takes so long that the sentinel would time nothing else.
+
+    A fresh gVisor traps every read for a second or two. Elsewhere, a slow clock stays slow.
+    """
+    for _ in range(CLOCK_LOOKS):
+        if clock_cost() <= FAST_CLOCK_NS:
+            return
+        time.sleep(CLOCK_LOOK_S)
+
+
 def survey(order: "dict[str, Any]") -> None:
     """Sentinels of every CPU alone, then of each pair at once: who is clean, who shares a core."""
     base = import_module("cyext.kernel")
+    await_fast_clock(base.clock_cost)
     for cpu in order["cpus"]:
         pin([cpu])
         emit(cpu=cpu, senses=base.sense(order["senses"], order["pause_ns"]).tolist())

@@ -202,3 +202,10 @@ def test_a_child_dies_with_its_parent() -> None:
 
 def test_nothing_spins_unless_told() -> None:
     assert Empty().spin == 0.0
+
+
+def test_a_processors_name_is_one_line_or_nothing() -> None:
+    name = cyext.kernel.cpu_name()
+    assert name == name.strip()
+    assert len(name) <= 48
+    assert name.isprintable()

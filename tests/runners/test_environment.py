@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -504,6 +505,14 @@ def test_memory_elsewhere_comes_from_sysconf(
 def test_cpu_model(plant: Plant, cpuinfo: str, model: str | None) -> None:
     expected = model or cpuinfo.partition(": ")[2]
     assert describe(plant({"proc/cpuinfo": cpuinfo}))["cpu_model"] == expected
+
+
+def test_a_cpu_that_the_system_does_not_name_is_asked(
+    monkeypatch: pytest.MonkeyPatch, plant: Plant
+) -> None:
+    monkeypatch.setitem(sys.modules, "cyext.kernel", SimpleNamespace(cpu_name=lambda: "AMD EPYC"))
+    facts = describe(plant({"proc/cpuinfo": "vendor_id\t: AuthenticAMD\nmodel name\t: unknown\n"}))
+    assert facts["cpu_model"] == "AMD EPYC"
 
 
 def dmi(vendor: str, product: str) -> dict[str, str]:

@@ -631,6 +631,19 @@ def test_no_visit_starts_that_would_exceed_the_budget() -> None:
         assert session.settings["elapsed_s"] == machine.now - 1000.0
 
 
+def test_a_dear_job_leaves_the_others_their_rounds() -> None:
+    seconds = {"a": 1.0, "b": 60.0, "c": 2.0, "d": 30.0}
+    machine = Machine(seconds=seconds)
+    measure(machine, *(Job(name, "m:K") for name in seconds), budget_s=160.0)
+    visits = {name: len(machine.of(name)) for name in seconds}
+    assert visits["a"] >= 6
+    assert visits["c"] >= 6
+    # What they leave over goes to the dear ones.
+    assert visits["b"] >= 1
+    assert visits["d"] >= 2
+    assert machine.now - 1000.0 <= 160.0
+
+
 def test_a_visit_that_ends_with_the_budget_still_starts() -> None:
     machine = Machine(seconds=1.0)
     measure(machine, budget_s=5.0)

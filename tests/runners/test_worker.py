@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -325,6 +326,73 @@ def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
     assert len(lines[0]["trace"]) == 200
     assert lines[-1] == {"done": True}
     assert kernel.closed == 1
+
+
+def test_the_survey_waits_until_the_clock_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(worker, "time", SimpleNamespace(sleep=slept.append))
+    costs = iter([16_000.0, 16_000.0, 25.0])
+    worker.await_fast_clock(lambda: next(costs))
+    assert len(slept) == 2
+    assert next(costs, None) is None
+    worker.await_fast_clock(lambda: 16_000.0)  # for ever
+    assert 1 < sum(slept) < 10
+
+
+class Growing(Plain):
+    """Every step takes ``step_ms`` and a millisecond a unit, by the clock that the worker reads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
+        super().__init__()
+        self.now_ns = 0
+        self.step_ms = step_ms
+        monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns))
+
+    def grow(self, level: int) -> None:
+        self.now_ns += (self.step_ms + level - self.level) * 1_000_000
+        super().grow(level)
+
+
+def test_a_curve_ends_where_growing_takes_too_long(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = (10, 100, 1000, 10_000)
+    lines, kernel = visit(Growing(monkeypatch, 200), levels=levels, growth_ns=9 * 10**9)
+    assert [line["level"] for line in lines if "level" in line] == [10, 100, 1000]
+    reason = "--budget: growing to 10000 would take 9 s"
+    assert lines[-2:] == [{"limit": {"reached": 1000, "reason": reason}}, {"done": True}]
+    assert kernel.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("step_ms", "levels", "growth_ms"),
+    [
+        (200, (10, 100, 1000), 1200),
+        (200, (10, 1000), 500),  # one step is no line: it may all be the first time's cost
+        (0, (10, 90, 180), 1),  # steps too short to tell anything
+        (1000, (1, 2, 500), 2000),  # what a step costs by itself is no growth
+    ],
+)
+def test_what_grows_in_time_grows_to_the_end(
+    visit: Visit,
+    monkeypatch: pytest.MonkeyPatch,
+    step_ms: int,
+    levels: tuple[int, ...],
+    growth_ms: int,
+) -> None:
+    kernel = Growing(monkeypatch, step_ms)
+    lines, _ = visit(kernel, levels=levels, growth_ns=growth_ms * 1_000_000)
+    assert [line["level"] for line in lines if "level" in line] == list(levels)
+
+
+def test_a_slow_clock_makes_slices_longer(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = worker.import_module("cyext.kernel")
+    kernel = Plain()
+    kernel.max_batch = 1 << 40
+    monkeypatch.setattr(base, "clock_cost", lambda: 16_000.0)
+    assert visit(kernel)[0][0]["batch"] == 200 * 16
+    monkeypatch.setattr(base, "clock_cost", lambda: 1_500.0)
+    assert visit(kernel)[0][0]["batch"] == 300
 
 
 def test_a_job_without_an_axis_does_not_grow(visit: Visit) -> None:

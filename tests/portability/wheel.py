@@ -1,0 +1,76 @@
+"""Build the wheel and the sdist here, install them elsewhere, and measure something with each.
+
+    python tests/portability/wheel.py [INTERPRETER ...]
+
+The wheel, built by the running Python, must serve every interpreter named (``python3.13``, a path):
+it is installed in a fresh virtual environment of each, every kernel is imported and one probe run.
+The sdist is built and tried with the running Python. What micro requires comes from the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Run with the installed package, away from the checkout.
+IMPORT_ALL = """
+import importlib, pathlib, cyext
+folder = pathlib.Path(cyext.__file__).parent
+names = sorted({path.name.partition(".")[0] for path in folder.glob("*.so")})
+for name in names:
+    importlib.import_module(f"cyext.{name}")
+print(len(names))
+"""
+
+
+def run(*command: str | Path, folder: Path = ROOT) -> str:
+    """The standard output of a command that must succeed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        command, cwd=folder, env=kept, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def pip(python: str | Path, *arguments: str | Path) -> None:
+    """Run pip."""
+    run(python, "-m", "pip", "--disable-pip-version-check", "-q", *arguments)
+
+
+def install_and_measure(interpreter: str, package: Path, folder: Path) -> str:
+    """Try one built package with one interpreter; one line that says what it did."""
+    environment = folder / "environment"
+    run(interpreter, "-m", "venv", "--clear", environment)
+    python = environment / "bin" / "python"
+    pip(python, "install", package)
+    kernels = run(python, "-c", IMPORT_ALL, folder=folder).strip()
+    micro = environment / "bin" / "micro"
+    told = json.loads(run(micro, "run", "fd.open_close", "--quick", "--json", "-q", folder=folder))
+    statuses = {result["status"] for result in told["results"]}
+    assert statuses <= {"ok", "unstable"}, f"{interpreter}: fd.open_close is {statuses}"
+    version = run(python, "-V").strip()
+    return f"{package.name} with {version}: {kernels} kernels imported, fd.open_close measured"
+
+
+def main() -> None:
+    """Build both and try them; ends with an error where one does not work."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run(sys.executable, "-m", "venv", folder / "builder")
+        builder = folder / "builder" / "bin" / "python"
+        pip(builder, "install", "build")
+        # By way of the sdist: the wheel then shows that nothing is missing from it.
+        run(builder, "-m", "build", "--outdir", folder / "dist", ROOT)
+        (sdist,) = folder.glob("dist/*.tar.gz")
+        (wheel,) = folder.glob("dist/*.whl")
+        print(install_and_measure(sys.executable, sdist, folder), flush=True)
+        for interpreter in sys.argv[1:] or [sys.executable]:
+            print(install_and_measure(interpreter, wheel, folder), flush=True)
+
+
+if __name__ == "__main__":
+    main()
