@@ -33,7 +33,7 @@ from runners.session import Session
 from runners.survey import Surveyed
 
 DEFAULT = Settings()
-QUICK = Settings(rounds=6, budget_s=20.0)
+QUICK = Settings(rounds=6, budget_s=25.0)
 RIGOROUS = Settings(rounds=20, budget_s=900.0, trace=1000)
 
 
@@ -48,7 +48,9 @@ class Interrupted(BaseException):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of every command that measures."""
     effort = parser.add_mutually_exclusive_group()
-    effort.add_argument("--quick", action="store_true", help="fewer points and rounds: 25 s")
+    effort.add_argument(
+        "--quick", action="store_true", help="fewer probes, points and rounds: 30 s"
+    )
     effort.add_argument("--rigorous", action="store_true", help="twice the rounds and more")
     parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="measure no longer")
     parser.add_argument(

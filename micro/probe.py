@@ -17,6 +17,7 @@ import micro.probes
 from runners.job import Job, Promise, Scalar, Workers
 
 Effort = Literal["quick", "usual", "rigorous"]
+EFFORTS: tuple[Effort, ...] = ("quick", "usual", "rigorous")
 _NO_CALLS = Promise()
 
 
@@ -70,8 +71,8 @@ class Probe:
     clock_bound_up_to: int | None = None
     waits: bool = False
     slices: int = 15
-    #: Measured by `--rigorous` and by name only.
-    rigorous_only: bool = False
+    #: With less effort it is not measured, unless asked for by name.
+    least_effort: Effort = "quick"
     #: What `verify` counts; a function of parameters and level where it depends on them.
     promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _NO_CALLS
 
@@ -88,6 +89,10 @@ class Probe:
     def promised(self, params: Mapping[str, Scalar], level: int | None) -> Promise:
         """What one operation costs with these parameters at this level."""
         return self.promise if isinstance(self.promise, Promise) else self.promise(params, level)
+
+    def measured_at(self, effort: Effort) -> bool:
+        """Whether sessions of this effort measure it unasked."""
+        return EFFORTS.index(effort) >= EFFORTS.index(self.least_effort)
 
     def jobs(self, effort: Effort = "usual") -> list[Job]:
         """A job for each combination of the parameters that this effort asks for."""

@@ -44,7 +44,7 @@ class Settings:
     """How much to measure. ``budget_s`` bounds the whole; ``rounds`` are wanted of every point."""
 
     rounds: int = 10
-    budget_s: float = 112.0
+    budget_s: float = 165.0
     trace: int = 200
     #: Also operations so short that the clock weighs on them, when the user asks for a trace.
     trace_all: bool = False

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.only:
         probes = select(arguments.only)
     else:
-        probes = [p for p in all_probes() if effort == "rigorous" or not p.rigorous_only]
+        probes = [probe for probe in all_probes() if probe.measured_at(effort)]
     if arguments.exclude:
         select(arguments.exclude)  # an unknown name is a mistake here, too
     probes = [p for p in probes if not any(matches(p, glob) for glob in arguments.exclude)]

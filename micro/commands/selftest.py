@@ -207,7 +207,8 @@ def _spun(baseline: Baseline, chosen: Configuration, arguments: argparse.Namespa
 
 def _slowed_session(size: float, number: int) -> tuple[Summary, set[str]]:
     """A quick session with every second job slowed, and the names of these jobs' benchmarks."""
-    jobs = [job for probe in all_probes() if not probe.rigorous_only for job in probe.jobs("quick")]
+    probes = [probe for probe in all_probes() if probe.measured_at("quick")]
+    jobs = [job for probe in probes for job in probe.jobs("quick")]
     slowed = {
         job_name(job)
         for i, job in enumerate(jobs)

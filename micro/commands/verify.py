@@ -89,7 +89,7 @@ def _checks(
     bench: Bench, probe: Probe, kinds: Sequence[Kind], arguments: argparse.Namespace
 ) -> Iterator[Check]:
     every = probe.jobs("rigorous")
-    some = every if probe.rigorous_only else probe.jobs("quick")
+    some = probe.jobs(probe.least_effort)
     for job in every if "receipts" in kinds else ():
         level = level_for(probe)
         yield receipts(bench, job, level, probe.promised(job.params, level))

@@ -82,6 +82,7 @@ PROBES = (
         method="One operation, without a system call, is to search one of watched descriptors, "
         "drawn at random, in the poll array from its start, to move the last entry into its place "
         "and to append it again.",
+        least_effort="usual",
         source="Banga, Druschel and Mogul 1998: what the interest set costs its owner",
         axis=_SHORTER,
         clock_bound_up_to=4096,

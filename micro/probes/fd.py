@@ -72,6 +72,7 @@ PROBES = (
         title="make sockets among many",
         method="One operation, with open_sockets TCP sockets open, is close() of the tenth, "
         "socket() into its slot and socket() of one more; closing that one is not timed.",
+        least_effort="usual",
         source=f"{_VON_LEITNER}: the slot that is reopened defeats a hint",
         axis=Axis("open_sockets", powers_of_two(16, 1 << 17), quick=(16, 4096)),
         promise=Promise(calls={"socket": 2, "close": 1}),

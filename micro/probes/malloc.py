@@ -58,6 +58,7 @@ PROBES = (
         method="One operation is malloc() of size bytes in one thread and free() of that block in "
         "another, to which 64 blocks at a time are handed over; threads are in such pairs, and "
         "a single thread does both.",
+        least_effort="usual",
         source="Linux Scalability Project (Michigan 1999), left to do: allocate in one thread and "
         "free in another",
         params={"size": 512},

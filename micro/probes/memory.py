@@ -56,6 +56,7 @@ PROBES = (
         title="set memory",
         method="One operation sets size bytes of a touched buffer, huge pages advised, by the C "
         "library's memset() or rep stosb.",
+        least_effort="usual",
         source=_LMBENCH,
         params={"kernel": _kernels("libc", "rep"), "alignment": _ALIGNMENT},
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
@@ -69,6 +70,7 @@ PROBES = (
         title="write memory",
         method="One operation stores size bytes to a touched buffer, huge pages advised, by a loop "
         "over vectors or by stores past the caches.",
+        least_effort="usual",
         source=_LMBENCH,
         params={"kernel": _kernels("loop", "nontemporal"), "alignment": _ALIGNMENT},
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
@@ -97,6 +99,7 @@ PROBES = (
         method="One operation is a copy of size bytes in each of the threads, between two buffers "
         "of its own, all started at one barrier, and the last to end counts; bandwidth counts "
         "what all copied.",
+        least_effort="usual",
         source="STREAM (McCalpin 1995): the bandwidth that all CPUs share",
         params={
             "kernel": _kernels("libc", "loop", "nontemporal", "rep"),

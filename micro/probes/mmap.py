@@ -54,6 +54,7 @@ PROBES = (
         title="unmap a page among many maps",
         method="One operation, with maps mappings live, is munmap() of one more such mapping, its "
         "page having been read; mmap() and the read are not timed.",
+        least_effort="usual",
         source=_VON_LEITNER + ", who never unmapped",
         axis=_FEWER_MAPS,
         promise=Promise({"munmap": 1}, page_faults=0),
@@ -64,6 +65,7 @@ PROBES = (
         title="protect a page among many maps",
         method="One operation, with maps mappings live, is mprotect(PROT_NONE) of one more such "
         "mapping, its page having been read; mmap() and munmap() are not timed.",
+        least_effort="usual",
         source="lmbench, lat_sig prot (McVoy and Staelin 1996), by the number of maps",
         axis=_FEWER_MAPS,
         promise=Promise({"mprotect": 1}, page_faults=0),

@@ -94,6 +94,7 @@ PROBES = (
         title="vfork, execute a tiny program and wait",
         method="One operation is vfork(), execve() of a program that leaves at once, and "
         "waitpid()" + _PARENT,
+        least_effort="usual",
         source=_VON_LEITNER,
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
@@ -131,6 +132,7 @@ PROBES = (
         title="end and reap one of many children",
         method="One operation, with live_children more alive and blocked, is kill(SIGKILL) of one "
         "child and waitpid() for it; its fork is not timed" + _PARENT,
+        least_effort="usual",
         source=_VON_LEITNER,
         params={"image": Choice(_IMAGES.values, usual=("static",), quick=("static",))},
         axis=_ALIVE,
@@ -144,6 +146,7 @@ PROBES = (
         method="One operation, with rss bytes of private memory touched in 4 KiB or huge pages, is "
         "fork(), _exit(0) in the child and waitpid() in the parent, a tiny program that shares one "
         "CPU with its children.",
+        least_effort="usual",
         source="POSIX.1-2008, rationale of posix_spawn: fork copies the tables of what exec then "
         "drops",
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},

@@ -239,7 +239,7 @@ def test_receipts_cover_the_whole_grid_and_the_rest_its_quick_part(
 def test_a_probe_for_rigorous_runs_is_checked_in_full(
     declare: Callable[..., None], recorders: dict[str, Recorder]
 ) -> None:
-    declare(replace(GRID, rigorous_only=True))
+    declare(replace(GRID, least_effort="rigorous"))
     assert main(["verify", "--short"]) == 0
     assert len(recorders["faults"].asked) == 3
     assert recorders["faults"].asked[0][-1] is True
