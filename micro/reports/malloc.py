@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from runners.job import Scalar
-from runners.session import Session
+from runners.session import Result, Session
 
 _Members = tuple[tuple[tuple[str, Scalar], ...], int]
+
+
+#: A ratio is told of figures whose interval reaches at most this share to either side.
+MOST_DOUBT = 0.2
 
 
 def malloc_ratios(session: Session) -> dict[int, float]:
@@ -26,8 +30,16 @@ def _by_members(session: Session, name: str) -> dict[_Members, float]:
     return {
         (tuple(result.params.items()), result.x): result.value_s
         for result in session.results
-        if result.name == name and result.x and result.value_s
+        if result.name == name and result.x and result.value_s and _sharp(result)
     }
+
+
+def _sharp(result: Result) -> bool:
+    """Whether the interval is narrow enough for a ratio to mean anything."""
+    if result.value_s is None or result.ci95_s is None:
+        return False
+    low_s, high_s = result.ci95_s
+    return high_s - low_s <= 2 * MOST_DOUBT * result.value_s
 
 
 def malloc_ratio(session: Session) -> str | None:

@@ -191,3 +191,11 @@ def test_any_figures_have_remarks(figures: list[tuple[str, int, float | None]]) 
     run = Session({}, {}, results, [Curve("memory.latency", {}, "size", 1, None)])
     assert cache_levels(run) == sorted(set(cache_levels(run)))
     assert all(remarks(run))
+
+
+def test_figures_with_wide_intervals_give_no_ratio() -> None:
+    found = pairs("threads", "threads", {2: 30e-9}) + pairs("processes", "processes", {2: 10e-9})
+    shown = session(found)
+    assert malloc_ratios(shown) == {2: pytest.approx(3.0)}
+    shown.results[0].ci95_s = (10e-9, 60e-9)
+    assert malloc_ratios(shown) == {}
