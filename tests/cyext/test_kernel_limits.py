@@ -27,6 +27,7 @@ from held import (
 )
 from isolated import isolated
 
+import cyext.limits
 from micro.probe import Probe
 
 MIB = 1 << 20
@@ -226,7 +227,7 @@ def test_a_limit_met_within_a_batch_tells_how_many_succeeded(method: int, scratc
 @pytest.mark.skipif(sys.platform != "linux", reason="no control groups")
 def test_the_tightest_of_all_cgroups_limits_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"/sys/fs/cgroup/pids.max": 700}
-    monkeypatch.setattr(cyext.process, "_number", limits.get)
+    monkeypatch.setattr(cyext.limits, "number", limits.get)
     most, reason = cyext.process.most_processes("static")
     assert reason == "the cgroup's pids.max 700"
     assert most < 700

@@ -68,7 +68,12 @@ def test_every_probe_can_be_run_in_parallel(probe: Probe, mode: str, scratch: Pa
     def check() -> None:
         before = Held.now(scratch)
         members = [make_one(probe) for _ in range(3)]
-        elapsed_ns = parallel(members, 5, mode)
+        try:
+            elapsed_ns = parallel(members, 5, mode)
+        except OperationFailed as failure:
+            if failure.call == "huge page":
+                pytest.skip("no huge page is free")
+            raise
         assert isinstance(elapsed_ns, int)
         assert elapsed_ns > 0
         for member in members:

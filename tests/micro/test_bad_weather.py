@@ -11,7 +11,7 @@ from micro_process import ROOT, Micro, has_number, sound
 
 from micro.probe import all_probes
 
-NAMES = [probe.name for probe in all_probes()]
+NAMES = [probe.name for probe in all_probes() if probe.measured_at("quick")]
 
 
 def brief(*names: str) -> tuple[str, ...]:

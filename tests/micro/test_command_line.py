@@ -210,7 +210,9 @@ def test_budgets_that_are_none(seconds: str, inside: Inside) -> None:
 
 
 def test_a_budget_too_small_for_anything_gives_one_visit(micro: Micro) -> None:
-    done = micro("all", "--only", "fd.open_close", "thread", "--budget", "1e-9", "--json")
+    done = micro(
+        "all", "--only", "fd.open_close", "thread.create_join", "--budget", "1e-9", "--json"
+    )
     results = [result for some in sound(done.stdout).values() for result in some]
     visited = [result for result in results if has_number([result])]
     others = [result for result in results if result not in visited]
