@@ -103,10 +103,14 @@ def describe(root: Path = ROOT) -> dict[str, Fact]:
 
 
 def key(environment: Mapping[str, Fact]) -> str:
-    """The name of the folder for such machines' baselines: ``linux-x86_64-2cpu``."""
+    """The name of the folder for such machines' baselines: ``linux-x86_64-2cpu``.
+
+    An emulated processor's figures say nothing of a real one's: ``linux-x86_64-2cpu-emulated``.
+    """
     parts = [str(environment.get(name, "")).lower()[:40] for name in ("os", "arch", "cpu_count")]
     safe = [re.sub(r"[^a-z0-9_.+-]", "_", part).lstrip(".-") or "unknown" for part in parts]
-    return "-".join(safe) + "cpu"
+    emulated = "-emulated" if str(environment.get("cpu_model", "")).startswith("QEMU") else ""
+    return "-".join(safe) + "cpu" + emulated
 
 
 def usable_cpus(root: Path = ROOT) -> list[int]:

@@ -237,6 +237,10 @@ def test_an_unknown_compiler_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ({"os": "GNU/kFreeBSD", "arch": "a b", "cpu_count": 1}, "gnu_kfreebsd-a_b-1cpu"),
         ({"os": "../..", "arch": "é", "cpu_count": 4}, "_..-_-4cpu"),
         ({}, "unknown-unknown-unknowncpu"),
+        (
+            {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "QEMU TCG CPU 2.5+"},
+            "linux-x86_64-2cpu-emulated",
+        ),
     ],
 )
 def test_key_is_a_safe_folder_name(facts: dict[str, Fact], expected: str) -> None:
