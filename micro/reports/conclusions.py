@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 from micro.reports.classes import class_words, scaling_words
 from micro.reports.comparison import Comparison, Row, ratio_text
@@ -27,8 +28,11 @@ def conclusions(shown: Comparison) -> list[str]:
     found = [growth_sentence(system, _curves(shown, i)) for i, system in enumerate(shown.systems)]
     found += [ratio_sentence(shown, i) for i in range(len(shown.systems)) if i != shown.reference]
     found += [scaling_sentence(shown, place) for place in shown.curves]
+    names = {place.name for place in shown.curves}
     for system in shown.systems:
-        found += [f"{system.label}: {said}" for said in crossings(system.sessions[-1])]
+        latest = system.sessions[-1]
+        asked = replace(latest, results=[r for r in latest.results if r.name in names])
+        found += [f"{system.label}: {said}" for said in crossings(asked)]
     return [sentence for sentence in found if sentence]
 
 
