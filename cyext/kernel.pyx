@@ -110,6 +110,9 @@ cdef class Kernel:
         """
         self.spin = steps
 
+    def moved(self):
+        """The worker runs on another CPU now: whoever works for the kernel should follow."""
+
     def facts(self):
         """What else is known of this level, as numbers or texts by name: never a time."""
         return {}

@@ -155,6 +155,11 @@ cdef class Parent(TimedKernel):
             for _action, end, _fd in theirs:
                 os.close(end)
 
+    def moved(self):
+        """Let the parent program follow."""
+        if self.child > 0 and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self.child, os.sched_getaffinity(0))
+
     cdef int64_t ask(self, uint64_t command, uint64_t argument) noexcept nogil:
         cdef micro_request_t request
         request.command = command

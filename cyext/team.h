@@ -274,6 +274,7 @@ static int64_t micro_team_slice(micro_team_t *team, uint64_t n, int64_t *elapsed
     status = micro_team_wake(team, team->count, n);
     if (status)
         return status;
+    int failed_reads = 0;
     for (unsigned back = 0; back < team->count;) {
         if (team->processes && poll(&done, 1, MICRO_ROLL_CALL_MS) < 1) {
             if (micro_team_lost(team))
@@ -281,7 +282,8 @@ static int64_t micro_team_slice(micro_team_t *team, uint64_t n, int64_t *elapsed
             continue;
         }
         const ssize_t got = read(team->done[0], tokens, sizeof tokens);
-        if (got < 0 && errno != EINTR)
+        /* Not all are back: to give up now would leave them waiting for each other. */
+        if (got < 0 && ++failed_reads == MICRO_TRIES)
             return -errno;
         back += got > 0 ? (unsigned)got : 0;
     }

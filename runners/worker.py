@@ -181,6 +181,7 @@ def measure(
         if here >= 2 and len(cpus) > 1:
             cpus.append(cpus.pop(0))
             pin(cpus[:1])
+            kernel.moved()
             kernel.run(batch)
             here = 0
     return {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}

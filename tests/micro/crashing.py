@@ -17,6 +17,9 @@ class Fine:
     def grow(self, level: int) -> None:
         self.level = level
 
+    def moved(self) -> None:
+        pass
+
     def facts(self) -> "dict[str, int]":
         return {}
 

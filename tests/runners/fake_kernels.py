@@ -34,6 +34,9 @@ class Plain:
     def slow_down(self, steps: float) -> None:
         self.spin = steps
 
+    def moved(self) -> None:
+        self.diary.append(("moved", 0))
+
     def facts(self) -> dict[str, int]:
         return {"held": self.level}
 
