@@ -33,7 +33,7 @@ from runners.session import Session
 from runners.survey import Surveyed
 
 DEFAULT = Settings()
-QUICK = Settings(rounds=6, budget_s=25.0)
+QUICK = Settings(rounds=6, budget_s=26.0)
 RIGOROUS = Settings(rounds=20, budget_s=900.0, trace=1000)
 
 

@@ -103,6 +103,7 @@ PROBES = (
         title="epoll with edges, some ready of many",
         method="One operation, all of it timed because an edge is told only once, is send() to "
         "each socket that shall be ready, one epoll_wait() on EPOLLET registrations" + _EDGE,
+        least_effort="usual",
         source=_GAMMO,
         params=_PARAMS,
         axis=_SHORTER,
@@ -114,6 +115,7 @@ PROBES = (
         title="queued real-time signals, some ready of many",
         method="One operation, all of it timed because a signal comes only once, is send() to "
         "each socket that shall be ready (F_SETSIG, O_ASYNC), one sigtimedwait() for each" + _EDGE,
+        least_effort="usual",
         source=_VON_LEITNER,
         params=_PARAMS,
         axis=_SHORTER,
@@ -126,6 +128,7 @@ PROBES = (
         method="One operation is one io_uring_enter() that polls again what the operation before "
         "was told of (IORING_OP_POLL_ADD) and waits with a time-out, all others polled in the ring,"
         + _LEVEL,
+        least_effort="usual",
         source="Axboe, Efficient IO with io_uring (2019)",
         params=_PARAMS,
         axis=_SHORTER,
@@ -147,6 +150,7 @@ PROBES = (
         title="register with an event queue and leave it",
         method="One operation, with watched UDP sockets registered, is to register one more, which "
         "is idle, and to remove it.",
+        least_effort="usual",
         source=_GAMMO + ": epoll_ctl decides where few connections are idle",
         params={
             "mechanism": Choice(("epoll", "kqueue"), usual=("epoll", "kqueue"), quick=("epoll",))

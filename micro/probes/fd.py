@@ -59,6 +59,7 @@ PROBES = (
         title="make and close a socket",
         method="One operation is socket() of a TCP or UDP socket over IPv4, or of a Unix stream "
         "socket, and close().",
+        least_effort="usual",
         source=f"{_LSP}: sockets cost more than files to create and hold much memory each",
         params={
             "family": Choice(("tcp", "udp", "unix"), usual=("tcp", "udp", "unix"), quick=("tcp",))
@@ -85,6 +86,7 @@ PROBES = (
         method="One operation is openat() of an empty regular file, one a thread, and close(); "
         "all threads share the table of descriptors and start at one barrier, thread i on CPU i "
         "modulo the CPUs, and the last to end counts.",
+        least_effort="usual",
         source="will-it-scale, open1 in threads",
         axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),
         workers="threads",
@@ -97,6 +99,7 @@ PROBES = (
         method="One operation is fcntl(F_DUPFD) of the first descriptor that a table of "
         "table_slots does not hold, in a process alone or with a second thread that shares the "
         "table; making the process and its table is not timed.",
+        least_effort="usual",
         source="since Linux 5.x the growth of a shared table waits for RCU",
         params={
             "sharing": Choice(("alone", "shared"), usual=("alone", "shared"), quick=("alone",))

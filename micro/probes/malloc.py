@@ -73,6 +73,7 @@ PROBES = (
         method="One operation is free() of a random one of live_blocks blocks and malloc() of "
         "another in its place, of a random size from 16 B to 4 KiB; both are drawn beforehand, "
         "alike in every session.",
+        least_effort="usual",
         source="Larson and Krishnan, Memory allocation for long-running server applications "
         "(ISMM 1998)",
         axis=Axis(

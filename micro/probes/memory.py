@@ -85,6 +85,7 @@ PROBES = (
         method="One operation reads size bytes of a touched buffer, huge pages advised, and sums "
         "them up by a loop over vectors, or looks with the C library's memchr() for a byte that "
         "is not there.",
+        least_effort="usual",
         source=_LMBENCH,
         params={"kernel": _kernels("loop", "libc"), "alignment": _ALIGNMENT},
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),

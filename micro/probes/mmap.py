@@ -77,6 +77,7 @@ PROBES = (
         method="One operation, with files small files mapped, is mmap() of one more, by an open "
         "descriptor, and the first read of its first byte; making, opening, closing and unmapping "
         "it are not timed.",
+        least_effort="usual",
         source=_VON_LEITNER + ": maps of one file trigger the worst case of an optimisation",
         axis=Axis(
             "files",
@@ -103,6 +104,7 @@ PROBES = (
         method="One operation is the first read of one byte of one page of a shared file mapping, "
         "the page being cached but not its neighbours, which would be mapped in the same fault; "
         "huge pages are of a memory file, and mmap() and munmap() are not timed.",
+        least_effort="usual",
         source=_LMBENCH,
         params={"pages": _PAGES},
         promise=Promise(page_faults=1),
@@ -114,6 +116,7 @@ PROBES = (
         method="One operation is the first write of one byte of one page of anonymous memory, in "
         "each thread of one address space in a map of its own; all start at one barrier, thread i "
         "on CPU i modulo the CPUs, and the last to end counts.",
+        least_effort="usual",
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
         params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
         axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),

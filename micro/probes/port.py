@@ -61,6 +61,7 @@ PROBES = (
         "connect() of one more to the same listening port, after a bind() to 127.0.0.1 port 0 "
         "where asked, with or without IP_BIND_ADDRESS_NO_PORT; making, accepting and closing is "
         "not timed.",
+        least_effort="usual",
         source=f"{_VON_LEITNER}: connect's implicit port",
         params={"bind": Choice(("none", "bind", "no_port"), usual=("none",), quick=("none",))},
         axis=Axis(

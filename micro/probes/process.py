@@ -83,6 +83,7 @@ PROBES = (
         title="fork, execute a tiny program and wait",
         method="One operation is fork(), execve() of a program that leaves at once, and waitpid()"
         + _PARENT,
+        least_effort="usual",
         source=_LMBENCH,
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
@@ -167,6 +168,7 @@ PROBES = (
         method="One operation, with maps untouched maps of a page each beside the parent's own, is "
         "fork(), _exit(0) in the child and waitpid() in the parent, a tiny program that shares one "
         "CPU with its children.",
+        least_effort="usual",
         source=_VON_LEITNER + ": why a dynamically linked program forks more slowly",
         axis=Axis(
             "maps",

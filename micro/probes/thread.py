@@ -30,6 +30,7 @@ PROBES = (
         method="One operation, with live_threads alive and blocked, is pthread_create() of one "
         "more and read() of the byte that it writes, all threads on one CPU; its end is not "
         "timed.",
+        least_effort="usual",
         source=_VON_LEITNER,
         params={"stack": _STACKS},
         axis=Axis(
