@@ -39,6 +39,7 @@ cdef class Kernel:
     cdef uint64_t failed_after
     cdef micro_sense_t last_sense
     cdef bint marks
+    cdef uint64_t slices_left
     cdef readonly double spin
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil

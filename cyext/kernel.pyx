@@ -90,6 +90,7 @@ cdef class Kernel:
         self.max_batch = INT64_MAX
         self.failed_call = NULL
         self.marks = marking
+        self.slices_left = 1
         self.spin = 0
         memset(&self.last_sense, 0, sizeof(self.last_sense))
 
@@ -237,6 +238,7 @@ cdef class Kernel:
         cdef Slice one
         with nogil:
             for _i in range(total):
+                self.slices_left = total - _i
                 status = self.slice(count, &one)
                 if status:
                     break

@@ -33,6 +33,19 @@ static int64_t batch(const micro_operation_t *operation, uint64_t n, uint64_t co
     return status ? status : undone;
 }
 
+static void answer(const micro_operation_t *operation, const micro_request_t *request,
+                   micro_reply_t *reply)
+{
+    parent.call = NULL;
+    if (request->command == MICRO_GROW)
+        reply->status = operation->grow(&parent, request->argument);
+    else
+        reply->status = batch(operation, request->argument, request->command, reply);
+    reply->reached = parent.held;
+    if (parent.call)
+        strncpy(reply->call, parent.call, sizeof reply->call - 1);
+}
+
 int main(int argc, char **argv)
 {
     const micro_operation_t *operation = argc == 3 ? micro_operation(argv[1]) : NULL;
@@ -43,17 +56,14 @@ int main(int argc, char **argv)
     fcntl(0, F_SETFD, FD_CLOEXEC);
     fcntl(1, F_SETFD, FD_CLOEXEC);
     while (read(0, &request, sizeof request) == sizeof request) {
-        micro_reply_t reply;
-        memset(&reply, 0, sizeof reply);
-        parent.call = NULL;
-        if (request.command == MICRO_GROW)
-            reply.status = operation->grow(&parent, request.argument);
-        else
-            reply.status = batch(operation, request.argument, request.command, &reply);
-        reply.reached = parent.held;
-        if (parent.call)
-            strncpy(reply.call, parent.call, sizeof reply.call - 1);
-        if (write(1, &reply, sizeof reply) != sizeof reply)
+        static micro_reply_t replies[MICRO_TIMES_MAX];
+        const size_t times = request.times < MICRO_TIMES_MAX ? request.times : MICRO_TIMES_MAX;
+        size_t done = 0;
+        memset(replies, 0, sizeof replies);
+        do {
+            answer(operation, &request, &replies[done]);
+        } while (replies[done++].status == 0 && done < times);
+        if (write(1, replies, done * sizeof *replies) != (ssize_t)(done * sizeof *replies))
             break;
     }
     micro_parent_close(&parent);

@@ -349,8 +349,11 @@ static inline void micro_parent_close(micro_parent_t *parent)
 
 /* One batch, as Kernel.slice does it: prepare, sentinel, loop, sentinel, restore. */
 typedef struct {
-    uint64_t command, argument;
+    uint64_t command, argument, times;
 } micro_request_t;
+
+/* Replies to slices come together: nobody else should run between slices, or each begins cold. */
+#define MICRO_TIMES_MAX 64
 
 typedef struct {
     int64_t status, elapsed_ns, reached;

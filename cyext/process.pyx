@@ -27,6 +27,7 @@ cdef extern from "parent.h" nogil:
     ctypedef struct micro_request_t:
         uint64_t command
         uint64_t argument
+        uint64_t times
     ctypedef struct micro_reply_t:
         int64_t status
         int64_t elapsed_ns
@@ -39,6 +40,7 @@ cdef extern from "parent.h" nogil:
         MICRO_BATCH
         MICRO_SLICE
         MICRO_MARKED
+        MICRO_TIMES_MAX
         MICRO_HAS_VFORK
     const micro_operation_t *micro_operation(const char *name)
     int64_t micro_parent_open(micro_parent_t *parent, const char *program)
@@ -87,6 +89,7 @@ cdef class Parent(TimedKernel):
     cdef str image
     cdef bint opened
     cdef int child
+    cdef uint64_t pending
     cdef int requests
     cdef int replies
 
@@ -161,14 +164,30 @@ cdef class Parent(TimedKernel):
             os.sched_setaffinity(self.child, os.sched_getaffinity(0))
 
     cdef int64_t ask(self, uint64_t command, uint64_t argument) noexcept nogil:
+        cdef int64_t status = self.request(command, argument, 1)
+        return status if status else self.answer()
+
+    cdef int64_t request(self, uint64_t command, uint64_t argument, uint64_t times) noexcept nogil:
         cdef micro_request_t request
         request.command = command
         request.argument = argument
+        request.times = times
+        self.pending = times
         if write(self.requests, &request, sizeof(request)) != sizeof(request):
             return self.fail(b"write to the parent program", errno, 0)
-        if read(self.replies, &self.reply, sizeof(self.reply)) != sizeof(self.reply):
-            return self.fail(b"parent program ended early: read", errno, 0)
+        return 0
+
+    cdef int64_t answer(self) noexcept nogil:
+        cdef size_t have = 0
+        cdef ssize_t got
+        self.pending -= 1
+        while have < sizeof(self.reply):
+            got = read(self.replies, <char *>&self.reply + have, sizeof(self.reply) - have)
+            if got <= 0:
+                return self.fail(b"parent program ended early: read", errno, 0)
+            have += <size_t>got
         if self.reply.status:
+            self.pending = 0  # the program stops at the first failure
             return self.fail(self.reply.call, -self.reply.status, self.reply.after)
         return 0
 
@@ -236,10 +255,13 @@ cdef class Parent(TimedKernel):
         return self.fail(self.parent.call, -status, done) if status else 0
 
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
-        cdef int64_t status
+        cdef int64_t status = 0
         if self.opened:
             return Kernel.slice(self, n, out)
-        status = self.ask(MICRO_SLICE, n)
+        if self.pending == 0:
+            status = self.request(MICRO_SLICE, n, min(self.slices_left, <uint64_t>MICRO_TIMES_MAX))
+        if status == 0:
+            status = self.answer()
         out.elapsed_ns = self.reply.elapsed_ns
         out.before.chain_ns = self.reply.senses_ns[0]
         out.before.width_ns = self.reply.senses_ns[1]
