@@ -240,8 +240,17 @@ def test_a_probe_for_rigorous_runs_is_checked_in_full(
     declare: Callable[..., None], recorders: dict[str, Recorder]
 ) -> None:
     declare(replace(GRID, least_effort="rigorous"))
-    assert main(["verify", "--short"]) == 0
+    assert main(["verify", "--only", "faults"]) == 0
     assert len(recorders["faults"].asked) == 3
+    assert recorders["faults"].asked[0][-1] is False
+
+
+def test_the_short_form_takes_one_combination_and_nothing_that_needs_time(
+    declare: Callable[..., None], recorders: dict[str, Recorder]
+) -> None:
+    declare(replace(GRID, least_effort="rigorous"))
+    assert main(["verify", "--short"]) == 0
+    assert len(recorders["faults"].asked) == 1
     assert recorders["faults"].asked[0][-1] is True
     assert recorders["linearity"].asked == []
 
