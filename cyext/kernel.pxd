@@ -46,6 +46,7 @@ cdef class Kernel:
     cdef int64_t loop(self, uint64_t n) noexcept nogil
     cdef int64_t restore(self, uint64_t n) noexcept nogil
     cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil
+    cdef int64_t slowed_batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil
     cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil
     cdef object failure(self, int64_t status)
