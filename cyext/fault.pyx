@@ -23,10 +23,8 @@ cdef extern from "os/mapping.h" nogil:
     int micro_unmap_region(micro_region_t *region)
     int micro_map_dirty_unmap(
         uintptr_t hint, size_t bytes, size_t page_bytes, int huge, const char **call)
-    void micro_touch(uintptr_t address)
-    void micro_dirty(uintptr_t address)
-    void micro_touch_range(uintptr_t start, size_t bytes, size_t page_bytes)
-    void micro_dirty_range(uintptr_t start, size_t bytes, size_t page_bytes)
+    void micro_touch_range(uintptr_t start, uint64_t n, size_t stride_bytes)
+    void micro_dirty_range(uintptr_t start, uint64_t n, size_t stride_bytes)
     int64_t micro_minor_faults()
     int micro_fell_back(int64_t faults, int64_t huge_pages)
     void micro_collapse(uintptr_t start, size_t bytes)
@@ -74,7 +72,7 @@ cdef class _Faults(Kernel):
         cdef int unmapped
         if self.huge and self.touched:
             # A huge page that was had leaves nothing to fault for the small ones in its place.
-            micro_touch_range(self.region.start, self.touched * self.stride_bytes, 4096)
+            micro_touch_range(self.region.start, self.touched * self.stride_bytes // 4096, 4096)
             if micro_fell_back(micro_minor_faults() - before, 0):
                 status = self.fail(b"huge page", 12, 0)  # ENOMEM
         unmapped = micro_unmap_region(&self.region)
@@ -99,10 +97,9 @@ cdef class FaultAnon(_Faults):
         self.begin(no_huge_pages())
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t _i
-        for _i in range(n):
-            micro_dirty(self.region.start + self.touched * self.stride_bytes)
-            self.touched += 1
+        micro_dirty_range(
+            self.region.start + self.touched * self.stride_bytes, n, self.stride_bytes)
+        self.touched += n
         return 0
 
 
@@ -136,7 +133,7 @@ cdef class FaultFile(_Faults):
             raise NotSupported(f"no file in memory whose pages may be huge: {name}")
         status = micro_map_region(&self.region, self.fd, size, True, &call)
         if status == 0:
-            micro_dirty_range(self.region.start, size, 4096)
+            micro_dirty_range(self.region.start, size // 4096, 4096)
             micro_collapse(self.region.start, size)
             status = micro_unmap_region(&self.region)
         if status:
@@ -156,10 +153,9 @@ cdef class FaultFile(_Faults):
             raise
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t _i
-        for _i in range(n):
-            micro_touch(self.region.start + self.touched * self.stride_bytes)
-            self.touched += 1
+        micro_touch_range(
+            self.region.start + self.touched * self.stride_bytes, n, self.stride_bytes)
+        self.touched += n
         return 0
 
     def close(self):

@@ -21,6 +21,7 @@ cdef extern from "os/mapping.h" nogil:
         PROT_NONE
     uintptr_t micro_map_page(int fd, int64_t offset, size_t page_bytes)
     void micro_touch(uintptr_t address)
+    void micro_touch_each(const uintptr_t *pages, uint64_t n)
     int munmap(void *address, size_t length)
     int mprotect(void *address, size_t length, int protection)
     ssize_t pwrite(int fd, const void *buffer, size_t count, int64_t offset)
@@ -203,10 +204,8 @@ cdef class Touch(Map):
         return 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t _i
-        for _i in range(n):
-            micro_touch(self.pages[self.cursor])
-            self.cursor += 1
+        micro_touch_each(&self.pages[self.cursor], n)
+        self.cursor += n
         return 0
 
 

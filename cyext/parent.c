@@ -11,6 +11,7 @@ static int64_t batch(const micro_operation_t *operation, uint64_t n, uint64_t co
                      micro_reply_t *reply)
 {
     micro_sense_t before = {0, 0, 0}, after = {0, 0, 0};
+    uint64_t done = 0;
     int64_t status = operation->prepare ? operation->prepare(&parent, n) : 0;
     if (status == 0) {
         if (command == MICRO_SLICE)
@@ -18,7 +19,7 @@ static int64_t batch(const micro_operation_t *operation, uint64_t n, uint64_t co
         if (command & MICRO_MARKED)
             micro_mark(MICRO_LOOP_BEGINS);
         const int64_t start = micro_now_ns();
-        status = operation->loop(&parent, n, &reply->after);
+        status = operation->loop(&parent, n, &done);
         reply->elapsed_ns = micro_now_ns() - start;
         if (command & MICRO_MARKED)
             micro_mark(MICRO_LOOP_ENDS);
@@ -26,6 +27,7 @@ static int64_t batch(const micro_operation_t *operation, uint64_t n, uint64_t co
             micro_sense(&after);
     }
     const int64_t undone = operation->restore ? operation->restore(&parent, n) : 0;
+    reply->after = done;
     reply->senses_ns[0] = before.chain_ns;
     reply->senses_ns[1] = before.width_ns;
     reply->senses_ns[2] = after.chain_ns;
@@ -50,8 +52,9 @@ int main(int argc, char **argv)
 {
     const micro_operation_t *operation = argc == 3 ? micro_operation(argv[1]) : NULL;
     micro_request_t request;
-    if (!operation || micro_parent_open(&parent, argv[2]) != 0)
+    if (!operation)
         return 2;
+    micro_parent_open(&parent, argv[2]);
     micro_die_with_parent();
     fcntl(0, F_SETFD, FD_CLOEXEC);
     fcntl(1, F_SETFD, FD_CLOEXEC);

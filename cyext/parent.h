@@ -94,15 +94,16 @@ static inline int64_t micro_spawn(micro_parent_t *parent)
     return status ? micro_failed(parent, "waitpid", -status) : 0;
 }
 
+/* Loops count in a register, and say only in the end how many operations there were. */
 #define MICRO_REPEAT(function, operation) \
     static int64_t function(micro_parent_t *parent, uint64_t n, uint64_t *done) \
     { \
-        for (*done = 0; *done < n; (*done)++) { \
-            const int64_t status = (operation); \
-            if (status) \
-                return status; \
-        } \
-        return 0; \
+        int64_t status = 0; \
+        uint64_t i = 0; \
+        for (; i < n && status == 0; i += status == 0) \
+            status = (operation); \
+        *done = i; \
+        return status; \
     }
 
 MICRO_REPEAT(micro_loop_fork_exit, micro_fork_exit(&parent->call))
@@ -176,12 +177,28 @@ static inline int64_t micro_parent_reserve(micro_parent_t *parent, int64_t capac
     return 0;
 }
 
+/* What living children need; the other operations' children would only have to close it. */
+static inline int64_t micro_parent_pipes(micro_parent_t *parent)
+{
+    if (parent->leash[1] >= 0)
+        return 0;
+    if ((parent->born[0] < 0 && pipe(parent->born) != 0) || pipe(parent->leash) != 0)
+        return micro_failed(parent, "pipe", errno);
+    for (int i = 0; i < 2; i++) {
+        fcntl(parent->born[i], F_SETFD, FD_CLOEXEC);
+        fcntl(parent->leash[i], F_SETFD, FD_CLOEXEC);
+    }
+    return 0;
+}
+
 /* Bring the living children to `level`. On refusal the level reached stands in parent->held, some
  * children below what was possible, and the reason is the status. */
 static int64_t micro_grow_children(micro_parent_t *parent, uint64_t level)
 {
     const int64_t goal = (int64_t)level, batch = goal / 16 > 8 ? goal / 16 : 8;
-    int64_t status = micro_parent_reserve(parent, goal + batch);
+    int64_t status = micro_parent_pipes(parent);
+    if (status == 0)
+        status = micro_parent_reserve(parent, goal + batch);
     if (status == 0)
         status = micro_bury_down_to(parent, goal);
     while (status == 0 && parent->count < goal)
@@ -196,15 +213,7 @@ static int64_t micro_grow_children(micro_parent_t *parent, uint64_t level)
     return status;
 }
 
-static int64_t micro_loop_alive(micro_parent_t *parent, uint64_t n, uint64_t *done)
-{
-    for (*done = 0; *done < n; (*done)++) {
-        const int64_t status = micro_bear(parent);
-        if (status)
-            return status;
-    }
-    return 0;
-}
+MICRO_REPEAT(micro_loop_alive, micro_bear(parent))
 
 static int64_t micro_restore_alive(micro_parent_t *parent, uint64_t n)
 {
@@ -219,23 +228,23 @@ static int64_t micro_prepare_reap(micro_parent_t *parent, uint64_t n)
     return micro_loop_alive(parent, n, &done);
 }
 
-static int64_t micro_loop_reap(micro_parent_t *parent, uint64_t n, uint64_t *done)
+static inline int64_t micro_reap_next(micro_parent_t *parent)
 {
-    for (*done = 0; *done < n; (*done)++) {
-        const int64_t status = micro_bury(parent, parent->children[parent->cursor]);
-        if (status)
-            return status;
+    const int64_t status = micro_bury(parent, parent->children[parent->cursor]);
+    if (status == 0)
         parent->children[parent->cursor++] = 0;
-    }
-    return 0;
+    return status;
 }
+
+MICRO_REPEAT(micro_loop_reap, micro_reap_next(parent))
 
 /* Pages that were written to. */
 static int64_t micro_fill_pages(micro_parent_t *parent, uint64_t bytes)
 {
+    const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     const int64_t status = micro_map_region(&parent->memory, -1, bytes, 0, &parent->call);
     if (status == 0)
-        micro_dirty_range(parent->memory.start, bytes, (size_t)sysconf(_SC_PAGESIZE));
+        micro_dirty_range(parent->memory.start, (bytes + page_bytes - 1) / page_bytes, page_bytes);
     return status;
 }
 
@@ -248,7 +257,7 @@ static int64_t micro_fill_huge_pages(micro_parent_t *parent, uint64_t bytes)
     if (status)
         return status;
     const int64_t before = micro_minor_faults();
-    micro_dirty_range(parent->memory.start, pages * MICRO_HUGE_PAGE_BYTES, 4096);
+    micro_dirty_range(parent->memory.start, pages * (MICRO_HUGE_PAGE_BYTES / 4096), 4096);
     return micro_fell_back(micro_minor_faults() - before, (int64_t)pages)
         ? micro_failed(parent, "huge page", ENOMEM) : 0;
 }
@@ -317,18 +326,11 @@ static inline const micro_operation_t *micro_operation(const char *name)
     return NULL;
 }
 
-static inline int64_t micro_parent_open(micro_parent_t *parent, const char *program)
+static inline void micro_parent_open(micro_parent_t *parent, const char *program)
 {
     memset(parent, 0, sizeof *parent);
     parent->program = program;
     parent->born[0] = parent->born[1] = parent->leash[0] = parent->leash[1] = -1;
-    if (pipe(parent->born) != 0 || pipe(parent->leash) != 0)
-        return micro_failed(parent, "pipe", errno);
-    for (int i = 0; i < 2; i++) {
-        fcntl(parent->born[i], F_SETFD, FD_CLOEXEC);
-        fcntl(parent->leash[i], F_SETFD, FD_CLOEXEC);
-    }
-    return micro_parent_reserve(parent, 16);
 }
 
 static inline void micro_parent_close(micro_parent_t *parent)

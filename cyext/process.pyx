@@ -43,7 +43,7 @@ cdef extern from "parent.h" nogil:
         MICRO_TIMES_MAX
         MICRO_HAS_VFORK
     const micro_operation_t *micro_operation(const char *name)
-    int64_t micro_parent_open(micro_parent_t *parent, const char *program)
+    void micro_parent_open(micro_parent_t *parent, const char *program)
     void micro_parent_close(micro_parent_t *parent)
 
 # Processes left free for everybody else on the machine.
@@ -98,7 +98,6 @@ cdef class Parent(TimedKernel):
         self.child = self.requests = self.replies = -1
 
     def __init__(self, operation, image="python", program="static"):
-        cdef int64_t status
         if image not in ("python", "static", "dynamic"):
             raise ValueError(f"image is python, static or dynamic, not {image!r}")
         if program not in ("static", "dynamic"):
@@ -113,10 +112,7 @@ cdef class Parent(TimedKernel):
         self.program = os.fsencode(helper("leave", program)) if needs_program else b"-"
         if image == "python":
             self.opened = True
-            status = micro_parent_open(&self.parent, self.program)
-            if status:
-                self.close()
-                raise OperationFailed("pipe", -status, 0)
+            micro_parent_open(&self.parent, self.program)
         else:
             self.start(helper("parent", image), operation)
 

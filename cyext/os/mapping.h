@@ -144,30 +144,63 @@ static inline uintptr_t micro_map_page(int fd, int64_t offset, size_t page_bytes
     return page == MAP_FAILED ? 0 : (uintptr_t)page;
 }
 
-/* The first read of a page: one byte, which the compiler may not drop. */
+/* What follows begins only when all before it has ended. */
+static inline void micro_in_turn(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("lfence" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("dsb sy\n\tisb" ::: "memory");
+#else
+    __sync_synchronize();
+#endif
+}
+
+/* Read one byte of a page, which the compiler may not drop. */
 static inline void micro_touch(uintptr_t address)
 {
     (void)*(volatile const char *)address;
+    micro_in_turn();
 }
 
-/* Read one byte of each small page of a range. */
-static inline void micro_touch_range(uintptr_t start, size_t bytes, size_t page_bytes)
-{
-    for (uintptr_t page = start; page < start + bytes; page += page_bytes)
-        micro_touch(page);
-}
-
-/* The first write of a page: one byte. */
+/* Write one byte of a page. */
 static inline void micro_dirty(uintptr_t address)
 {
     *(volatile char *)address = 1;
+    micro_in_turn();
 }
 
-/* Write one byte of each small page of a range. */
-static inline void micro_dirty_range(uintptr_t start, size_t bytes, size_t page_bytes)
+/* Faults are taken in turn and eight without a branch between them: where the processor runs ahead
+ * into the next ones, or its guesses at the kernel's branches begin with one of ours, one and the
+ * same fault costs 0.8 to 1.2 us by where in memory the loop lies. */
+#define MICRO_FOR_EACH(n, statement) \
+    do { \
+        uint64_t left = (n); \
+        for (; left >= 8; left -= 8) { \
+            statement; statement; statement; statement; \
+            statement; statement; statement; statement; \
+        } \
+        for (; left; left--) { \
+            statement; \
+        } \
+    } while (0)
+
+/* Read one byte of each of n pages. */
+static inline void micro_touch_each(const uintptr_t *pages, uint64_t n)
 {
-    for (uintptr_t page = start; page < start + bytes; page += page_bytes)
-        micro_dirty(page);
+    MICRO_FOR_EACH(n, micro_touch(*pages++));
+}
+
+/* Read one byte of each of n pages, so many bytes apart. */
+static inline void micro_touch_range(uintptr_t start, uint64_t n, size_t stride_bytes)
+{
+    MICRO_FOR_EACH(n, (micro_touch(start), start += stride_bytes));
+}
+
+/* Write one byte of each of n pages, so many bytes apart. */
+static inline void micro_dirty_range(uintptr_t start, uint64_t n, size_t stride_bytes)
+{
+    MICRO_FOR_EACH(n, (micro_dirty(start), start += stride_bytes));
 }
 
 /* A huge page that was denied shows as a fault for each of its small ones, or, from a file, for
@@ -222,7 +255,7 @@ static inline int micro_map_dirty_unmap(uintptr_t hint, size_t bytes, size_t pag
     *call = "madvise";
     const int status = micro_advise_pages(start, bytes, huge);
     if (status == 0)
-        micro_dirty_range((uintptr_t)start, bytes, page_bytes);
+        micro_dirty_range((uintptr_t)start, bytes / page_bytes, page_bytes);
     if (munmap(start, bytes) != 0) {
         *call = "munmap";
         return -errno;

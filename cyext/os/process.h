@@ -24,7 +24,8 @@ static inline int micro_wait_success(pid_t child)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
 }
 
-/* fork, the child leaves at once, the parent waits. Which call failed comes back in `call`. */
+/* fork, the child leaves at once, the parent waits. Which call failed comes back in `call`, which
+ * is written only then: after a fork, each page that the parent writes to is copied. */
 static inline int micro_fork_exit(const char **call)
 {
     pid_t child = fork();
@@ -34,8 +35,10 @@ static inline int micro_fork_exit(const char **call)
         *call = "fork";
         return -errno;
     }
-    *call = "waitpid";
-    return micro_wait_success(child);
+    const int status = micro_wait_success(child);
+    if (status)
+        *call = "waitpid";
+    return status;
 }
 
 #if defined(__APPLE__)
@@ -54,8 +57,10 @@ static inline int micro_vfork_exit(const char **call)
         *call = "vfork";
         return -errno;
     }
-    *call = "waitpid";
-    return micro_wait_success(child);
+    const int status = micro_wait_success(child);
+    if (status)
+        *call = "waitpid";
+    return status;
 #else
     *call = "vfork";
     return -ENOSYS;

@@ -5,7 +5,6 @@
 
 static char **page;
 static long held, file;
-static volatile char seen;
 
 static char *map(long i)
 {
@@ -33,16 +32,25 @@ static void before(long n)
 {
     for (long i = held; i < held + n; i++) {
         /* Written, not read: a read of a hole brings large folios, whose pages map otherwise. */
-        if (pwrite((int)file, "m", 1, i * 8192) != 1)
+        if (pwrite((int)file, "", 1, i * 8192) != 1)
             die("pwrite");
         page[i] = map(i);
     }
 }
 
+/* Where the next page is depends on the byte read, a zero, so that the processor cannot run ahead
+ * into the next fault; and a branch comes only after sixteen, for one between two faults lets their
+ * cost depend on where this code lies. */
 static void once(long n)
 {
-    for (long i = held; i < held + n; i++)
-        seen = *(volatile char *)page[i];
+    char **next = page + held, **end = next + n;
+    if (n % 16)
+        exit(3);
+    while (next < end) {
+#define READ_ONE next += 1 + **(char *volatile *)next;
+#define READ_FOUR READ_ONE READ_ONE READ_ONE READ_ONE
+        READ_FOUR READ_FOUR READ_FOUR READ_FOUR
+    }
 }
 
 static void after(long n)
