@@ -15,7 +15,6 @@ from micro.reports.checks import check_table, summary
 from micro.reports.progress import steps
 from runners import history
 from runners.environment import describe, usable_cpus
-from runners.job import Job
 from runners.launch import Launcher
 from runners.scratch import scratch_directory
 from runners.survey import survey
@@ -24,6 +23,7 @@ from runners.verify.check import Bench, Check, Kind
 from runners.verify.faults import faults
 from runners.verify.linearity import linearity
 from runners.verify.receipts import receipts
+from runners.verify.side_by_side import Task, side_by_side
 
 HELP = "prove that probes measure what they say"
 ORDER = 6
@@ -60,11 +60,18 @@ def run(arguments: argparse.Namespace) -> int:
     kinds = arguments.only or (KINDS[:2] if arguments.short else KINDS)
     with scratch_directory() as scratch:
         bench = _bench(Launcher(scratch), timed=not {"linearity", "agreement"}.isdisjoint(kinds))
+        untimed = [task for probe in probes for task in _untimed(probe, kinds, arguments.short)]
+        timed = [task for probe in probes for task in _timed(probe, kinds, arguments.references)]
         found: list[Check] = []
-        with steps(len(probes)) as step:
-            for probe in probes:
-                step(probe.name)
-                found.extend(_checks(bench, probe, kinds, arguments))
+        with steps(len(untimed) + len(timed)) as step:
+            for check in side_by_side(bench, untimed):
+                found.append(check)
+                step(check.benchmark)
+            for task in timed:
+                step(task.job.name)
+                found.append(task.done(bench))
+    place = {probe.name: number for number, probe in enumerate(probes)}
+    found.sort(key=lambda check: place[check.benchmark.partition("[")[0]])
     if arguments.json:
         print(json.dumps({"schema": 1, "checks": [asdict(check) for check in found]}))
     else:
@@ -85,37 +92,38 @@ def _bench(launcher: Launcher, timed: bool) -> Bench:
     return Bench(launcher, tuple(cpus), clean)
 
 
-def _checks(
-    bench: Bench, probe: Probe, kinds: Sequence[Kind], arguments: argparse.Namespace
-) -> Iterator[Check]:
+def _untimed(probe: Probe, kinds: Sequence[Kind], short: bool) -> Iterator[Task]:
     every = probe.jobs("rigorous")
     some = probe.jobs(probe.least_effort)
-    if arguments.short:
+    if short:
         every, some = some, some[:1]
+    level = level_for(probe)
     for job in every if "receipts" in kinds else ():
-        level = level_for(probe)
-        yield receipts(bench, job, level, probe.promised(job.params, level))
+        yield Task(receipts, job, level, (probe.promised(job.params, level),))
     for job in some if "faults" in kinds else ():
-        level = level_for(probe)
-        yield faults(bench, job, level, probe.promised(job.params, level), arguments.short)
-    for job in some if "linearity" in kinds else ():
-        yield linearity(bench, job, level_for(probe))
+        yield Task(faults, job, level, (probe.promised(job.params, level), short))
+
+
+def _timed(probe: Probe, kinds: Sequence[Kind], references: Path) -> Iterator[Task]:
+    if "linearity" in kinds:
+        for job in probe.jobs(probe.least_effort):
+            yield Task(linearity, job, level_for(probe))
     if "agreement" in kinds:
-        yield from _agreement(bench, probe, every, arguments.references)
+        yield from _agreement(probe, references)
 
 
-def _agreement(bench: Bench, probe: Probe, jobs: list[Job], folder: Path) -> Iterator[Check]:
+def _agreement(probe: Probe, folder: Path) -> Iterator[Task]:
     try:
         wanted = reference(folder, probe.name)
     except ValueError as error:
         raise UsageError(str(error)) from None
     if wanted is None:
         return
-    match = matching(jobs, wanted)
+    match = matching(probe.jobs("rigorous"), wanted)
     if match is None:
         raise UsageError(f"{wanted.source.name}: {probe.name} has no such parameters")
     job, level = match
-    yield agreement(bench, job, level, wanted)
+    yield Task(agreement, job, level, (wanted,))
 
 
 def level_for(probe: Probe) -> int | None:

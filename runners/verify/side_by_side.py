@@ -1,0 +1,65 @@
+"""Checks that depend on no timing, on every CPU at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+from typing import Any
+
+from runners.job import Job
+from runners.launch import Launcher
+from runners.verify.check import Bench, Check
+
+
+@dataclass(frozen=True)
+class Task:
+    """One check of one job at one level; ``more`` is what it wants to know besides."""
+
+    check: Callable[..., Check]
+    job: Job
+    level: int | None
+    more: tuple[Any, ...] = ()
+
+    def done(self, bench: Bench) -> Check:
+        """What the check says."""
+        return self.check(bench, self.job, self.level, *self.more)
+
+
+def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
+    """The checks of all tasks, in their order. Raises `BrokenProcessPool` if a process dies."""
+    if len(bench.cpus) < 2 or len(tasks) < 2:
+        yield from (task.done(bench) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    benches: SimpleQueue[Bench] = context.SimpleQueue()
+    for first in range(len(bench.cpus)):  # each has its own first CPU, and files of its own
+        scratch = Path(tempfile.mkdtemp(dir=bench.launcher.scratch))
+        cpus = bench.cpus[first:] + bench.cpus[:first]
+        benches.put(Bench(Launcher(scratch), cpus, None, bench.seconds))
+    crew = ProcessPoolExecutor(len(bench.cpus), context, _begin, (benches,))
+    try:
+        yield from crew.map(_done, tasks)
+    finally:
+        crew.shutdown(cancel_futures=True)
+
+
+_bench: Bench
+
+
+def _begin(benches: SimpleQueue[Bench]) -> None:
+    global _bench  # noqa: PLW0603 - what this process of the crew works with
+    from cyext.kernel import die_with_parent  # noqa: PLC0415 - compiled code
+
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for the crew answers it
+    _bench = benches.get()
+
+
+def _done(task: Task) -> Check:
+    return task.done(_bench)
