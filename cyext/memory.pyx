@@ -34,10 +34,13 @@ cdef extern from "moving.h" nogil:
 cdef extern from "random.h" nogil:
     uint64_t micro_random_below(uint64_t *state, uint64_t count)
 
+# Half a page: were target and source the same distance from a page's start, a load would seem to
+# the CPU to read what was just stored, or not, as the process happens to lie in memory.
+cdef size_t TARGET_SHIFT = 2048
 # Moves that are not aligned start at an odd byte, another one in the source than in the target.
-cdef size_t SOURCE_SHIFT = 1
-cdef size_t TARGET_SHIFT = 3
-cdef size_t MOST_SHIFT = 8
+cdef size_t SOURCE_ODD = 1
+cdef size_t TARGET_ODD = 3
+cdef size_t MOST_SHIFT = TARGET_SHIFT + 8
 # Places of a target that are looked at after each batch, its last byte among them.
 cdef size_t LOOKED_AT = 16
 
@@ -128,9 +131,10 @@ cdef class _Move(_Buffers):
         self.mover = micro_mover(operation, kernel.encode())
         if self.mover.move == NULL:
             raise NotSupported(self.mover.lacking.decode())
+        self.target_shift = TARGET_SHIFT
         if alignment == "misaligned":
-            self.source_shift = SOURCE_SHIFT
-            self.target_shift = TARGET_SHIFT
+            self.source_shift = SOURCE_ODD
+            self.target_shift += TARGET_ODD
         self.acquire(2 if operation == b"copy" else 1, size)
 
     def grow(self, uint64_t level):
