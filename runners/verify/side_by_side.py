@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -32,7 +33,7 @@ class Task:
 
 
 def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
-    """The checks of all tasks, in their order. Raises `BrokenProcessPool` if a process dies."""
+    """The checks of all tasks, in their order. Raises `ChildProcessError` if a process dies."""
     if len(bench.cpus) < 2 or len(tasks) < 2:
         yield from (task.done(bench) for task in tasks)
         return
@@ -45,6 +46,12 @@ def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
     crew = ProcessPoolExecutor(len(bench.cpus), context, _begin, (benches,))
     try:
         yield from crew.map(_done, tasks)
+    except BrokenProcessPool:
+        raise ChildProcessError("a process that did the checks was killed") from None
+    except BaseException:  # an interrupt, or nobody wants the rest: no check is waited for
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
     finally:
         crew.shutdown(cancel_futures=True)
 

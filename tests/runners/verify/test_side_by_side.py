@@ -1,0 +1,84 @@
+"""Checks on all CPUs at once: whose turn it is, where files go, and what a death costs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from runners.job import Job
+from runners.launch import Launcher
+from runners.verify.check import Bench, Check
+from runners.verify.side_by_side import Task, side_by_side
+
+CPUS = tuple(sorted(os.sched_getaffinity(0)))[:2] if hasattr(os, "sched_getaffinity") else ()
+two_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="a single CPU")
+
+
+def told(bench: Bench, job: Job, level: int | None, *more: float) -> Check:
+    """Where it ran and with what, after a nap that lets a later one overtake."""
+    time.sleep(sum(more))
+    place = {"pid": os.getpid(), "cpus": bench.cpus, "scratch": str(bench.launcher.scratch)}
+    return Check(f"{job.name}:{level}", "receipts", "ok", "", place | {"more": more})
+
+
+def killed(bench: Bench, job: Job, level: int | None) -> Check:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def tasks(*naps: float) -> list[Task]:
+    return [Task(told, Job("made", "nowhere:At"), i, (nap,)) for i, nap in enumerate(naps)]
+
+
+@two_cpus
+def test_checks_come_in_order_whoever_was_first(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    checks = list(side_by_side(bench, tasks(0.3, 0.0, 0.1, 0.0)))
+    assert [check.benchmark for check in checks] == [f"made:{i}" for i in range(4)]
+    assert [check.data["more"] for check in checks] == [(0.3,), (0.0,), (0.1,), (0.0,)]
+    assert os.getpid() not in {check.data["pid"] for check in checks}
+
+
+@two_cpus
+def test_each_process_has_a_cpu_and_files_of_its_own(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    checks = list(side_by_side(bench, tasks(*[0.1] * 8)))
+    places = {check.data["pid"]: check.data for check in checks}
+    assert len(places) == 2
+    assert {place["cpus"][0] for place in places.values()} == set(CPUS)
+    assert all(set(place["cpus"]) == set(CPUS) for place in places.values())
+    scratch = {place["scratch"] for place in places.values()}
+    assert len(scratch) == 2
+    assert {Path(name).parent for name in scratch} == {tmp_path}
+
+
+@pytest.mark.parametrize(("cpus", "number"), [((0,), 3), ((0, 1), 1), ((0, 1), 0)])
+def test_no_process_is_made_for_one_cpu_or_one_check(
+    tmp_path: Path, cpus: tuple[int, ...], number: int
+) -> None:
+    bench = Bench(Launcher(tmp_path), cpus, None)
+    checks = list(side_by_side(bench, tasks(*[0.0] * number)))
+    assert [check.data["pid"] for check in checks] == [os.getpid()] * number
+    assert not list(tmp_path.iterdir())
+
+
+@two_cpus
+def test_a_killed_process_is_told_in_a_sentence(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    doomed = [*tasks(0.0, 0.0), Task(killed, Job("made", "nowhere:At"), None), *tasks(0.0)]
+    with pytest.raises(ChildProcessError, match="was killed"):
+        list(side_by_side(bench, doomed))
+
+
+@two_cpus
+def test_who_stops_asking_does_not_wait(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    checks = side_by_side(bench, tasks(0.0, 3600.0, 3600.0, 0.0))
+    assert next(checks).benchmark == "made:0"
+    checks.close()
+    assert not multiprocessing.active_children()
