@@ -36,6 +36,8 @@ typedef struct {
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -197,10 +199,9 @@ static void micro_kill_tracees(const micro_tracee_t *all, size_t count)
             kill(all[i].id, SIGKILL);
 }
 
-/* Run a command under the tracer, its standard output on `output`. 0, or -errno where tracing is not
- * possible. A command that takes longer than `seconds` dies of SIGALRM. */
-static int micro_trace(char *const argv[], char *const envp[], int output, unsigned seconds,
-                       micro_trace_t *trace)
+/* In a process without other children: all of them are waited for. */
+static int micro_trace_here(char *const argv[], char *const envp[], int output, unsigned seconds,
+                            micro_trace_t *trace)
 {
     const pid_t leader = fork();
     if (leader < 0)
@@ -214,6 +215,7 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
         dup2(output, 1);
         dup2(nowhere, 2);
         signal(SIGALRM, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
         alarm(seconds);
         raise(SIGSTOP);
         execve(argv[0], argv, envp);
@@ -322,6 +324,47 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
     }
     free(tracees);
     return -failed;
+}
+
+static void micro_wake(int number)
+{
+    (void)number;
+}
+
+/* Run a command under the tracer, its standard output on `output`. 0, or -errno where tracing is not
+ * possible. A command that takes longer than `seconds` dies of SIGALRM. */
+static int micro_trace(char *const argv[], char *const envp[], int output, unsigned seconds,
+                       micro_trace_t *trace)
+{
+    struct told { micro_trace_t trace; int failed; };
+    struct told *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED)
+        return -errno;
+    told->trace = *trace;
+    told->failed = -EIO;   /* unless it says otherwise: somebody killed it */
+    const pid_t caller = getpid(), tracer = fork();
+    if (tracer == 0) {
+        const struct sigaction wake = {.sa_handler = micro_wake};
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != caller)
+            _exit(1);
+        signal(SIGINT, SIG_IGN);   /* the caller gets it, too, and says what to do */
+        sigaction(SIGTERM, &wake, NULL);
+        told->failed = micro_trace_here(argv, envp, output, seconds, &told->trace);
+        _exit(0);
+    }
+    int failed = tracer < 0 ? -errno : 0, status;
+    while (!failed && waitpid(tracer, &status, 0) != tracer)
+        if (errno == EINTR)
+            kill(tracer, SIGTERM);   /* somebody wants this to end */
+        else
+            failed = -errno;
+    if (!failed)
+        failed = told->failed;
+    *trace = told->trace;
+    munmap(told, sizeof *told);
+    return failed;
 }
 
 #else

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -351,6 +352,17 @@ def test_a_signal_to_the_tracer_ends_the_command(traced: Traced, tmp_path: Path)
         signal.signal(signal.SIGUSR1, before)
     assert record["signal"] == "SIGKILL"
     assert heard
+
+
+def test_other_children_of_the_caller_are_left_alone() -> None:
+    with subprocess.Popen(["sleep", "600"]) as alive, subprocess.Popen(["false"]) as ended:
+        try:
+            record = run([sys.executable, "-I", "-S", "-c", PRELUDE + "tell('said')"])
+            assert record["output"] == ["said"]
+            assert alive.poll() is None
+            assert ended.wait(timeout=60) == 1
+        finally:
+            alive.kill()
 
 
 def test_the_command_has_no_input_and_says_nothing_on_our_stderr(
