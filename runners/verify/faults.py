@@ -145,5 +145,11 @@ def _named(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
 def _leak(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
     if record["left_over"] > plain["left_over"]:
         return f"leaves {record['left_over']} processes"
-    left: dict[str, int] = next((line["left"] for line in record["lines"] if "left" in line), {})
+    left = _left(record)
+    if left.get("mappings", 0) <= _left(plain).get("mappings", 0):
+        left.pop("mappings", None)  # the stacks that a C library keeps for the next threads
     return "leaves " + ", ".join(f"{n} {what}" for what, n in left.items()) if left else None
+
+
+def _left(record: Mapping[str, Any]) -> dict[str, int]:
+    return next((dict(line["left"]) for line in record["lines"] if "left" in line), {})

@@ -144,6 +144,16 @@ def test_what_was_left_without_a_fault_too_is_not_the_faults() -> None:
     assert judge(record(lines=NAMED, left_over=2), plain, "openat")[0] == "leak"
 
 
+def test_stacks_that_the_c_library_keeps_are_no_leak() -> None:
+    def kept(mappings: int) -> list[dict[str, Any]]:
+        return [NAMED[0], {"left": {"mappings": mappings}}]
+
+    plain = record(lines=[{"n": 2, "elapsed_ns": 5}, {"left": {"mappings": 64}}])
+    assert judge(record(lines=kept(64)), plain, "clone3") == ("named error", None)
+    assert judge(record(lines=kept(65)), plain, "clone3") == ("leak", "leaves 65 mappings")
+    assert judge(record(lines=kept(17)), record(), "clone3") == ("leak", "leaves 17 mappings")
+
+
 @pytest.mark.parametrize("call", sorted({*GIVES_BACK, "waitid"}))
 def test_where_giving_back_fails_something_stays(call: str) -> None:
     lines = [NAMED[0], {"left": {"descriptors": 1}}]
