@@ -160,11 +160,11 @@ def _power(baseline: Baseline, chosen: Configuration, most_sd: float) -> list[st
         return compare(replace(sessions[number], sample=slowed), baseline, chosen).judgements
 
     known = deviations(samples)
-    quiet = {name for name, sd in known.items() if sd <= most_sd}
+    quiet = {name for name, sd in known.items() if sd <= most_sd} - _beside_references(samples)
     lines = [
         "Simulated: stored figures are multiplied, one probe's at a time; no code is slowed.",
         f"{len(quiet)} of {len(known)} benchmarks differ by at most {most_sd:.1%} between "
-        "sessions; of those:",
+        "sessions and are no references; of those:",
     ]
     for size in SIZES:
         found = detections(samples, judged, quiet, size)
@@ -178,12 +178,14 @@ def _power(baseline: Baseline, chosen: Configuration, most_sd: float) -> list[st
 def _spun(baseline: Baseline, chosen: Configuration, arguments: argparse.Namespace) -> list[str]:
     """Sessions in which every second job is slowed by a spin in its loop's batch."""
     require_kernels()
-    known = deviations([session.sample for session in baseline.sessions])
+    samples = [session.sample for session in baseline.sessions]
+    known = deviations(samples)
     quiet = {name for name, sd in known.items() if sd <= arguments.most_sd}
+    quiet -= _beside_references(samples)
     lines = [
         f"Spun: every second job is slowed between its two clock reads, {arguments.spin} sessions "
         f"a size; of the {len(quiet)} of {len(known)} benchmarks that differ by at most "
-        f"{arguments.most_sd:.1%} between sessions:",
+        f"{arguments.most_sd:.1%} between sessions and are no references:",
     ]
     for size in SIZES:
         verdicts: Counter[str] = Counter()
@@ -227,6 +229,17 @@ def _slowed_session(size: float, number: int) -> tuple[Summary, set[str]]:
         if benchmark_name(result.name, result.params, None, None) in slowed
     }
     return of_session(session), names
+
+
+def _beside_references(samples: Sequence[Sample]) -> set[str]:
+    """References, and what is slowed with them: by a slower reference the gate tells a machine."""
+    curves = {
+        (name, figure.curve or name)
+        for sample in samples
+        for name, figure in sample.figures.items()
+    }
+    theirs = {curve for name, curve in curves if name in REFERENCES}
+    return {name for name, curve in curves if curve in theirs}
 
 
 def _is_reference(job: Job) -> bool:
