@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from micro.reports import printable
-from runners import quickread
 from runners.estimate import LEAST_ROUNDS, median_interval
 from runners.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
 from runners.job import Scalar, benchmark_name
 from runners.session import Curve, Result, Session, Status
+from runners.stored import read
 
 Params = tuple[tuple[str, Scalar], ...]
 
@@ -132,14 +132,14 @@ def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[Syst
     groups: dict[tuple[object, ...], list[tuple[Path, Session]]] = {}
     for i, files in enumerate(session_files(paths)):
         for file in files:
-            session = quickread.read(file, visits=False)
+            session = read(file, visits=False)
             facts = session.environment
             identity: tuple[object, ...] = tuple(facts.get(name) for name in IDENTITY)
             groups.setdefault((labels[i],) if labels else identity, []).append((file, session))
     pooled = []
     for members in groups.values():
         if len(members) < _MANY_SESSIONS:
-            pooled.append([quickread.read(file) for file, _ in members])
+            pooled.append([read(file) for file, _ in members])
         else:
             pooled.append([session for _, session in members])
     return of_sessions(pooled, list(dict.fromkeys(labels)))

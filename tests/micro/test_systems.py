@@ -17,7 +17,7 @@ from micro.reports.systems import (
     system_names,
 )
 from runners import store
-from runners.store import BadFile
+from runners.stored import BadFile
 
 LINUX = {"os": "linux", "os_release": "6.18.44-fc", "arch": "x86_64", "cpu_count": 2}
 
