@@ -5,13 +5,14 @@ Visits, nine tenths of a file, can be skipped without being parsed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import json
 import math
 import stat
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,15 +44,23 @@ def read(path: Path, visits: bool = True) -> Session:
     Without ``visits`` the results have none; `Result.rounds` is as it would be with them.
     """
     data = _content(path)
-    try:
+    with _named(path):
         document = _parsed(data if visits else _without_runs(data))
         if not visits and not _tells_rounds(document):
             document = _parsed(data)
         return _session(document, visits)
-    except _NO_SESSION as error:
-        cause = f"no {error}" if isinstance(error, KeyError) else str(error)
-        why = " ".join(cause.split())[:160] or type(error).__name__
-        raise _bad(path, f"not a session of micro ({why})") from None
+
+
+def read_environment(path: Path) -> Mapping[str, Scalar]:
+    """The environment of the session in a file, without a look at its figures.
+
+    Raises `BadFile` like `read`.
+    """
+    data = _content(path)
+    with _named(path):
+        last = data.rfind(_LAST)
+        document = _parsed(b"{" + data[last + len(b"}]}],") :] if last >= 0 else data)
+        return _prefixed(_common(document), "micro_env_")
 
 
 def printable(text: str) -> str:
@@ -63,6 +72,17 @@ def printable(text: str) -> str:
 
 def _bad(path: Path, why: object) -> BadFile:
     return BadFile(printable(f"{path}: {why}"))
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is wrong inside is `BadFile`, with the file's name."""
+    try:
+        yield
+    except _NO_SESSION as error:
+        cause = f"no {error}" if isinstance(error, KeyError) else str(error)
+        why = " ".join(cause.split())[:160] or type(error).__name__
+        raise _bad(path, f"not a session of micro ({why})") from None
 
 
 def _content(path: Path) -> bytes:
@@ -93,14 +113,16 @@ _RUNS, _NEXT, _LAST = b',"runs":[{', b'}]},{"metadata":{', b'}]}],"metadata":{'
 
 def _without_runs(data: bytes) -> bytes:
     """The JSON with null for runs; as it was where it is not laid out as pyperf does it."""
-    benchmarks, last, common = data.rpartition(_LAST)
-    parts = benchmarks.split(_NEXT)
-    ends = [part.find(_RUNS) for part in parts]
-    if min(ends) < 0:
-        return data
-    points = [part[:end] for part, end in zip(parts, ends, strict=True)]
-    null = b',"runs":null'
-    return (null + _NEXT[2:]).join(points) + null + last[2:] + common
+    kept = []
+    start, last = 0, data.rfind(_LAST)
+    while start <= last:
+        runs = data.find(_RUNS, start, last)
+        if runs < 0:
+            return data
+        kept += [data[start:runs], b',"runs":null']
+        following = data.find(_NEXT, runs, last)
+        start = (following if following >= 0 else last) + len(b"}]")
+    return b"".join([*kept, data[start:]])
 
 
 def _parsed(text: str | bytes) -> Any:
@@ -118,7 +140,7 @@ def _tells_rounds(document: Any) -> bool:
     return "micro_rounds" in {**_object(document["metadata"]), **_metadata(benchmark)}
 
 
-def _session(document: Any, visits: bool) -> Session:
+def _common(document: Any) -> dict[str, Any]:
     document = _object(document)
     if document["version"] != _VERSION:
         raise ValueError(f"pyperf's format {document['version']!r:.80}, not {_VERSION!r}")
@@ -126,6 +148,11 @@ def _session(document: Any, visits: bool) -> Session:
     schema = common["micro_schema"]
     if type(schema) is not int or schema != SCHEMA:
         raise ValueError(f"schema {schema!r:.80}, this version reads {SCHEMA}")
+    return common
+
+
+def _session(document: Any, visits: bool) -> Session:
+    common = _common(document)
     session = Session(_prefixed(common, "micro_env_"), _prefixed(common, "micro_set_"))
     # pyperf keeps here what is equal in all points, or in all visits.
     facts = ("micro_env_", "micro_set_")

@@ -15,11 +15,13 @@ from micro.reports import svg
 from micro.reports.chart import SpreadChart, curve_chart, spread_chart
 from micro.reports.classes import class_words, exponent_words, scaling_words
 from micro.reports.comparison import Cell, Comparison, group_of, ratio_text
-from micro.reports.conclusions import conclusions, remarks
+from micro.reports.conclusions import headlines, remarks
 from micro.reports.scales import level_text
 from micro.reports.svg import escape
 from micro.reports.systems import CurveSummary, Place, System
 
+#: How many conclusions are seen at once.
+_HEADLINES = 8
 #: Ratios from which on a cell is tinted, and more so at each.
 _TINTS = (1.1, 1.5, 3.0, 10.0)
 
@@ -32,7 +34,7 @@ def report(shown: Comparison) -> str:
     names = ", ".join(system.label for system in shown.systems)
     several = len(shown.systems) > 1
     sections = [
-        ("conclusions", "Conclusions", _said(conclusions(shown))),
+        ("conclusions", "Conclusions", _conclusions(headlines(shown))),
         ("overview", "Ratios" if several else "Figures", _heat(shown)),
         *_groups(shown),
         ("environment", "Environment", _environment(shown.systems)),
@@ -81,6 +83,14 @@ def _said(texts: Sequence[str]) -> str:
     return (
         f'<ul class="said">{"".join(f"<li>{escape(t)}</li>" for t in texts)}</ul>' if texts else ""
     )
+
+
+def _conclusions(texts: Sequence[str]) -> str:
+    """The weightiest sentences, and the others within reach."""
+    rest = _said(texts[_HEADLINES:])
+    more = len(texts) - _HEADLINES
+    folded = f"<details><summary>{more} more</summary>{rest}</details>" if rest else ""
+    return _said(texts[:_HEADLINES]) + folded
 
 
 def _heat(shown: Comparison) -> str:

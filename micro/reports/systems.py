@@ -15,7 +15,7 @@ from runners.estimate import LEAST_ROUNDS, median_interval
 from runners.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
 from runners.job import Scalar, benchmark_name
 from runners.session import Curve, Result, Session, Status
-from runners.stored import read
+from runners.stored import read, read_environment
 
 Params = tuple[tuple[str, Scalar], ...]
 
@@ -27,6 +27,8 @@ IDENTITY = (
 #: From so many sessions on, each is one row of a curve's values; below, each round is.
 _MANY_SESSIONS = 10
 _MOST_ROWS = 40
+#: No more sessions of one system are pooled: they tell its median to an eighth of what they differ.
+MOST_SESSIONS = 100
 #: Axes whose levels are members of a team.
 TEAM_AXES = ("threads", "processes")
 
@@ -100,6 +102,8 @@ class System:
     label: str
     environment: Mapping[str, Scalar]
     sessions: list[Session]
+    #: How many more sessions of it there are.
+    unread: int = 0
     figures: dict[Place, Figure] = field(default_factory=dict)
     #: Why a place has no figure.
     missing: dict[Place, str] = field(default_factory=dict)
@@ -126,23 +130,31 @@ def session_files(paths: Sequence[Path]) -> list[list[Path]]:
 def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[System]:
     """The systems of these files and directories, in their order.
 
-    Sessions of one system are pooled. With ``labels``, one for each path, the paths make the
-    systems instead. Raises `BadFile` for a file that is no session, `NoSystems` for no file.
+    Sessions of one system are pooled, no more than `MOST_SESSIONS`, evenly spread. With ``labels``,
+    one for each path, the paths make the systems instead. Raises `BadFile` for a file that is no
+    session, `NoSystems` for no file.
     """
-    groups: dict[tuple[object, ...], list[tuple[Path, Session]]] = {}
+    groups: dict[tuple[object, ...], list[Path]] = {}
     for i, files in enumerate(session_files(paths)):
         for file in files:
-            session = read(file, visits=False)
-            facts = session.environment
+            facts = read_environment(file)
             identity: tuple[object, ...] = tuple(facts.get(name) for name in IDENTITY)
-            groups.setdefault((labels[i],) if labels else identity, []).append((file, session))
-    pooled = []
-    for members in groups.values():
-        if len(members) < _MANY_SESSIONS:
-            pooled.append([read(file) for file, _ in members])
-        else:
-            pooled.append([session for _, session in members])
-    return of_sessions(pooled, list(dict.fromkeys(labels)))
+            groups.setdefault((labels[i],) if labels else identity, []).append(file)
+    pooled = [
+        [read(file, visits=len(files) < _MANY_SESSIONS) for file in _spread(files, MOST_SESSIONS)]
+        for files in groups.values()
+    ]
+    systems = of_sessions(pooled, list(dict.fromkeys(labels)))
+    for system, files in zip(systems, groups.values(), strict=True):
+        system.unread = len(files) - len(system.sessions)
+    return systems
+
+
+def _spread(files: Sequence[Path], most: int) -> Sequence[Path]:
+    """At most so many of them, evenly spread, the last among them."""
+    if len(files) <= most:
+        return files
+    return [files[-1 - i * len(files) // most] for i in reversed(range(most))]
 
 
 def of_sessions(pooled: Sequence[Sequence[Session]], names: Sequence[str] = ()) -> list[System]:
