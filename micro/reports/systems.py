@@ -230,15 +230,23 @@ def _details(facts: Mapping[str, Scalar]) -> dict[str, str]:
 
 
 def _summarise(system: System) -> None:
+    sessions: list[dict[Place, Result]] = []
     found: dict[Place, list[Result]] = {}
     for session in system.sessions:
+        measured = {}
         for result in session.results:
             place = Place(result.name, tuple(result.params.items()), result.axis, result.x)
             if result.value_s is not None and result.ci95_s is not None:
+                measured[place] = result
                 found.setdefault(place, []).append(result)
             else:
                 system.missing[place] = f"{result.status}: {result.reason}"
+        sessions.append(measured)
     system.figures = {place: _pool(results) for place, results in found.items()}
+    levels: dict[tuple[Place, str | None], list[Place]] = {}
+    for place in sorted(found, key=lambda place: place.x or 0):
+        if place.x is not None:
+            levels.setdefault((place.curve, place.axis), []).append(place)
     ends: dict[Place, Curve] = {}
     for session in system.sessions:
         for curve in session.curves:
@@ -246,7 +254,8 @@ def _summarise(system: System) -> None:
             if place not in ends or curve.reached > ends[place].reached:
                 ends[place] = curve
     for place, curve in ends.items():
-        system.curves[place] = _curve(system, place, curve, found)
+        mine = levels.get((place, curve.axis), [])
+        system.curves[place] = _curve(system, place, curve, mine, _values(sessions, mine))
 
 
 def _pool(results: Sequence[Result]) -> Figure:
@@ -275,13 +284,9 @@ def _pooled_percentiles(results: Sequence[Result]) -> dict[str, float]:
 
 
 def _curve(
-    system: System, place: Place, curve: Curve, found: Mapping[Place, Sequence[Result]]
+    system: System, place: Place, curve: Curve, mine: Sequence[Place], values: Floats
 ) -> CurveSummary:
-    mine = sorted(
-        (p for p in found if p.curve == place and p.axis == curve.axis and p.x is not None),
-        key=lambda p: p.x or 0,
-    )
-    levels, values = _values(system.sessions, curve, mine, found)
+    levels = np.array([p.x or 0 for p in mine], dtype=np.float64)
     team = curve.axis in TEAM_AXES
     return CurveSummary(
         place=place,
@@ -296,25 +301,17 @@ def _curve(
     )
 
 
-def _values(
-    sessions: Sequence[Session],
-    curve: Curve,
-    places: Sequence[Place],
-    found: Mapping[Place, Sequence[Result]],
-) -> tuple[Floats, Floats]:
-    """Levels, and rows × levels of seconds: a row a round, or a session where there are many."""
-    levels = np.array([place.x or 0 for place in places], dtype=np.float64)
-    blocks = []
+def _values(sessions: Sequence[Mapping[Place, Result]], places: Sequence[Place]) -> Floats:
+    """Rows × places of seconds: a row a round, or a session where there are many."""
+    blocks = [np.empty((0, len(places)))]
     if len(sessions) >= _MANY_SESSIONS:
-        step = -(-len(sessions) // _MOST_ROWS)
-        chosen = [session.points(curve) for session in sessions[::step]]
-        tables = [(p, np.array([[point.value_s or np.nan for point in p]])) for p in chosen]
+        for one in sessions[:: -(-len(sessions) // _MOST_ROWS)]:
+            row = [one[place].value_s if place in one else np.nan for place in places]
+            blocks.append(np.array([row], dtype=np.float64))
     else:
-        chosen = [session.points(curve) for session in sessions]
-        tables = [(points, round_values(points)[1]) for points in chosen]
-    for points, table in tables:
-        column = {point.x: table[:, i] for i, point in enumerate(points)}
-        missing = np.full(len(table), np.nan)
-        blocks.append(np.array([column.get(place.x, missing) for place in places]).T)
-    values = np.concatenate(blocks) if blocks and len(levels) else np.empty((0, len(levels)))
-    return levels, values
+        for one in sessions:
+            there = [place in one for place in places]
+            _, values = round_values([one[place] for place in places if place in one])
+            blocks.append(np.full((len(values), len(places)), np.nan))
+            blocks[-1][:, there] = values
+    return np.concatenate(blocks)
