@@ -12,7 +12,7 @@ from importlib.resources import files
 from micro import units
 from micro.probe import Probe, all_probes
 from micro.reports import svg
-from micro.reports.chart import SpreadChart, curve_chart, spread_chart
+from micro.reports.chart import Series, SpreadChart, curve_chart, spread_chart
 from micro.reports.classes import class_words, exponent_words, scaling_words
 from micro.reports.comparison import Cell, Comparison, group_of, ratio_text
 from micro.reports.conclusions import headlines, remarks
@@ -71,8 +71,7 @@ def _systems(systems: Sequence[System]) -> str:
         sessions = f"{len(system.sessions)} session{'s' if len(system.sessions) > 1 else ''}"
         told = " · ".join([*known, sessions])
         items.append(
-            f'<li><svg class="chart" viewBox="0 0 12 12" aria-hidden="true">'
-            f'<g class="s{i % svg.COLOURS}"><circle class="mark" cx="6" cy="6" r="5"/></g></svg>'
+            f"<li>{svg.key_svg(i)}"
             f'<span><strong>{escape(system.label)}</strong> <span class="soft">{escape(told)}'
             "</span></span></li>"
         )
@@ -176,7 +175,7 @@ def _probe(shown: Comparison, place: Place, declared: Probe | None) -> str:
         if chart.series:
             title = f"{chart.y_label.capitalize().rstrip(', ×')} over {chart.x_label}"
             picture = svg.curve_svg(chart, f"{anchor}-c")
-            parts.append(_figure(title, picture, _curve_table(shown, place)))
+            parts.append(_figure(title, picture, _curve_table(shown, place), chart.series))
             parts.append(_absent(shown, place))
     else:
         parts.append(_single(shown, place))
@@ -201,11 +200,18 @@ def _absent(shown: Comparison, place: Place) -> str:
     )
 
 
-def _figure(title: str, picture: str, table: str) -> str:
+def _figure(title: str, picture: str, table: str, series: Sequence[Series] = ()) -> str:
+    """A picture, its figures, and what stands beside the lines where there is no room for it."""
+    names = "".join(
+        f"<li>{svg.key_svg(one.index)}<span>{escape(one.label)} "
+        f'<span class="soft">{escape(one.note)}</span></span></li>'
+        for one in series
+    )
+    legend = f'<ul class="systems legend" aria-hidden="true">{names}</ul>' if series else ""
     return (
-        f"<figure><figcaption>{escape(title)}</figcaption>"
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}">{picture}'
-        f"</div><details><summary>The figures as a table</summary>{table}</details></figure>"
+        f'<figure class="{"curve" if series else "spread"}">'
+        f'<figcaption>{escape(title)}</figcaption><div class="picture">{picture}</div>{legend}'
+        f"<details><summary>The figures as a table</summary>{table}</details></figure>"
     )
 
 
