@@ -37,10 +37,10 @@ def conclusions(shown: Comparison) -> list[str]:
 
 def headlines(shown: Comparison) -> list[str]:
     """The same in many short sentences, a curve each, what matters most first."""
-    growing, undecided = curve_sentences(shown)
+    growing, undecided, flat = curve_sentences(shown)
     scaling = [scaling_sentence(shown, place) for place in shown.curves]
     found = [count_sentence(shown), *_ratios(shown), *growing[:3], *_crossings(shown), *scaling]
-    return [sentence for sentence in [*found, *growing[3:], *undecided] if sentence]
+    return [sentence for sentence in [*found, *growing[3:], *undecided, flat] if sentence]
 
 
 def _ratios(shown: Comparison) -> list[str]:
@@ -102,13 +102,15 @@ def count_sentence(shown: Comparison) -> str:
     return f"{', '.join(parts)}." if parts else ""
 
 
-def curve_sentences(shown: Comparison) -> tuple[list[str], list[str]]:
-    """A sentence each for curves that grow somewhere, and for those that may; steepest first."""
+def curve_sentences(shown: Comparison) -> tuple[list[str], list[str], str]:
+    """Curves that grow somewhere, those that may, the steepest first, and in one those flat."""
+    flat: list[str] = []
     growing: list[tuple[float, str]] = []
     undecided: list[tuple[float, str]] = []
     for place, curves in shown.curves.items():
-        _, maybe, rest = _told(curves)
+        always, maybe, rest = _told(curves)
         if not maybe and not rest:
+            flat += [place.label] if always else []
             continue
         words: dict[str, list[str]] = {}
         for system, curve in zip(shown.systems, curves, strict=True):
@@ -119,7 +121,8 @@ def curve_sentences(shown: Comparison) -> tuple[list[str], list[str]]:
         sentence = f"{place.label} is {'; '.join(parts)}."
         steepness = max(_whole(curve) for curve, _ in [*maybe, *rest])
         (growing if rest else undecided).append((steepness, sentence))
-    return _descending(growing), _descending(undecided)
+    told = f"O(1): {', '.join(flat)}." if flat else ""
+    return _descending(growing), _descending(undecided), told
 
 
 def _descending(weighted: Sequence[tuple[float, str]]) -> list[str]:

@@ -166,10 +166,10 @@ def test_many_conclusions_are_folded() -> None:
         session.curves = [*session.curves, Curve(f"a.b{i}", {}, "watched", LEVELS[-1], None)]
     text = report(shown_of(session))
     _, _, said = text.partition('<ul class="said">')
-    seen, summary, folded = said.partition("<details><summary>4 more</summary>")
+    seen, summary, folded = said.partition("<details><summary>5 more</summary>")
     assert summary
     assert seen.count("<li>") == 8
-    assert folded[: folded.index("</details>")].count("<li>") == 4
+    assert folded[: folded.index("</details>")].count("<li>") == 5
 
 
 def test_a_phone_shows_curves_without_their_column_of_names_but_with_a_legend() -> None:

@@ -73,7 +73,7 @@ def test_what_is_undecided_is_not_held_against_a_system() -> None:
     assert growth is not None
     assert len(growth.classes) > 1
     first, *_ = conclusions(shown)
-    count, *_, undecided = headlines(shown)
+    count, *_, undecided, _ = headlines(shown)
     assert count.endswith("is O(1) in 1 of 3 curves (1 undecided).")
     assert undecided.startswith("event.epoll is ")
     assert "is O(1) in 1 of 3 curves; not in event.poll (" in first
@@ -81,7 +81,7 @@ def test_what_is_undecided_is_not_held_against_a_system() -> None:
 
 
 def test_headlines_are_short_and_the_steepest_curve_comes_first() -> None:
-    count, ratios, poll, files, teams = headlines(shown_of(LINUX, GVISOR))
+    count, ratios, poll, files, teams, flat = headlines(shown_of(LINUX, GVISOR))
     assert count == "Linux 6.1 is O(1) in 2 of 3 curves, gVisor 4.4 in 1 of 3."
     assert ratios.startswith("gVisor 4.4 against Linux 6.1")
     assert poll == "event.poll is O(n) on [1, 8192], ×746 (Linux 6.1, gVisor 4.4)."
@@ -90,12 +90,14 @@ def test_headlines_are_short_and_the_steepest_curve_comes_first() -> None:
         "O(n) on [1, 8192], ×17 (gVisor 4.4)."
     )
     assert teams.startswith("Throughput of malloc.threads size=512")
+    assert flat == "O(1): event.epoll."
 
 
 def test_headlines_of_one_system_do_not_repeat_its_name() -> None:
-    count, poll, _ = headlines(shown_of(LINUX))
+    count, poll, _, flat = headlines(shown_of(LINUX))
     assert count == "Linux 6.1 x86_64 2cpu is O(1) in 2 of 3 curves."
     assert poll == "event.poll is O(n) on [1, 8192], ×746."
+    assert flat == "O(1): fd.open_interleaved, event.epoll."
 
 
 def test_ratios_are_counted_where_intervals_are_apart() -> None:
