@@ -21,7 +21,7 @@ import runners.stored
 from runners import store
 from runners.session import Session
 from runners.store import write
-from runners.stored import BadFile, read
+from runners.stored import BadFile, read, read_environment
 
 many_files = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -171,6 +171,28 @@ def test_runs_are_not_looked_at_where_they_are_left_out(stored: Path) -> None:
     assert read(stored, visits=False) == without_visits(session())
     with pytest.raises(BadFile, match="no measured time"):
         read(stored)
+
+
+# The environment alone
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_the_environment_can_be_read_alone(stored: Path, indent: int | None) -> None:
+    data = json.loads(stored.read_text())
+    stored.write_text(laid_out(data) if indent is None else json.dumps(data, indent=indent))
+    assert read_environment(stored) == session().environment
+
+
+@pytest.mark.parametrize(
+    "change", [{"micro_schema": 2}, {"micro_env_os": ["linux"]}, {"micro_env_cpu_count": math.nan}]
+)
+def test_an_environment_that_is_none(stored: Path, change: dict[str, Any]) -> None:
+    data = json.loads(stored.read_text())
+    data["metadata"].update(change)
+    stored.write_text(laid_out(data))
+    with pytest.raises(BadFile, match="not a session of micro") as caught:
+        read_environment(stored)
+    assert_one_sentence(stored, str(caught.value))
 
 
 # What is no session
@@ -418,6 +440,8 @@ def good() -> bytes:
 
 def assert_read_or_bad(path: Path) -> None:
     short = None
+    with suppress(BadFile):
+        assert all(str(fact).isprintable() for fact in read_environment(path).values())
     with suppress(BadFile):
         short = read(path, visits=False)
         assert_printable(short)
