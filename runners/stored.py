@@ -270,9 +270,10 @@ def _curve(item: Facts) -> Curve:
 def _number(facts: Facts, key: str) -> float:
     """Seconds, or nanoseconds: neither negative nor beyond all sense."""
     value = facts[key]
-    if type(value) not in (float, int) or not 0 <= value < _MOST:
+    number = float(value) if type(value) is int else value
+    if type(number) is not float or not 0.0 <= number < _MOST:
         raise ValueError(f"{key} is {value!r:.80}, no measured time")
-    return float(value)
+    return number
 
 
 def _count(facts: Facts, key: str, least: int = 0) -> int:

@@ -26,9 +26,8 @@ IDENTITY = (
 )
 #: From so many sessions on, each is one row of a curve's values; below, each round is.
 _MANY_SESSIONS = 10
-_MOST_ROWS = 40
-#: No more sessions of one system are pooled: they tell its median to an eighth of what they differ.
-MOST_SESSIONS = 100
+#: No more sessions of one system are pooled: they tell its median to a fifth of what they differ.
+MOST_SESSIONS = 40
 #: Axes whose levels are members of a team.
 TEAM_AXES = ("threads", "processes")
 
@@ -305,7 +304,7 @@ def _values(sessions: Sequence[Mapping[Place, Result]], places: Sequence[Place])
     """Rows × places of seconds: a row a round, or a session where there are many."""
     blocks = [np.empty((0, len(places)))]
     if len(sessions) >= _MANY_SESSIONS:
-        for one in sessions[:: -(-len(sessions) // _MOST_ROWS)]:
+        for one in sessions:
             row = [one[place].value_s if place in one else np.nan for place in places]
             blocks.append(np.array([row], dtype=np.float64))
     else:
