@@ -40,11 +40,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Sample:
-    """One session: its benchmarks, its references, the rank of each curve's growth class."""
+    """One session: its benchmarks and its references."""
 
     figures: Mapping[str, Figure]
     references: Mapping[str, Figure] = field(default_factory=dict)
-    ranks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -249,18 +248,33 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     return q
 
 
+def points_of(curve: str | None, rows: Sequence[Row]) -> list[Row]:
+    """The points of a curve that have a change, by level."""
+    found = [
+        row
+        for row in rows
+        if row.kind == "point" and row.curve == curve and math.isfinite(row.effect)
+    ]
+    return sorted(found, key=lambda row: row.x or 0)
+
+
 def moves_with_its_curve(row: Row, rows: Sequence[Row]) -> bool:
     """Whether half of a point's neighbours (two on either side) move likewise, half as far."""
     if row.kind != "point" or row.curve is None:
         return True
-    curve = [
-        other
-        for other in rows
-        if other.kind == "point" and other.curve == row.curve and math.isfinite(other.effect)
-    ]
-    curve.sort(key=lambda other: other.x or 0)
+    curve = points_of(row.curve, rows)
     at = curve.index(row)
     near = curve[max(0, at - 2) : at] + curve[at + 1 : at + 3]
     sign = math.copysign(1.0, row.effect)
     moved = sum(other.effect * sign >= abs(row.effect) / 2 for other in near)
     return 2 * moved >= len(near)
+
+
+def moves_at_its_larger_levels(growth: Row, rows: Sequence[Row]) -> bool:
+    """Whether the upper half of a curve's points moved as its growth did, a quarter as far.
+
+    A constant that became cheaper makes a curve steeper, too, and slows nothing.
+    """
+    curve = points_of(growth.curve, rows)
+    upper = _mean([point.effect for point in curve[len(curve) // 2 :]])
+    return 4 * upper * math.copysign(1.0, growth.effect) >= abs(growth.effect)
