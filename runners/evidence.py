@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -69,7 +70,7 @@ class Row:
     p: float = math.nan
     q: float = math.nan
 
-    @property
+    @cached_property
     def sessions(self) -> int:
         """Sessions that have a value to rely on."""
         return int(np.isfinite(self.deviations).sum())
@@ -79,7 +80,7 @@ class Row:
         """Degrees of freedom of the own variance."""
         return max(0, self.sessions - 1)
 
-    @property
+    @cached_property
     def variance(self) -> float:
         """The own variance between sessions; NaN below two."""
         return float(np.nansum(self.deviations**2)) / self.own_dof if self.own_dof else math.nan
