@@ -136,6 +136,17 @@ def test_a_cheaper_constant_is_no_regression_of_growth() -> None:
         assert by_name(judged)[names[0]].verdict == wanted
 
 
+def test_a_slower_curve_does_not_vouch_for_its_growth() -> None:
+    """Twice as slow beyond doubt, and steeper by what chance does to one curve in thirty."""
+    told = 0
+    for seed in range(12):
+        m = machine(seed, sd=(0.08, 0.08))
+        shifts = {name: math.log(2) + 0.019 * i for i, name in enumerate(curve(m, "c2"))}
+        judged = judge(sessions(m, 8), m.session(shifts))
+        told += any(j.kind == "growth" and j.verdict == "regressed" for j in judged)
+    assert told <= 3
+
+
 def test_growth_survives_a_change_of_machine() -> None:
     m = machine(7)
     steeper = {name: 0.05 * i for i, name in enumerate(curve(m, "c2"))}
