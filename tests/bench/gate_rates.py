@@ -159,9 +159,9 @@ def main() -> None:
         for noise in (0.02, 0.05):
             print(f"classes K={sessions:2} noise {noise:.0%}: A/A", end=" ")
             print(changed_classes(sessions, noise, trials), end="  ", flush=True)
-            found = risen_classes(sessions, noise, FLAT, TWICE, trials // 4)
+            found = risen_classes(sessions, noise, FLAT, TWICE, trials // 4 + 1)
             print(f"1 to n, twofold: {found}", end="  ", flush=True)
-            print(f"n to n²: {risen_classes(sessions, noise, LINEAR, SQUARE, trials // 4)}")
+            print(f"n to n²: {risen_classes(sessions, noise, LINEAR, SQUARE, trials // 4 + 1)}")
 
 
 if __name__ == "__main__":
