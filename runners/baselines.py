@@ -21,7 +21,7 @@ from typing import Any
 
 from runners.environment import key
 from runners.estimate import order_statistic_ranks
-from runners.evidence import Figure, Sample
+from runners.gate.evidence import Figure, Sample
 from runners.job import Scalar, benchmark_name
 from runners.session import SLOWED, Result, Session
 from runners.store import MOST_BYTES, SCHEMA, BadFile, read, write

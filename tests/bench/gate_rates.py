@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners" / "gate"))
 
 from simulated import Machine
 
-from runners.distributions import binomial_bounds
-from runners.judge import judge
+from runners.gate.distributions import binomial_bounds
+from runners.gate.judge import judge
 
 
 def shown(hits: int, trials: int) -> str:

@@ -61,7 +61,7 @@ def measure(folder: Path) -> None:
     """Read and judge; print what it took."""
     start = time.perf_counter()
     from runners.baselines import load
-    from runners.judge import judge
+    from runners.gate.judge import judge
 
     baseline = load(folder)
     samples = [session.sample for session in baseline.sessions]

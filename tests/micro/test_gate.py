@@ -34,7 +34,7 @@ from micro.reports.ci import (
 from micro.reports.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
 from runners.baselines import Baseline, Summary, of_session
 from runners.environment import describe, key
-from runners.judge import Judgement
+from runners.gate.judge import Judgement
 from runners.session import Result, Session
 from runners.store import write
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runners.evidence import Figure, Sample
+from runners.gate.evidence import Figure, Sample
 
 
 @dataclass

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import Machine
 
-from runners.evidence import Figure, Sample, benjamini_hochberg
-from runners.judge import Judgement, Rules, judge
+from runners.gate.evidence import Figure, Sample, benjamini_hochberg
+from runners.gate.judge import Judgement, Rules, judge
 
 LAST = 2**11
 CURVES = 6

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from runners import evidence
-from runners.distributions import t_quantile
-from runners.evidence import (
+from runners.gate import evidence
+from runners.gate.distributions import t_quantile
+from runners.gate.evidence import (
     Kind,
     Row,
     Sample,
@@ -23,7 +23,7 @@ from runners.evidence import (
     moves_at_its_larger_levels,
     moves_with_its_curve,
 )
-from runners.shape import class_change
+from runners.gate.shape import class_change
 
 Verdict = Literal[
     "regressed",

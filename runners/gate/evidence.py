@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from runners import moderation
-from runners.distributions import t_tail
-from runners.references import Reference, explain, outside
+from runners.gate import moderation
+from runners.gate.distributions import t_tail
+from runners.gate.references import Reference, explain, outside
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["point", "curve", "growth"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runners.evidence import Row, points_of
+from runners.gate.evidence import Row, points_of
 from runners.growth import CLASSES, STEP, Floats, Growth, find_growth, growth_of_points
 
 

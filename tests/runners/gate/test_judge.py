@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import Machine
 
-from runners import moderation
-from runners.evidence import Figure, Sample, benjamini_hochberg
-from runners.judge import Judgement, Rules, judge
+from runners.gate import moderation
+from runners.gate.evidence import Figure, Sample, benjamini_hochberg
+from runners.gate.judge import Judgement, Rules, judge
 
 SLOWER = math.log(1.10)
 
