@@ -17,7 +17,7 @@ from statistics import NormalDist
 
 from runners.environment import key
 from runners.estimate import order_statistic_ranks
-from runners.evidence import Figure, Sample
+from runners.gate.evidence import Figure, Sample
 from runners.job import Scalar, benchmark_name
 from runners.session import SLOWED, Result, Session
 from runners.store import write

@@ -20,7 +20,7 @@ def measure(folder: Path) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     start = time.perf_counter()
     from runners.baselines import load
-    from runners.judge import judge
+    from runners.gate.judge import judge
 
     baseline = load(folder)
     samples = [session.sample for session in baseline.sessions]
