@@ -14,9 +14,9 @@ from micro.configuration import Configuration, configuration
 from micro.probe import Effort, all_probes
 from runners import baselines, environment, history
 from runners.baselines import Baseline, Summary
-from runners.evidence import Sample
+from runners.gate.evidence import Sample
+from runners.gate.judge import Judgement, Rules, judge
 from runners.job import Job, benchmark_name
-from runners.judge import Judgement, Rules, judge
 from runners.launch import Launcher
 from runners.schedule import Scheduler, Settings
 from runners.scratch import scratch_directory

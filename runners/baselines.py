@@ -1,37 +1,32 @@
 """Stored sessions to compare with: ``baselines/<key>/<UTC time>.json``, a pyperf file each.
 
 Append-only: nothing is changed, and nothing removed but on request. Only the newest sessions are
-read, by a summary reader that leaves aside what judging does not need.
+read, and of these not the visits: judging needs no more than how many count.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 import re
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 from runners.environment import key
 from runners.estimate import order_statistic_ranks
-from runners.evidence import Figure, Sample
+from runners.gate.evidence import Figure, Sample
 from runners.job import Scalar, benchmark_name
 from runners.session import SLOWED, Result, Session
-from runners.store import MOST_BYTES, SCHEMA, BadFile, read, write
-from runners.store import _printable as printable
+from runners.store import write
+from runners.stored import BadFile, printable, read
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
 MOST_SESSIONS = 20
 #: Those that came with the package.
 SHIPPED = Path(__file__).resolve().parent.parent / "baselines"
-#: A setting of sessions that were slowed on purpose: they never enter a baseline.
 #: A setting that says why a session that failed the gate was accepted.
 ACCEPTED = "accepted_because"
 #: What may differ within a key, and should be known where it does.
@@ -39,10 +34,6 @@ COVARIATES = ("cpu_model", "os_release", "libc", "virtualization", "container", 
 
 #: Of the best chain time that a session saw, as a share.
 _CHAIN_ERROR = 0.002
-_BAD = (
-    *(ValueError, TypeError, AttributeError, IndexError),
-    *(OverflowError, EOFError, RecursionError, zlib.error),
-)
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}(\.[0-9]{1,9})?Z\.json(\.gz)?")
 
 
@@ -188,23 +179,12 @@ def _references(settings: Mapping[str, Scalar]) -> dict[str, Figure]:
 def _figure_of(result: Result) -> Figure:
     curve = benchmark_name(result.name, result.params, None, None) if result.axis else None
     doubt = result.reason or "unstable" if result.status != "ok" else None
-    interval = result.ci95_s or (result.value_s or 0.0,) * 2
-    return _figure(result.value_s or 0.0, interval, result.rounds, curve, result.x, doubt)
-
-
-def _figure(
-    value_s: float,
-    interval_s: tuple[float, float],
-    rounds: int,
-    curve: str | None,
-    x: int | None,
-    doubt: str | None,
-) -> Figure:
-    low_s, high_s = interval_s
+    value_s = result.value_s or 0.0
+    low_s, high_s = result.ci95_s or (value_s, value_s)
     if value_s <= 0 or low_s <= 0:
-        return Figure(0.0, 0.0, curve, x, doubt or "no time measured")
-    error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(rounds))
-    return Figure(math.log(value_s), error, curve, x, doubt)
+        return Figure(0.0, 0.0, curve, result.x, doubt or "no time measured")
+    error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(result.rounds))
+    return Figure(math.log(value_s), error, curve, result.x, doubt)
 
 
 @cache
@@ -218,100 +198,4 @@ def _interval_deviations(rounds: int) -> float:
 
 def summarize(path: Path) -> Summary:
     """The summary of a session file. Raises `BadFile` for whatever is not one."""
-    try:
-        if not path.is_file():
-            raise ValueError("not a regular file")
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise ValueError(f"larger than {MOST_BYTES >> 20} MiB, not read")
-        return _summary(path, json.loads(data, parse_constant=_no_number))
-    except OSError as error:
-        raise BadFile(printable(f"{path}: {error.strerror or error}")) from None
-    except KeyError as error:
-        raise BadFile(printable(f"{path}: not a session of micro (no {error})")) from None
-    except _BAD as error:
-        why = " ".join(str(error).split())[:160] or type(error).__name__
-        raise BadFile(printable(f"{path}: not a session of micro ({why})")) from None
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
-
-
-def _summary(path: Path, stored: Any) -> Summary:
-    common = stored.get("metadata", {})
-    merged = [(common | each.get("metadata", {}), each["runs"]) for each in stored["benchmarks"]]
-    first = merged[0][0]
-    if first["micro_schema"] != SCHEMA:
-        raise ValueError(f"schema {first['micro_schema']!r}, this version reads {SCHEMA}")
-    figures: dict[str, Figure] = {}
-    for point, runs in merged:
-        name, figure = _stored_figure(point, runs)
-        if name in figures:
-            raise ValueError(f"{name} stands in it twice")
-        figures[name] = figure
-    without = {}
-    for item in json.loads(first["micro_without_value"]):
-        params = {_text(k): _scalar(v) for k, v in item["params"].items()}
-        name = benchmark_name(_text(item["name"]), params, None, None)
-        without[name] = f"{_text(item['status'])}: {_text(item['reason'])}"
-    return Summary(
-        path,
-        _prefixed(first, "micro_env_"),
-        _prefixed(first, "micro_set_"),
-        Sample(figures),
-        without,
-    )
-
-
-def _stored_figure(point: Mapping[str, Any], runs: Any) -> tuple[str, Figure]:
-    status = point["micro_status"]
-    if status not in ("ok", "unstable"):
-        raise ValueError(f"status {status!r}")
-    axis, x = point.get("micro_axis"), point.get("micro_x")
-    if not (x is None or (type(x) is int and 0 <= x < 1 << 63)):
-        raise ValueError(f"{x!r} is no level")
-    probe, params = _text(point["micro_probe"]), json.loads(point["micro_params"])
-    plain = {_text(name): _scalar(value) for name, value in params.items()}
-    value_s = _seconds(point["micro_value_s"])
-    low_s, high_s = _seconds(point["micro_ci95_low_s"]), _seconds(point["micro_ci95_high_s"])
-    if not low_s <= value_s <= high_s:
-        raise ValueError(f"{value_s:g} s lies outside its own interval")
-    figure = _figure(
-        value_s,
-        (low_s, high_s),
-        sum("micro_visit_doubt" not in run.get("metadata", {}) for run in runs),
-        None if axis is None else benchmark_name(probe, plain, None, None),
-        x,
-        _text(point.get("micro_reason", "unstable")) if status != "ok" else None,
-    )
-    return benchmark_name(probe, plain, None if axis is None else _text(axis), x), figure
-
-
-def _prefixed(metadata: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
-    return {
-        _text(name.removeprefix(prefix)): _scalar(value)
-        for name, value in metadata.items()
-        if name.startswith(prefix)
-    }
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.80} is no text")
-    return value if value.isprintable() and len(value) <= 500 else printable(value[:500])
-
-
-def _scalar(value: Any) -> Scalar:
-    if isinstance(value, str):
-        return _text(value)
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r:.80} is neither a number nor a text")
-    return value
-
-
-def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 <= value < 1e9:
-        raise ValueError(f"{value!r:.80} is no measured time")
-    return float(value)
+    return of_session(read(path, visits=False), path)

@@ -151,7 +151,23 @@ def find_growth(levels: Floats, values: Floats, rng: np.random.Generator) -> Gro
     levels = levels[columns]
     values = _without_worker_effects(np.where(there, values, np.nan)[rows][:, columns])
     medians = _medians(values)
-    samples = _resampled(values, medians, rng)
+    return _growth(levels, medians, _resampled(values, medians, rng))
+
+
+def growth_of_points(
+    levels: Floats, times_s: Floats, errors: Floats, rng: np.random.Generator
+) -> Growth | None:
+    """The same of a curve whose points alone are known, and the standard errors of their logs."""
+    there = _measured(times_s) & (levels > 0)
+    if there.sum() < LEAST_LEVELS:
+        return None
+    levels, times_s, errors = levels[there], times_s[there], errors[there]
+    samples = times_s * np.exp(rng.normal(0, errors, (_RESAMPLES, len(levels))))
+    return _growth(levels, times_s, samples)
+
+
+def _growth(levels: Floats, medians: Floats, samples: Floats) -> Growth:
+    """From the medians, and from ``samples`` of what they might be as well."""
     cuts, might_break = _find_cuts(levels, medians, samples)
     stretches = [slice(*span) for span in _spans(cuts, len(levels))]
     pieces = tuple(_piece(levels[s], medians[s], samples[:, s]) for s in stretches)

@@ -55,6 +55,8 @@ class Result:
     #: What the kernel tells of itself at this point, beside times.
     facts: Mapping[str, Scalar] = field(default_factory=dict)
     visits: list[Visit] = field(default_factory=list)
+    #: How many visits count, where they were left in their file.
+    counted: int | None = None
 
     @property
     def benchmark(self) -> str:
@@ -64,6 +66,8 @@ class Result:
     @property
     def rounds(self) -> int:
         """Rounds that count."""
+        if self.counted is not None:
+            return self.counted
         return sum(visit.doubt is None for visit in self.visits)
 
 

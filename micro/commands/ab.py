@@ -26,10 +26,10 @@ from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
 from micro.gate import EXIT_REGRESSED
 from micro.measure import Interrupted, signals
 from micro.reports import console, printable, say
-from runners import ab
-from runners.evidence import benjamini_hochberg
+from runners.gate import ab
+from runners.gate.evidence import benjamini_hochberg
+from runners.gate.judge import Rules
 from runners.job import benchmark_name
-from runners.judge import Rules
 
 HELP = "compare two ways to run micro, in interleaved blocks"
 ORDER = 7

@@ -20,8 +20,8 @@ from micro.measure import Interrupted, signals
 from micro.reports import console, printable, say
 from runners import baselines, environment
 from runners.baselines import Baseline, summarize
-from runners.evidence import Sample
-from runners.judge import Judgement, Rules, judge
+from runners.gate.evidence import Sample
+from runners.gate.judge import Judgement, Rules, judge
 
 HELP = "record, list and prune the sessions to compare with"
 ORDER = 6

@@ -15,7 +15,7 @@ from micro.reports.ci import bencher, document, github_action_benchmark, junit, 
 from micro.reports.verdicts import markdown, print_outcome
 from runners import environment, history
 from runners.baselines import Summary, files, summarize
-from runners.store import BadFile
+from runners.stored import BadFile
 
 HELP = "judge a session against its baseline"
 ORDER = 5

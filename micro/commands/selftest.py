@@ -20,12 +20,12 @@ from micro.probe import all_probes
 from micro.reports import console, printable, say
 from runners import environment, history
 from runners.baselines import Baseline, Summary, of_session, summarize
-from runners.distributions import binomial_bounds
-from runners.evidence import Sample
+from runners.gate.distributions import binomial_bounds
+from runners.gate.evidence import Sample
+from runners.gate.judge import Judgement
+from runners.gate.power import detections, deviations, false_alarms
 from runners.job import Job, benchmark_name
-from runners.judge import Judgement
 from runners.launch import Launcher
-from runners.power import detections, deviations, false_alarms
 from runners.schedule import Scheduler
 from runners.scratch import scratch_directory
 

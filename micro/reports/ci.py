@@ -12,7 +12,7 @@ from micro.cli import UsageError
 from micro.gate import Outcome, told
 from micro.reports import printable
 from micro.reports.verdicts import label, ordered, sentences
-from runners.judge import Judgement
+from runners.gate.judge import Judgement
 
 #: GitHub shows ten annotations a step and drops the others.
 MOST_ANNOTATIONS = 10

@@ -12,14 +12,16 @@ from importlib.resources import files
 from micro import units
 from micro.probe import Probe, all_probes
 from micro.reports import svg
-from micro.reports.chart import SpreadChart, curve_chart, spread_chart
+from micro.reports.chart import Series, SpreadChart, curve_chart, spread_chart
 from micro.reports.classes import class_words, exponent_words, scaling_words
 from micro.reports.comparison import Cell, Comparison, group_of, ratio_text
-from micro.reports.conclusions import conclusions, remarks
+from micro.reports.conclusions import headlines, remarks
 from micro.reports.scales import level_text
 from micro.reports.svg import escape
 from micro.reports.systems import CurveSummary, Place, System
 
+#: How many conclusions are seen at once.
+_HEADLINES = 8
 #: Ratios from which on a cell is tinted, and more so at each.
 _TINTS = (1.1, 1.5, 3.0, 10.0)
 
@@ -32,7 +34,7 @@ def report(shown: Comparison) -> str:
     names = ", ".join(system.label for system in shown.systems)
     several = len(shown.systems) > 1
     sections = [
-        ("conclusions", "Conclusions", _said(conclusions(shown))),
+        ("conclusions", "Conclusions", _conclusions(headlines(shown))),
         ("overview", "Ratios" if several else "Figures", _heat(shown)),
         *_groups(shown),
         ("environment", "Environment", _environment(shown.systems)),
@@ -69,8 +71,7 @@ def _systems(systems: Sequence[System]) -> str:
         sessions = f"{len(system.sessions)} session{'s' if len(system.sessions) > 1 else ''}"
         told = " · ".join([*known, sessions])
         items.append(
-            f'<li><svg class="chart" viewBox="0 0 12 12" aria-hidden="true">'
-            f'<g class="s{i % svg.COLOURS}"><circle class="mark" cx="6" cy="6" r="5"/></g></svg>'
+            f"<li>{svg.key_svg(i)}"
             f'<span><strong>{escape(system.label)}</strong> <span class="soft">{escape(told)}'
             "</span></span></li>"
         )
@@ -81,6 +82,14 @@ def _said(texts: Sequence[str]) -> str:
     return (
         f'<ul class="said">{"".join(f"<li>{escape(t)}</li>" for t in texts)}</ul>' if texts else ""
     )
+
+
+def _conclusions(texts: Sequence[str]) -> str:
+    """The weightiest sentences, and the others within reach."""
+    rest = _said(texts[_HEADLINES:])
+    more = len(texts) - _HEADLINES
+    folded = f"<details><summary>{more} more</summary>{rest}</details>" if rest else ""
+    return _said(texts[:_HEADLINES]) + folded
 
 
 def _heat(shown: Comparison) -> str:
@@ -166,7 +175,7 @@ def _probe(shown: Comparison, place: Place, declared: Probe | None) -> str:
         if chart.series:
             title = f"{chart.y_label.capitalize().rstrip(', ×')} over {chart.x_label}"
             picture = svg.curve_svg(chart, f"{anchor}-c")
-            parts.append(_figure(title, picture, _curve_table(shown, place)))
+            parts.append(_figure(title, picture, _curve_table(shown, place), chart.series))
             parts.append(_absent(shown, place))
     else:
         parts.append(_single(shown, place))
@@ -191,11 +200,18 @@ def _absent(shown: Comparison, place: Place) -> str:
     )
 
 
-def _figure(title: str, picture: str, table: str) -> str:
+def _figure(title: str, picture: str, table: str, series: Sequence[Series] = ()) -> str:
+    """A picture, its figures, and what stands beside the lines where there is no room for it."""
+    names = "".join(
+        f"<li>{svg.key_svg(one.index)}<span>{escape(one.label)} "
+        f'<span class="soft">{escape(one.note)}</span></span></li>'
+        for one in series
+    )
+    legend = f'<ul class="systems legend" aria-hidden="true">{names}</ul>' if series else ""
     return (
-        f"<figure><figcaption>{escape(title)}</figcaption>"
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}">{picture}'
-        f"</div><details><summary>The figures as a table</summary>{table}</details></figure>"
+        f'<figure class="{"curve" if series else "spread"}">'
+        f'<figcaption>{escape(title)}</figcaption><div class="picture">{picture}</div>{legend}'
+        f"<details><summary>The figures as a table</summary>{table}</details></figure>"
     )
 
 

@@ -16,11 +16,14 @@ from micro.reports.scales import Scale
 #: Colours that the style sheet knows.
 COLOURS = 7
 WIDTH, HEIGHT = 720, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 68, 190, 30, 50
+#: A phone shows so much of a curve's picture, without the column of names (see page.css), and all
+#: of a picture of single operations.
+NARROW = 552
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 190, 30, 50
 #: Height of a line of a label, and how many characters of what its column holds.
 _LINE, _NAME_CHARS, _NOTE_CHARS = 14, 21, 27
-_LABEL_CHARS, _CHAR = 36, 8.0
-_ROW = 34
+_LABEL_CHARS = 50
+_ROW = 54
 _TITLE = 36
 
 
@@ -43,29 +46,38 @@ def curve_svg(chart: Chart, identity: str, alone: bool = False) -> str:
     for series in chart.series:
         parts.append(_series(area, series))
     parts.append(_labels(area, chart.series))
-    return _frame(identity, chart.title, chart.description, HEIGHT, parts, alone)
+    return _frame(identity, chart.title, chart.description, (WIDTH, HEIGHT), parts, alone)
+
+
+def key_svg(index: int) -> str:
+    """The mark of a system, for a legend."""
+    mark = _shape(index, 6.0, 6.0, ' class="mark"', "")
+    return (
+        '<svg class="chart" viewBox="0 0 12 12" aria-hidden="true">'
+        f'<g class="s{index % COLOURS}">{mark}</g></svg>'
+    )
 
 
 def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
-    """Percentiles of single operations: a line from p50 to the maximum a system."""
+    """Percentiles of single operations: a line from p50 to the maximum under a system's name."""
     height = 46 + _ROW * len(chart.spreads)
-    longest = max(len(_clipped(spread.label, _LABEL_CHARS)) for spread in chart.spreads)
-    left, right = 24 + _CHAR * longest, 24.0
+    left, right = 34.0, NARROW - 34.0
     parts = []
     bottom = height - 30
 
     def at(value: float) -> float:
-        return left + 16 + chart.x.share(value) * (WIDTH - left - right - 16)
+        return left + chart.x.share(value) * (right - left)
 
     for value, text in chart.x.ticks:
         x = at(value)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="12" y2="{bottom}"/>')
         parts.append(_text(x, bottom + 18, text, "tick", "middle"))
     for row, spread in enumerate(chart.spreads):
-        y = 12 + _ROW * (row + 0.5)
+        y = 12 + _ROW * (row + 1) - 10
         xs = [at(value) for _, value in spread.percentiles_s]
         parts.append(f'<g class="s{spread.index % COLOURS}">')
-        parts.append(_text(left - 12, y + 4, _clipped(spread.label, _LABEL_CHARS), "name", "end"))
+        name = _clipped(spread.label, _LABEL_CHARS)
+        parts.append(_text(left - 20, y - 26, name, "name", "start"))
         parts.append(f'<line class="line" x1="{xs[0]:.1f}" x2="{xs[-1]:.1f}" y1="{y}" y2="{y}"/>')
         labelled = names_with_room(xs, [name for name, _ in spread.percentiles_s])
         for x, (name, value) in zip(xs, spread.percentiles_s, strict=True):
@@ -77,25 +89,30 @@ def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
             if name in labelled:
                 parts.append(_text(x, y - 8, name, "tick", "middle"))
         parts.append("</g>")
-    return _frame(identity, chart.title, chart.description, height, parts, alone)
+    return _frame(identity, chart.title, chart.description, (NARROW, height), parts, alone)
 
 
 def _frame(
-    identity: str, title: str, description: str, height: int, parts: Sequence[str], alone: bool
+    identity: str,
+    title: str,
+    description: str,
+    size: tuple[int, int],
+    parts: Sequence[str],
+    alone: bool,
 ) -> str:
-    body = "".join(parts)
-    size = ""
+    width, height = size
+    body, measures = "".join(parts), ""
     if alone:  # it brings its style and its title with it
         height += _TITLE
-        size = f'width="{WIDTH}" height="{height}" '
+        measures = f'width="{width}" height="{height}" '
         body = (
-            f'<style>{style()}</style><rect class="back" width="{WIDTH}" height="{height}"/>'
+            f'<style>{style()}</style><rect class="back" width="{width}" height="{height}"/>'
             f"{_text(16, 24, title, 'title', 'start')}"
             f'<g transform="translate(0 {_TITLE})">{body}</g>'
         )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {size}'
-        f'viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {measures}'
+        f'viewBox="0 0 {width} {height}" role="img" '
         f'aria-labelledby="{identity}-t {identity}-d">'
         f'<title id="{identity}-t">{escape(title)}</title>'
         f'<desc id="{identity}-d">{escape(description)}</desc>{body}</svg>'
@@ -145,7 +162,7 @@ def _grid(area: _Area, chart: Chart) -> str:
         parts.append(_text(x, area.bottom + 18, text, "tick", "middle"))
     middle = (area.left + area.right) / 2
     parts.append(_text(middle, HEIGHT - 10, chart.x_label, "axis", "middle"))
-    parts.append(_text(area.left - 60, area.top - 12, chart.y_label, "axis", "start"))
+    parts.append(_text(area.left - 68, area.top - 12, chart.y_label, "axis", "start"))
     return "".join(parts)
 
 
@@ -169,8 +186,14 @@ def _series(area: _Area, series: Series) -> str:
 
 
 def _mark(area: _Area, series: Series, point: Point) -> str:
-    """A shape for each series, so that colour is not all that tells them apart."""
-    x, y = area.at(point.x, point.y)
+    unstable = " (unstable)" if point.unstable else ""
+    said = escape(f"{point.text}{unstable}")
+    kind = ' class="mark open"' if point.unstable else ' class="mark"'
+    return _shape(series.index, *area.at(point.x, point.y), kind, f"<title>{said}</title>")
+
+
+def _shape(index: int, x: float, y: float, attributes: str, inside: str) -> str:
+    """A shape for each system, so that colour is not all that tells them apart."""
     shapes = (
         f'<circle{{}} cx="{x:.1f}" cy="{y:.1f}" r="3.6">{{}}</circle>',
         f'<rect{{}} x="{x - 3.3:.1f}" y="{y - 3.3:.1f}" width="6.6" height="6.6">{{}}</rect>',
@@ -178,10 +201,7 @@ def _mark(area: _Area, series: Series, point: Point) -> str:
         f'<path{{}} d="M{x:.1f} {y - 4.8:.1f}l4.8 4.8l-4.8 4.8l-4.8 -4.8z">{{}}</path>',
         f'<path{{}} d="M{x:.1f} {y + 4.6:.1f}l4.6 -8h-9.2z">{{}}</path>',
     )
-    unstable = " (unstable)" if point.unstable else ""
-    said = escape(f"{point.text}{unstable}")
-    kind = ' class="mark open"' if point.unstable else ' class="mark"'
-    return shapes[series.index % len(shapes)].format(kind, f"<title>{said}</title>")
+    return shapes[index % len(shapes)].format(attributes, inside)
 
 
 def _labels(area: _Area, series: Sequence[Series]) -> str:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from micro.reports import printable
-from runners import quickread
 from runners.estimate import LEAST_ROUNDS, median_interval
 from runners.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
 from runners.job import Scalar, benchmark_name
 from runners.session import Curve, Result, Session, Status
+from runners.stored import read, read_environment
 
 Params = tuple[tuple[str, Scalar], ...]
 
@@ -26,7 +26,8 @@ IDENTITY = (
 )
 #: From so many sessions on, each is one row of a curve's values; below, each round is.
 _MANY_SESSIONS = 10
-_MOST_ROWS = 40
+#: No more sessions of one system are pooled: they tell its median to a fifth of what they differ.
+MOST_SESSIONS = 40
 #: Axes whose levels are members of a team.
 TEAM_AXES = ("threads", "processes")
 
@@ -100,6 +101,8 @@ class System:
     label: str
     environment: Mapping[str, Scalar]
     sessions: list[Session]
+    #: How many more sessions of it there are.
+    unread: int = 0
     figures: dict[Place, Figure] = field(default_factory=dict)
     #: Why a place has no figure.
     missing: dict[Place, str] = field(default_factory=dict)
@@ -126,23 +129,31 @@ def session_files(paths: Sequence[Path]) -> list[list[Path]]:
 def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[System]:
     """The systems of these files and directories, in their order.
 
-    Sessions of one system are pooled. With ``labels``, one for each path, the paths make the
-    systems instead. Raises `BadFile` for a file that is no session, `NoSystems` for no file.
+    Sessions of one system are pooled, no more than `MOST_SESSIONS`, evenly spread. With ``labels``,
+    one for each path, the paths make the systems instead. Raises `BadFile` for a file that is no
+    session, `NoSystems` for no file.
     """
-    groups: dict[tuple[object, ...], list[tuple[Path, Session]]] = {}
+    groups: dict[tuple[object, ...], list[Path]] = {}
     for i, files in enumerate(session_files(paths)):
         for file in files:
-            session = quickread.read(file, visits=False)
-            facts = session.environment
+            facts = read_environment(file)
             identity: tuple[object, ...] = tuple(facts.get(name) for name in IDENTITY)
-            groups.setdefault((labels[i],) if labels else identity, []).append((file, session))
-    pooled = []
-    for members in groups.values():
-        if len(members) < _MANY_SESSIONS:
-            pooled.append([quickread.read(file) for file, _ in members])
-        else:
-            pooled.append([session for _, session in members])
-    return of_sessions(pooled, list(dict.fromkeys(labels)))
+            groups.setdefault((labels[i],) if labels else identity, []).append(file)
+    pooled = [
+        [read(file, visits=len(files) < _MANY_SESSIONS) for file in _spread(files, MOST_SESSIONS)]
+        for files in groups.values()
+    ]
+    systems = of_sessions(pooled, list(dict.fromkeys(labels)))
+    for system, files in zip(systems, groups.values(), strict=True):
+        system.unread = len(files) - len(system.sessions)
+    return systems
+
+
+def _spread(files: Sequence[Path], most: int) -> Sequence[Path]:
+    """At most so many of them, evenly spread, the last among them."""
+    if len(files) <= most:
+        return files
+    return [files[-1 - i * len(files) // most] for i in reversed(range(most))]
 
 
 def of_sessions(pooled: Sequence[Sequence[Session]], names: Sequence[str] = ()) -> list[System]:
@@ -218,15 +229,23 @@ def _details(facts: Mapping[str, Scalar]) -> dict[str, str]:
 
 
 def _summarise(system: System) -> None:
+    sessions: list[dict[Place, Result]] = []
     found: dict[Place, list[Result]] = {}
     for session in system.sessions:
+        measured = {}
         for result in session.results:
             place = Place(result.name, tuple(result.params.items()), result.axis, result.x)
             if result.value_s is not None and result.ci95_s is not None:
+                measured[place] = result
                 found.setdefault(place, []).append(result)
             else:
                 system.missing[place] = f"{result.status}: {result.reason}"
+        sessions.append(measured)
     system.figures = {place: _pool(results) for place, results in found.items()}
+    levels: dict[tuple[Place, str | None], list[Place]] = {}
+    for place in sorted(found, key=lambda place: place.x or 0):
+        if place.x is not None:
+            levels.setdefault((place.curve, place.axis), []).append(place)
     ends: dict[Place, Curve] = {}
     for session in system.sessions:
         for curve in session.curves:
@@ -234,7 +253,8 @@ def _summarise(system: System) -> None:
             if place not in ends or curve.reached > ends[place].reached:
                 ends[place] = curve
     for place, curve in ends.items():
-        system.curves[place] = _curve(system, place, curve, found)
+        mine = levels.get((place, curve.axis), [])
+        system.curves[place] = _curve(system, place, curve, mine, _values(sessions, mine))
 
 
 def _pool(results: Sequence[Result]) -> Figure:
@@ -263,13 +283,9 @@ def _pooled_percentiles(results: Sequence[Result]) -> dict[str, float]:
 
 
 def _curve(
-    system: System, place: Place, curve: Curve, found: Mapping[Place, Sequence[Result]]
+    system: System, place: Place, curve: Curve, mine: Sequence[Place], values: Floats
 ) -> CurveSummary:
-    mine = sorted(
-        (p for p in found if p.curve == place and p.axis == curve.axis and p.x is not None),
-        key=lambda p: p.x or 0,
-    )
-    levels, values = _values(system.sessions, curve, mine, found)
+    levels = np.array([p.x or 0 for p in mine], dtype=np.float64)
     team = curve.axis in TEAM_AXES
     return CurveSummary(
         place=place,
@@ -284,25 +300,17 @@ def _curve(
     )
 
 
-def _values(
-    sessions: Sequence[Session],
-    curve: Curve,
-    places: Sequence[Place],
-    found: Mapping[Place, Sequence[Result]],
-) -> tuple[Floats, Floats]:
-    """Levels, and rows × levels of seconds: a row a round, or a session where there are many."""
-    levels = np.array([place.x or 0 for place in places], dtype=np.float64)
-    blocks = []
+def _values(sessions: Sequence[Mapping[Place, Result]], places: Sequence[Place]) -> Floats:
+    """Rows × places of seconds: a row a round, or a session where there are many."""
+    blocks = [np.empty((0, len(places)))]
     if len(sessions) >= _MANY_SESSIONS:
-        step = -(-len(sessions) // _MOST_ROWS)
-        chosen = [session.points(curve) for session in sessions[::step]]
-        tables = [(p, np.array([[point.value_s or np.nan for point in p]])) for p in chosen]
+        for one in sessions:
+            row = [one[place].value_s if place in one else np.nan for place in places]
+            blocks.append(np.array([row], dtype=np.float64))
     else:
-        chosen = [session.points(curve) for session in sessions]
-        tables = [(points, round_values(points)[1]) for points in chosen]
-    for points, table in tables:
-        column = {point.x: table[:, i] for i, point in enumerate(points)}
-        missing = np.full(len(table), np.nan)
-        blocks.append(np.array([column.get(place.x, missing) for place in places]).T)
-    values = np.concatenate(blocks) if blocks and len(levels) else np.empty((0, len(levels)))
-    return levels, values
+        for one in sessions:
+            there = [place in one for place in places]
+            _, values = round_values([one[place] for place in places if place in one])
+            blocks.append(np.full((len(values), len(places)), np.nan))
+            blocks[-1][:, there] = values
+    return np.concatenate(blocks)

@@ -14,7 +14,7 @@ from rich.text import Text
 from micro import units
 from micro.gate import Outcome
 from micro.reports import printable
-from runners.judge import Judgement, Verdict
+from runners.gate.judge import Judgement, Verdict
 
 #: In the order of what matters, with the colour in a terminal.
 STYLES: dict[Verdict, str] = {

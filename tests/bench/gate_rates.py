@@ -2,7 +2,9 @@
 
 200 benchmarks, session noise of 1 to 5 % (log-uniform, half of it common to a curve), with and
 without whole sessions moving; then +5 % and +10 % on one curve and on one single benchmark whose
-noise is under 1.5 %. Seeded. Prints a line a case.
+noise is under 1.5 %. At last 40 curves of twelve points with 2 or 5 % of noise each, half of them
+around the border of O(1): how often a growth class changes where nothing has, and how often a risen
+class is found. Seeded. Prints a line a case.
 """
 
 from __future__ import annotations
@@ -11,17 +13,18 @@ import argparse
 import math
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runners" / "gate"))
 
 from simulated import Machine
 
-from runners.distributions import binomial_bounds
-from runners.judge import judge
+from runners.gate.distributions import binomial_bounds
+from runners.gate.judge import judge
 
 
 def shown(hits: int, trials: int) -> str:
@@ -75,6 +78,67 @@ def power(sessions: int, sd: tuple[float, float], size: float, trials: int) -> s
     return "  ".join(parts)
 
 
+LAST = 2**11
+
+
+def grows(by: float, f: Callable[[float], float]) -> Callable[[int], float]:
+    """Seconds of a curve that grows from a microsecond by this share up to the last level."""
+    return lambda n: 1e-6 * (1 + by * (f(n) - f(1)) / (f(LAST) - f(1)))
+
+
+def square(n: float) -> float:
+    return n * n
+
+
+FLAT, TWICE = grows(0, float), grows(1, float)
+LINEAR, SQUARE = grows(LAST - 1, float), grows(LAST**2 - 1, square)
+LOGARITHMIC = grows(5, math.log)
+
+
+def curves(rng: np.random.Generator, noise: float) -> Machine:
+    """Half of the curves grow by 0 to 20 %, the others flatly, twofold, or up to a millionfold."""
+    machine = Machine(rng, curves=40, points=12, singles=0, sd=(noise, noise), together=0.0)
+    clear = (FLAT, TWICE, LOGARITHMIC, LINEAR, SQUARE)
+    for c in range(40):
+        border = grows(float(rng.uniform(0, 0.2)), (math.log, float)[c % 4 // 2])
+        machine.shape(f"c{c}", clear[c // 2 % 5] if c % 2 else border)
+    return machine
+
+
+def changed_classes(sessions: int, noise: float, trials: int) -> str:
+    """Share of A/A sessions of 40 curves in which any class rose, or fell."""
+    counts: Counter[str] = Counter()
+    for trial in range(trials):
+        machine = curves(np.random.default_rng([3, sessions, trial]), noise)
+        baseline = [machine.session() for _ in range(sessions)]
+        judged = judge(baseline, machine.session())
+        counts.update({j.verdict for j in judged if "now O(" in j.why})
+    return f"rose {shown(counts['regressed'], trials)} fell {shown(counts['improved'], trials)}"
+
+
+def risen_classes(
+    sessions: int,
+    noise: float,
+    before: Callable[[int], float],
+    now: Callable[[int], float],
+    trials: int,
+) -> str:
+    """Share of risen classes found, four curves a session."""
+    risen, found = [f"c{c}" for c in range(4)], 0
+    for trial in range(trials):
+        machine = curves(np.random.default_rng([4, sessions, trial]), noise)
+        shifts: dict[str, float] = {}
+        for curve in risen:
+            machine.shape(curve, before)
+            shifts |= machine.reshaped(curve, now)
+        baseline = [machine.session() for _ in range(sessions)]
+        found += sum(
+            j.benchmark in risen and j.verdict == "regressed" and "now O(" in j.why
+            for j in judge(baseline, machine.session(shifts))
+        )
+    return shown(found, len(risen) * trials)
+
+
 def main() -> None:
     """Print all cases."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -91,6 +155,13 @@ def main() -> None:
             for size in (0.05, 0.10):
                 print(f"+{size:.0%} K={sessions:2} SD {sd[0]:.1%}-{sd[1]:.1%}:", end=" ")
                 print(power(sessions, sd, size, trials), flush=True)
+    for sessions in arguments.sessions:
+        for noise in (0.02, 0.05):
+            print(f"classes K={sessions:2} noise {noise:.0%}: A/A", end=" ")
+            print(changed_classes(sessions, noise, trials), end="  ", flush=True)
+            found = risen_classes(sessions, noise, FLAT, TWICE, trials // 4 + 1)
+            print(f"1 to n, twofold: {found}", end="  ", flush=True)
+            print(f"n to n²: {risen_classes(sessions, noise, LINEAR, SQUARE, trials // 4 + 1)}")
 
 
 if __name__ == "__main__":

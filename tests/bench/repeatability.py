@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from runners.session import Session
-from runners.store import read
+from runners.stored import read
 
 
 def measure(runs: int, options: list[str], directory: Path) -> list[Path]:

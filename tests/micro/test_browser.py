@@ -51,8 +51,8 @@ GVISOR = system_session(5, lambda n: 1 + n / 500, os="gvisor", os_release="4.4.0
 def test_the_browser_has_nothing_to_complain_of(tmp_path: Path) -> None:
     document, said = browse(page_of(LINUX, GVISOR), tmp_path, "--dump-dom")
     assert said == []
-    assert document.count("<figure>") >= 6
-    assert document.count('role="img"') == document.count("<figure>")
+    assert document.count("<figure ") >= 6
+    assert document.count('role="img"') == document.count("<figure ")
     assert "Linux 6.1 is O(1) in 2 of 3 curves" in document
 
 
@@ -73,7 +73,7 @@ def test_texts_from_files_do_nothing(hostile: str, tmp_path: Path) -> None:
     assert "<img" not in document
 
 
-@pytest.mark.parametrize("size", ["1200,2000", "500,2000"])
+@pytest.mark.parametrize("size", ["1200,2000", "390,2000"])
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_a_picture_of_it_is_not_blank(size: str, mode: str, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"

@@ -18,6 +18,7 @@ from sample_sessions import everything, measured, session
 from micro.__main__ import main
 from micro.probe import all_probes
 from runners import store
+from runners.stored import read
 
 #: One cheap probe.
 BRIEF = ("all", "--only", "fd.open_close", "--quick")
@@ -81,7 +82,7 @@ def test_without_an_output_file_the_session_is_kept_in_the_state_directory(micro
     done = micro(*BRIEF)
     file = Path(done.stderr.splitlines()[-1].removeprefix("stored in "))
     assert file.parent.parent == micro.home / "state" / "micro" / "sessions"
-    assert [result.name for result in store.read(file).results] == ["fd.open_close"]
+    assert [result.name for result in read(file).results] == ["fd.open_close"]
 
 
 def test_two_sessions_of_the_same_second_are_both_kept(micro: Micro) -> None:
@@ -161,7 +162,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
     done = micro(*BRIEF, "--allocator", library, "-o", file)
     assert done.returncode == 0
     assert "libown.so.3" in done.stdout.splitlines()[0]
-    assert store.read(file).environment["allocator"] == library.name
+    assert read(file).environment["allocator"] == library.name
     assert str(tmp_path) not in file.read_text(encoding="utf-8") + done.stdout
     plain = json.loads(micro(*BRIEF, "--json").stdout)
     assert "allocator" not in plain["environment"]
@@ -250,7 +251,7 @@ def test_bad_output_files_are_told_before_measuring(
 
 def test_output_file_relative_to_the_current_directory(micro: Micro, tmp_path: Path) -> None:
     assert micro(*BRIEF, "-o", "out.json", cwd=tmp_path).returncode == 0
-    assert store.read(tmp_path / "out.json").results
+    assert read(tmp_path / "out.json").results
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.json"]
 
 
@@ -272,7 +273,7 @@ def test_a_full_disk_for_the_table_loses_not_the_file(micro: Micro, tmp_path: Pa
         done = micro(*BRIEF, "-o", file, stdout=full)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "micro: error: No space left on device"
-    assert store.read(file).results
+    assert read(file).results
 
 
 def test_a_full_disk_for_the_progress_loses_nothing(micro: Micro, tmp_path: Path) -> None:
@@ -287,7 +288,7 @@ def test_closed_standard_streams(descriptor: int, micro: Micro, tmp_path: Path) 
     file = tmp_path / "out.json"
     done = micro(*BRIEF, "--json", "-o", file, weather=[f"close={descriptor}"])
     assert done.returncode == 0
-    assert store.read(file).results
+    assert read(file).results
     if descriptor == 2:
         assert has_number(sound(done.stdout)["fd.open_close"])
         assert done.stdout.count("\n") == 1

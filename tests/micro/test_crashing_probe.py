@@ -10,8 +10,8 @@ import pytest
 
 from micro import cli
 from micro.probe import Axis, Probe
-from runners import store
 from runners.schedule import Settings
+from runners.stored import read
 
 
 def probe(name: str, kernel: str, **fields: Any) -> Probe:
@@ -65,7 +65,7 @@ def test_the_others_go_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     # What the worker said before it crashed is kept.
     assert [result["x"] for result in results["bad.curve"]] == [1, 2, None]
     assert results["bad.curve"][0]["value"] == pytest.approx(1e-6, rel=0.5)
-    stored = {r.benchmark: r.reason for r in store.read(file).results if r.status == "failed"}
+    stored = {r.benchmark: r.reason for r in read(file).results if r.status == "failed"}
     assert stored == REASONS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import math
 from dataclasses import replace
@@ -33,7 +34,7 @@ from micro.reports.ci import (
 from micro.reports.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
 from runners.baselines import Baseline, Summary, of_session
 from runners.environment import describe, key
-from runners.judge import Judgement
+from runners.gate.judge import Judgement
 from runners.session import Result, Session
 from runners.store import write
 
@@ -42,7 +43,9 @@ NOISE = (0.0, 0.004, -0.003, 0.006, -0.005, 0.001, 0.003, -0.002)
 DEFAULT = Configuration()
 
 
-def figures(number: int, slower: float = 1.0, only: str = "", failed: bool = False) -> Session:
+def figures(
+    number: int, slower: float = 1.0, only: str = "", failed: bool = False, growth: float = 0.0
+) -> Session:
     """A session of a curve and three single benchmarks, with a little noise by its number."""
 
     def value(name: str, seconds: float, i: int) -> float:
@@ -50,8 +53,9 @@ def figures(number: int, slower: float = 1.0, only: str = "", failed: bool = Fal
         return seconds * factor * math.exp(NOISE[(number * 3 + i * 5) % len(NOISE)])
 
     results = [
-        measured("fd.curve", value("fd.curve", 1e-6, i), "open_fds", level)
+        measured("fd.curve", value("fd.curve", seconds, i), "open_fds", level)
         for i, level in enumerate(LEVELS)
+        for seconds in [1e-6 * (1 + growth * level / LEVELS[-1])]
     ]
     results += [
         measured(name, value(name, 2e-6, i)) for i, name in enumerate(("a.x", "a.y", "a.z"))
@@ -260,6 +264,40 @@ def test_benchmarks_lead_back_to_their_jobs() -> None:
     assert jobs[name].levels == tuple(sorted((axis.levels[1], 19877)))
     assert jobs["fd.open_close"].levels == ()
     assert jobs_of({"no.such[probe=1]"}) == []
+
+
+# Curves
+
+
+def test_a_risen_growth_class_stands_in_every_report(tmp_path: Path) -> None:
+    shown = outcome(growth=2.0)
+    name, words = "growth of fd.curve", "now O(n), was O(1) on [1, 32]"
+    (plain,) = [j for j in document(shown)["judgements"] if j["kind"] == "growth"]
+    assert (plain["benchmark"], plain["verdict"], plain["why"]) == ("fd.curve", "regressed", words)
+    for lines in (
+        printed(shown, 200).splitlines(),
+        html.unescape(markdown(shown)).splitlines(),
+        workflow_commands(shown),
+    ):
+        (line,) = [line for line in lines if name in line]
+        assert "regressed" in line
+        assert words in line
+    pytest.importorskip("junitparser")
+    junit(shown, tmp_path / "j.xml")
+    cases = {
+        case.get("name"): case for case in ElementTree.parse(tmp_path / "j.xml").iter("testcase")
+    }
+    failure = cases[name].find("failure")
+    assert failure is not None
+    assert words in (failure.get("message") or "")
+
+
+def test_a_risen_growth_class_fails_a_build_at_another_clock_too() -> None:
+    sessions = [of_session(_at_clock(figures(i), 6000.0), Path(f"{i}.json")) for i in range(8)]
+    slow_clock = _at_clock(figures(9, slower=1.2, growth=2.0), 7200.0)
+    found = compare(of_session(slow_clock), replace(baseline(), sessions=sessions), DEFAULT)
+    assert found.counts == {"not comparable": 9, "regressed": 1}
+    assert found.exit_code == 3
 
 
 # What is printed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from micro_process import REFUSED, Micro, has_number, sound
 
-from runners import store
+from runners.stored import read
 
 LONG = ("all", "--only", "fd", "process.fork_exit", "--quick", "--budget", 60)
 
@@ -51,7 +51,7 @@ def test_a_stopped_session_keeps_its_rounds(
     assert done.returncode == code
     results = sound(done.stdout, "fd.open_close", "fd.open_interleaved", "process.fork_exit")
     assert all(map(has_number, results.values()))
-    stored = {result.name for result in store.read(file).results if result.value_s is not None}
+    stored = {result.name for result in read(file).results if result.value_s is not None}
     assert stored == set(results)
     assert "micro: stopped early; what was measured is above" in done.stderr.splitlines()
     assert micro.processes() == []

@@ -24,7 +24,7 @@ from micro.reports.comparison import Comparison, compare
 from micro.reports.formats import TEXTS
 from micro.reports.page import report
 from micro.reports.scales import binary_scale, count_text, duration_text, linear_scale, log_scale
-from micro.reports.svg import curve_svg, spread_svg
+from micro.reports.svg import NARROW, WIDTH, curve_svg, spread_svg
 from micro.reports.systems import Place, of_sessions
 from micro.reports.table import print_session
 from runners import store
@@ -128,7 +128,7 @@ def test_every_figure_has_a_name_a_description_and_a_table() -> None:
         names = (picture["aria-labelledby"] or "").split()
         assert len(names) == 2
         assert set(names) <= set(ids)
-    for figure in re.findall(r"<figure>.*?</figure>", text, re.DOTALL):
+    for figure in re.findall(r"<figure .*?</figure>", text, re.DOTALL):
         assert "<details><summary>" in figure
         assert "<table" in figure
     links = {attrs["href"] for attrs in page.all("a")}
@@ -158,6 +158,35 @@ def test_page_of_one_system_speaks_of_no_ratio() -> None:
     assert "Linux 6.1 x86_64 2cpu" in page.text
 
 
+def test_many_conclusions_are_folded() -> None:
+    session = system_session()
+    for i in range(9):
+        levels = [replace(r, name=f"a.b{i}") for r in session.results if r.name == "event.poll"]
+        session.results = session.results + levels
+        session.curves = [*session.curves, Curve(f"a.b{i}", {}, "watched", LEVELS[-1], None)]
+    text = report(shown_of(session))
+    _, _, said = text.partition('<ul class="said">')
+    seen, summary, folded = said.partition("<details><summary>5 more</summary>")
+    assert summary
+    assert seen.count("<li>") == 8
+    assert folded[: folded.index("</details>")].count("<li>") == 5
+
+
+def test_a_phone_shows_curves_without_their_column_of_names_but_with_a_legend() -> None:
+    text = report(shown_of(LINUX, GVISOR))
+    curves = re.findall(r'<figure class="curve">.*?</figure>', text, re.DOTALL)
+    assert len(curves) == 4
+    for figure in curves:
+        (legend,) = re.findall(r'<ul class="systems legend".*?</ul>', figure, re.DOTALL)
+        assert re.findall(r"<li>.*?(Linux 6.1|gVisor 4.4) ", legend) == ["Linux 6.1", "gVisor 4.4"]
+    # What the style sheet makes too wide for the screen is the column of names, and no more.
+    assert f".curve .picture .chart{{width:{WIDTH / NARROW:.1%}}}" in text
+    root = ET.fromstring(curve_svg(curve_chart(shown_of(LINUX, GVISOR), OPEN), "id"))
+    for mark in root.iter(f"{SVG}text"):
+        named = mark.get("class") in ("name", "note")
+        assert (float(mark.get("x") or 0) > NARROW - 30) == named
+
+
 def test_five_systems_stay_below_two_megabytes() -> None:
     sessions = [system_session(f, os=f"os{f}") for f in range(1, 6)]
     for session in sessions:
@@ -166,7 +195,7 @@ def test_five_systems_stay_below_two_megabytes() -> None:
             session.results = session.results + [replace(r, name=f"{r.name}{i}") for r in results]
             session.curves = session.curves + [replace(c, name=f"{c.name}{i}") for c in curves]
     text = report(shown_of(*sessions))
-    assert text.count("<figure>") > 60
+    assert text.count("<figure ") > 60
     assert len(text.encode()) < 2_000_000
 
 

@@ -19,6 +19,7 @@ from micro.reports.noise import deviations, noise_table
 from micro.reports.table import headline, print_session, remarks
 from runners import store
 from runners.session import Curve, Result, Session
+from runners.stored import read
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 140, 300])
 
@@ -171,7 +172,7 @@ def test_control_characters_from_a_file_do_not_reach_the_terminal(
     twice = json.dumps(once)[1:-1]
     plain = plain.replace('\\"HERE\\"', f'\\"{twice}\\"').replace('"HERE"', f'"{once}"')
     file.write_text(plain, encoding="utf-8")
-    text = printed(store.read(file), 200).replace("\n", "")
+    text = printed(read(file), 200).replace("\n", "")
     assert "?" in text
     assert all(char.isprintable() for char in text)
 
@@ -280,7 +281,7 @@ def test_table_tells_how_curves_grow() -> None:
 def test_document_of_a_stored_session_is_that_of_the_session(tmp_path: Path) -> None:
     file = tmp_path / "session.json"
     store.write(everything(), file)
-    assert document(store.read(file)) == document(everything())
+    assert document(read(file)) == document(everything())
 
 
 def test_document_of_nothing() -> None:

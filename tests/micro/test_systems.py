@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from sample_systems import LEVELS, LIMIT, system_session, write_systems
 
+from micro.reports import systems
 from micro.reports.comparison import compare, curve_text
+from micro.reports.conclusions import remarks
 from micro.reports.systems import (
     NoSystems,
     Place,
@@ -17,7 +19,7 @@ from micro.reports.systems import (
     system_names,
 )
 from runners import store
-from runners.store import BadFile
+from runners.stored import BadFile
 
 LINUX = {"os": "linux", "os_release": "6.18.44-fc", "arch": "x86_64", "cpu_count": 2}
 
@@ -92,6 +94,19 @@ def test_many_sessions_have_the_interval_of_their_values(tmp_path: Path) -> None
     growth = system.curves[Place("event.poll", ())].growth
     assert growth is not None
     assert growth.classes == ("n",)
+
+
+def test_of_very_many_sessions_some_are_pooled_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systems, "MOST_SESSIONS", 3)
+    for i in range(12):
+        store.write(system_session(1 + i / 100, seed=i), tmp_path / f"{i:02}.json")
+    (system,) = read_systems([tmp_path])
+    values = [session.results[0].value_s for session in system.sessions]
+    assert values == pytest.approx([2.06e-6, 2.14e-6, 2.22e-6])
+    said = remarks(compare([system]))
+    assert "Linux 6.1 x86_64 2cpu: 3 sessions pooled of 12, evenly spread." in said
 
 
 def test_unstable_sessions_do_not_spoil_the_stable(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sample_systems import HOSTILE, LEVELS, hostile_session, system_session, wri
 
 from micro.cli import run
 from micro.reports.comparison import compare
-from micro.reports.conclusions import conclusions, remarks
+from micro.reports.conclusions import conclusions, headlines, remarks
 from micro.reports.formats import TEXTS, print_rich, print_rich_by_system
 from micro.reports.systems import of_sessions
 from runners import store
@@ -73,8 +73,31 @@ def test_what_is_undecided_is_not_held_against_a_system() -> None:
     assert growth is not None
     assert len(growth.classes) > 1
     first, *_ = conclusions(shown)
+    count, *_, undecided, _ = headlines(shown)
+    assert count.endswith("is O(1) in 1 of 3 curves (1 undecided).")
+    assert undecided.startswith("event.epoll is ")
     assert "is O(1) in 1 of 3 curves; not in event.poll (" in first
     assert f"undecided in event.epoll ({' or '.join(growth.classes)} on [1, 8192]" in first
+
+
+def test_headlines_are_short_and_the_steepest_curve_comes_first() -> None:
+    count, ratios, poll, files, teams, flat = headlines(shown_of(LINUX, GVISOR))
+    assert count == "Linux 6.1 is O(1) in 2 of 3 curves, gVisor 4.4 in 1 of 3."
+    assert ratios.startswith("gVisor 4.4 against Linux 6.1")
+    assert poll == "event.poll is O(n) on [1, 8192], ×746 (Linux 6.1, gVisor 4.4)."
+    assert files == (
+        "fd.open_interleaved is O(1) on [1, 8192], ×1.00 (Linux 6.1); "
+        "O(n) on [1, 8192], ×17 (gVisor 4.4)."
+    )
+    assert teams.startswith("Throughput of malloc.threads size=512")
+    assert flat == "O(1): event.epoll."
+
+
+def test_headlines_of_one_system_do_not_repeat_its_name() -> None:
+    count, poll, _, flat = headlines(shown_of(LINUX))
+    assert count == "Linux 6.1 x86_64 2cpu is O(1) in 2 of 3 curves."
+    assert poll == "event.poll is O(n) on [1, 8192], ×746."
+    assert flat == "O(1): fd.open_interleaved, event.epoll."
 
 
 def test_ratios_are_counted_where_intervals_are_apart() -> None:

@@ -18,6 +18,7 @@ from runners.growth import (
     Floats,
     find_growth,
     find_scaling,
+    growth_of_points,
     round_values,
 )
 from runners.session import Result, Visit
@@ -103,6 +104,30 @@ def test_the_fit_runs_through_the_points() -> None:
     growth = find_growth(LEVELS, noisy(times_s, 0.01), rng())
     assert growth is not None
     assert growth.pieces[0].at(LEVELS) == pytest.approx(times_s, rel=0.02)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_points_alone_have_a_class(name: str) -> None:
+    growth = growth_of_points(LEVELS, 1e-6 * SHAPES[name](LEVELS), np.full(14, 0.01), rng())
+    assert growth is not None
+    assert growth.classes == (name,)
+
+
+@pytest.mark.parametrize(("error", "classes"), [(0.01, ("n",)), (0.5, ("n", "n log n"))])
+def test_the_errors_of_points_leave_their_class_open(error: float, classes: object) -> None:
+    growth = growth_of_points(LEVELS, 1e-6 * SHAPES["n"](LEVELS), np.full(14, error), rng())
+    assert growth is not None
+    assert growth.classes == classes
+
+
+def test_points_without_a_level_or_a_time_are_left_aside() -> None:
+    levels, times_s = np.append(0.0, LEVELS), np.append(1.0, SHAPES["n"](LEVELS))
+    times_s[3] = 0.0
+    growth = growth_of_points(levels, times_s, np.full(15, 0.01), rng())
+    assert growth is not None
+    assert (growth.classes, growth.first) == (("n",), 1)
+    few = LEAST_LEVELS - 1
+    assert growth_of_points(LEVELS[:few], np.ones(few), np.ones(few), rng()) is None
 
 
 def test_slow_workers_do_not_bend_a_curve() -> None:

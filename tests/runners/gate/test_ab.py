@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners import ab
+from runners.gate import ab
 
 
 def test_a_block_is_balanced_and_starts_with_either() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from runners.evidence import Figure, Sample
+from runners.gate.evidence import Figure, Sample
 
 
 @dataclass
@@ -45,6 +46,20 @@ class Machine:
         self.errors = self.error_share * self.sds * np.array([scatter[group] for group in groups])
         self.groups = np.unique(groups, return_inverse=True)[1]
         self.levels = self.rng.uniform(math.log(50e-9), math.log(1e-3), len(self.names))
+
+    def shape(self, curve: str, seconds: Callable[[int], float]) -> None:
+        """Give a curve's points these times, by level, instead of random ones."""
+        for i, (_, mine, x) in enumerate(self.names):
+            if mine == curve and x is not None:
+                self.levels[i] = math.log(seconds(x))
+
+    def reshaped(self, curve: str, seconds: Callable[[int], float]) -> dict[str, float]:
+        """The shifts by which a session gives a curve's points these times."""
+        return {
+            name: math.log(seconds(x)) - float(level)
+            for (name, mine, x), level in zip(self.names, self.levels, strict=True)
+            if mine == curve and x is not None
+        }
 
     def session(
         self, shifts: dict[str, float] | None = None, common: float | None = None

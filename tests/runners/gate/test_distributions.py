@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.distributions import (
+from runners.gate.distributions import (
     beta_cdf,
     binomial_bounds,
     digamma,

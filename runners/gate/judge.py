@@ -13,9 +13,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from runners import evidence
-from runners.distributions import t_quantile
-from runners.evidence import Kind, Row, Sample, gather, moves_with_its_curve
+from runners.gate import evidence
+from runners.gate.distributions import t_quantile
+from runners.gate.evidence import (
+    Kind,
+    Row,
+    Sample,
+    gather,
+    moves_at_its_larger_levels,
+    moves_with_its_curve,
+)
+from runners.gate.shape import class_change
 
 Verdict = Literal[
     "regressed",
@@ -45,6 +53,8 @@ class Rules:
     least_deviations: float = 3.0
     #: Nor a smaller growth of a curve from its first to its last point.
     least_growth: float = 0.10
+    #: The most that chance may explain of any curve's class having changed, of all together.
+    class_chance: float = 0.001
     #: Nor less than about a clock cycle an operation.
     floor_s: float = 0.3e-9
     #: Below so many sessions nothing is more than suspect.
@@ -98,18 +108,17 @@ def judge(
             row.least = math.log1p(rules.least_growth if growth else rules.least_effect)
     evidence.moderate(rows)
     evidence.test(rows)
-    risen = {
-        curve
-        for curve, rank in current.ranks.items()
-        if any(curve in sample.ranks for sample in baseline)
-        and all(rank > sample.ranks.get(curve, -1) for sample in baseline)
-    }
-    curves = {row.name: row for row in rows if row.kind == "curve"}
+    growths = [row for row in rows if row.kind == "growth" and math.isfinite(row.effect)]
+    if elsewhere:  # points of a slower machine would vouch for the growth of any curve
+        evidence.test(growths)
+    bent = [row for row in growths if elsewhere or moves_at_its_larger_levels(row, rows)]
+    changes = _class_changes(bent, rows, rules)
+    means = {row.name: row for row in rows if row.kind == "curve"}
     for row in rows:
         figure = current.figures.get(row.name)
         if row.kind == "point" and (figure is None or figure.doubt is not None):
             continue  # told above
-        if row.kind == "curve" or (row.kind == "growth" and not math.isfinite(row.effect)):
+        if row.kind == "curve" or (row.kind == "growth" and row not in growths):
             continue
         if row.kind == "point" and elsewhere:
             why = f"another machine than the baseline's: {', '.join(elsewhere)}"
@@ -117,11 +126,31 @@ def judge(
         elif row.sessions < 2:
             why = f"only {row.sessions} of {len(baseline)} sessions have a figure to rely on"
             judged.append(_told(row, "inconclusive", why))
+        elif row.kind == "growth" and row not in bent:
+            judged.append(_told(row, "within noise", "hardly any change at larger levels"))
         else:
-            rose = row.curve in risen
-            alike = rose or moves_with_its_curve(row, rows)
-            judged.append(_verdict(row, curves.get(row.curve or ""), alike, rose, rules))
+            change = changes.get((row.curve, row.effect > 0))
+            alike = change is not None or moves_with_its_curve(row, rows)
+            judged.append(_verdict(row, means.get(row.curve or ""), alike, change, rules))
     return judged
+
+
+def _class_changes(
+    growths: Sequence[Row], rows: Sequence[Row], rules: Rules
+) -> dict[tuple[str | None, bool], str]:
+    """In words, what surely has another growth class, by curve and whether that is a higher one.
+
+    A curve on the border of two classes must not change them by chance. So its growth itself must
+    have moved, further than it does in any curve of a thousand unchanged sessions.
+    """
+    curves = sum(row.kind == "growth" for row in rows)
+    found = {}
+    for row in growths:
+        if row.p * curves <= rules.class_chance and abs(row.effect) >= row.least:
+            change = class_change(row, rows)
+            if change is not None:
+                found[row.curve, row.effect > 0] = change
+    return found
 
 
 def _untold(baseline: Sequence[Sample], current: Sample, names: Sequence[str]) -> list[Judgement]:
@@ -168,7 +197,9 @@ def _ratio(log: float) -> float:
     return math.expm1(min(log, 700.0))
 
 
-def _verdict(row: Row, curve: Row | None, alike: bool, rose: bool, rules: Rules) -> Judgement:
+def _verdict(
+    row: Row, curve: Row | None, alike: bool, class_change: str | None, rules: Rules
+) -> Judgement:
     detectable = _detectable(row, rules)
     size, slower = abs(row.effect), row.effect > 0
     least = max(row.least, rules.least_deviations * row.sd)
@@ -177,20 +208,21 @@ def _verdict(row: Row, curve: Row | None, alike: bool, rose: bool, rules: Rules)
     large = size >= least and matters
     rare = row.p <= rules.most_chance
     suspicious = row.p <= rules.suspicious_chance
-    # A growth class that no session of the baseline had is evidence beside the figures.
-    sure = rare and (row.q <= rules.false_share or (rose and row.kind == "growth"))
+    class_changed = row.kind == "growth" and class_change is not None
+    sure = rare and (row.q <= rules.false_share or class_changed)
     with_curve = _moved_whole(curve, row, rules) and size >= row.least and matters and row.p <= 0.05
     direction = "slower" if slower else "faster"
+    if row.kind == "growth":
+        direction = class_change or f"{direction} at larger levels"
     if (large and sure and alike) or with_curve:
         if row.sessions < rules.least_sessions:
             if slower:
                 why = f"{direction}, but only {row.sessions} of {rules.least_sessions} sessions"
                 return _told(row, "suspect", why, detectable)
         else:
-            why = direction + (" at larger levels" if row.kind == "growth" else "")
-            return _told(row, "regressed" if slower else "improved", why, detectable)
+            return _told(row, "regressed" if slower else "improved", direction, detectable)
     elif slower and size >= row.least and matters and suspicious and (alike or sure):
-        why = "slower, but not surely" if alike else "slower, but its neighbours are not"
+        why = f"{direction}, but {'not surely' if alike else 'its neighbours are not'}"
         return _told(row, "suspect", why, detectable)
     if detectable > rules.useless:
         why = f"sessions differ so much that only {detectable:.0%} could be found"
@@ -206,6 +238,7 @@ def _moved_whole(curve: Row | None, point: Row, rules: Rules) -> bool:
     """Whether the curve's mean has surely moved, at least half as far as its point did."""
     return (
         curve is not None
+        and point.kind == "point"
         and 2 * curve.effect * math.copysign(1, point.effect) >= abs(point.effect)
         and curve.p <= rules.most_chance
         and curve.q <= rules.false_share

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from runners.evidence import Sample
-from runners.judge import Judgement
+from runners.gate.evidence import Sample
+from runners.gate.judge import Judgement
 
 
 @dataclass

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from runners import moderation
-from runners.distributions import t_tail
-from runners.references import Reference, explain, outside
+from runners.gate import moderation
+from runners.gate.distributions import t_tail
+from runners.gate.references import Reference, explain, outside
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["point", "curve", "growth"]
@@ -40,11 +41,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Sample:
-    """One session: its benchmarks, its references, the rank of each curve's growth class."""
+    """One session: its benchmarks and its references."""
 
     figures: Mapping[str, Figure]
     references: Mapping[str, Figure] = field(default_factory=dict)
-    ranks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -70,7 +70,7 @@ class Row:
     p: float = math.nan
     q: float = math.nan
 
-    @property
+    @cached_property
     def sessions(self) -> int:
         """Sessions that have a value to rely on."""
         return int(np.isfinite(self.deviations).sum())
@@ -80,7 +80,7 @@ class Row:
         """Degrees of freedom of the own variance."""
         return max(0, self.sessions - 1)
 
-    @property
+    @cached_property
     def variance(self) -> float:
         """The own variance between sessions; NaN below two."""
         return float(np.nansum(self.deviations**2)) / self.own_dof if self.own_dof else math.nan
@@ -249,18 +249,33 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     return q
 
 
+def points_of(curve: str | None, rows: Sequence[Row]) -> list[Row]:
+    """The points of a curve that have a change, by level."""
+    found = [
+        row
+        for row in rows
+        if row.kind == "point" and row.curve == curve and math.isfinite(row.effect)
+    ]
+    return sorted(found, key=lambda row: row.x or 0)
+
+
 def moves_with_its_curve(row: Row, rows: Sequence[Row]) -> bool:
     """Whether half of a point's neighbours (two on either side) move likewise, half as far."""
     if row.kind != "point" or row.curve is None:
         return True
-    curve = [
-        other
-        for other in rows
-        if other.kind == "point" and other.curve == row.curve and math.isfinite(other.effect)
-    ]
-    curve.sort(key=lambda other: other.x or 0)
+    curve = points_of(row.curve, rows)
     at = curve.index(row)
     near = curve[max(0, at - 2) : at] + curve[at + 1 : at + 3]
     sign = math.copysign(1.0, row.effect)
     moved = sum(other.effect * sign >= abs(row.effect) / 2 for other in near)
     return 2 * moved >= len(near)
+
+
+def moves_at_its_larger_levels(growth: Row, rows: Sequence[Row]) -> bool:
+    """Whether the upper half of a curve's points moved as its growth did, a quarter as far.
+
+    A constant that became cheaper makes a curve steeper, too, and slows nothing.
+    """
+    curve = points_of(growth.curve, rows)
+    upper = _mean([point.effect for point in curve[len(curve) // 2 :]])
+    return 4 * upper * math.copysign(1.0, growth.effect) >= abs(growth.effect)

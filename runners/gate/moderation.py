@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from runners.distributions import digamma, trigamma, trigamma_inverse
+from runners.gate.distributions import digamma, trigamma, trigamma_inverse
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,0 +1,125 @@
+"""A session as a run of the program leaves it, and what can be done to its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runners.session import Curve, Result, Session, Visit
+
+
+def visits(base_s: float, count: int = 10) -> list[Visit]:
+    """Rounds of which one does not count."""
+    return [
+        Visit(
+            round=number + 1,
+            value_s=base_s * (1 + number / 1000),
+            plain_s=base_s * 1.3,
+            minimum_s=base_s * 0.9,
+            gated_s=base_s * 1.01,
+            scaled_s=base_s * (1 + number / 1000),
+            lowest_s=base_s * 0.9,
+            clean=15 - number % 3,
+            slices=20,
+            cpu=number % 2,
+            chain_ns=6000.0 + number,
+            doubt="neighbour on the core" if number == 4 else None,
+        )
+        for number in range(count)
+    ]
+
+
+def session() -> Session:
+    """A curve, a single point, a skip, a failure."""
+    points = [
+        Result(
+            "fd.open_interleaved",
+            {"size": 512, "how": "read"},
+            "open_fds",
+            x,
+            "ok" if x < 1000 else "unstable",
+            None if x < 1000 else "rounds differ by 12%",
+            value_s=x * 1e-8,
+            ci95_s=(x * 0.9e-8, x * 1.1e-8),
+            minimum_s=x * 0.8e-8,
+            quartiles_s=(x * 0.95e-8, x * 1.05e-8),
+            percentiles_s={"p50": x * 1e-8, "p99.9": x * 2e-8, "max": x * 3e-8},
+            bytes_per_op=x,
+            facts={"kernel_bytes": x, "kind": "fast"},
+            batch=1000 // x,
+            visits=visits(x * 1e-8),
+        )
+        for x in (10, 100, 1000)
+    ]
+    single = Result(
+        *("fd.open_close", {}, None, None, "ok", None),
+        value_s=2e-6,
+        ci95_s=(2e-6, 2e-6),
+        minimum_s=1e-6,
+        visits=visits(2e-6),
+    )
+    return Session(
+        environment={"os": "linux", "cpu_model": "AMD EPYC 9R14", "cpu_count": 2},
+        settings={"rounds": 10, "budget_s": 105.0, "elapsed_s": 97.25},
+        results=[
+            *points,
+            single,
+            Result("port.bind", {}, None, None, "skipped", "no IPv6: [::1]"),
+            Result("event.poll", {"n": 3}, "fds", None, "failed", "crashed: SIGSEGV at fds=100"),
+        ],
+        curves=[
+            Curve(
+                "fd.open_interleaved",
+                {"size": 512, "how": "read"},
+                "open_fds",
+                1000,
+                "RLIMIT_NOFILE",
+            )
+        ],
+    )
+
+
+def edit(path: Path, change: Callable[[Any], object]) -> None:
+    """Change a stored file as JSON."""
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def laid_out(data: object) -> str:
+    """JSON as pyperf lays it out."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+Where = tuple[str | int, ...]
+
+
+def leaves(node: Any, at: Where = ()) -> Iterator[tuple[Where, Any]]:
+    """Every scalar of a JSON tree and the way to it."""
+    items: Any = ()
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, list):
+        items = enumerate(node)
+    else:
+        yield at, node
+    for key, value in items:
+        yield from leaves(value, (*at, key))
+
+
+def plant(node: Any, at: Where, value: object) -> None:
+    """Put a value there."""
+    for key in at[:-1]:
+        node = node[key]
+    node[at[-1]] = value
+
+
+def assert_printable(back: Session) -> None:
+    """No text of the session can steer a terminal."""
+    texts = [value for _, value in leaves(asdict(back)) if isinstance(value, str)]
+    texts += [str(key) for at, _ in leaves(asdict(back)) for key in at]
+    texts += [result.benchmark for result in back.results]
+    assert all(text.isprintable() for text in texts)
