@@ -13,6 +13,8 @@ from micro.reports.classes import scaling_words, short_class
 from micro.reports.systems import TEAM_AXES, CurveSummary, Figure, Place, System
 
 Sort = Literal["group", "name", "ratio"]
+#: However sure, a smaller difference makes no system better than another.
+LEAST_DIFFERENCE = 0.01
 
 #: Families by the headings of lmbench's summary, in their order.
 GROUPS = (
@@ -177,14 +179,17 @@ def _ratio(figure: Figure, base: Figure | None) -> float | None:
 
 
 def are_apart(one: Figure, other: Figure) -> bool:
-    """Whether their intervals do not touch."""
-    return one.ci95_s[1] < other.ci95_s[0] or other.ci95_s[1] < one.ci95_s[0]
+    """Whether their intervals do not touch, and the figures differ by what is worth telling."""
+    if one.value_s > other.value_s:
+        one, other = other, one
+    worth_it = other.value_s >= one.value_s * (1 + LEAST_DIFFERENCE)
+    return worth_it and one.ci95_s[1] < other.ci95_s[0]
 
 
 def _ahead(figures: Sequence[Figure | None]) -> Figure | None:
-    """The figure whose interval lies below all others, if there is one and there are others."""
-    known = sorted((f for f in figures if f is not None), key=lambda figure: figure.ci95_s[1])
-    if len(known) < 2 or any(f.ci95_s[0] <= known[0].ci95_s[1] for f in known[1:]):
+    """The figure that is below all others and apart from them, if there is one and others are."""
+    known = sorted((f for f in figures if f is not None), key=lambda figure: figure.value_s)
+    if len(known) < 2 or not all(are_apart(known[0], other) for other in known[1:]):
         return None
     return known[0]
 

@@ -100,6 +100,23 @@ def test_headlines_of_one_system_do_not_repeat_its_name() -> None:
     assert flat == "O(1): fd.open_interleaved, event.epoll."
 
 
+def exact(factor: float) -> Session:
+    """A session whose intervals are of no width, as of instructions that were counted."""
+    session = system_session(factor, os="gvisor" if factor != 1 else "linux")
+    for result in session.results:
+        result.ci95_s = (result.value_s or 0,) * 2
+        result.visits = [replace(visit, value_s=result.value_s or 0) for visit in result.visits]
+    return session
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1.009, False), (1.011, True)])
+def test_a_difference_under_a_hundredth_makes_nobody_better(factor: float, told: bool) -> None:
+    shown = shown_of(exact(1.0), exact(factor))
+    (sentence,) = [said for said in conclusions(shown) if " against " in said]
+    assert ("slower in 9" in sentence) is told
+    assert any(cell.best for row in shown.rows for cell in row.cells if cell) is told
+
+
 def test_ratios_are_counted_where_intervals_are_apart() -> None:
     sentence = conclusions(shown_of(LINUX, system_session(1.005, os="gvisor")))[2]
     assert "too close to call in 9" in sentence
