@@ -186,13 +186,19 @@ def test_any_changed_value_gives_a_sound_summary_or_one_sentence(
 # Looking for it, adding to it, taking away
 
 
-def test_the_first_place_that_has_sessions_counts(tmp_path: Path) -> None:
-    given_, configured, current = (tmp_path / name for name in ("given", "configured", "current"))
+def test_the_first_place_that_has_sessions_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("given", "configured", "current", "shipped")
+    given_, configured, current, shipped = (tmp_path / name for name in names)
+    monkeypatch.setattr(baselines, "SHIPPED", shipped)
 
     def found(given: Path | None = None) -> Path:
         return baselines.place(KEY, given, configured, current).parent
 
     assert found() == configured  # where nothing is, a first session goes
+    stored(shipped / KEY)
+    assert found() == shipped
     stored(current / KEY)
     assert found() == current
     stored(configured / KEY)
