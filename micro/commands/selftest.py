@@ -197,14 +197,18 @@ def _spun(baseline: Baseline, chosen: Configuration, arguments: argparse.Namespa
                 if judgement.kind == "point" and judgement.benchmark in quiet:
                     told = verdicts if judgement.benchmark in slowed else controls
                     told[judgement.verdict] += 1
-        found, every = verdicts["regressed"], verdicts.total() - verdicts["missing"]
-        alarms, calm = controls["regressed"], controls.total() - controls["missing"]
+        found, every = verdicts["regressed"], _decided(verdicts)
         lines.append(
             f"+{size:.0%}: regressed {_share(found, every)}, or suspect "
-            f"{_share(found + verdicts['suspect'], every)}; of those left alone {alarms} of {calm} "
-            "regressed"
+            f"{_share(found + verdicts['suspect'], every)}; {verdicts['inconclusive']} unstable "
+            f"today; of those left alone {controls['regressed']} of {_decided(controls)} regressed"
         )
     return lines
+
+
+def _decided(verdicts: Counter[str]) -> int:
+    """How many were measured, and well enough to be told anything of."""
+    return verdicts.total() - verdicts["missing"] - verdicts["inconclusive"]
 
 
 def _slowed_session(size: float, number: int) -> tuple[Summary, set[str]]:
