@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from runners.gate import moderation
 from runners.gate.distributions import t_tail
-from runners.gate.references import Reference, explain, outside
+from runners.gate.references import Elsewhere, Reference, elsewhere, explain
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["point", "curve", "growth"]
@@ -88,8 +88,8 @@ class Row:
 
 def gather(
     baseline: Sequence[Sample], current: Sample, names: Sequence[str]
-) -> tuple[list[Row], list[str]]:
-    """All that is tested, and the references by which this is another machine."""
+) -> tuple[list[Row], Elsewhere]:
+    """All that is tested, and how far the references stray."""
     history = np.array([[_log(sample.figures.get(name)) for sample in baseline] for name in names])
     now = np.array([_log(current.figures.get(name)) for name in names])
     references = {
@@ -123,7 +123,7 @@ def gather(
         if row.curve is not None and math.isfinite(row.effect):
             curves.setdefault(row.curve, []).append(row)
     together = [made for curve, points in curves.items() for made in _of_curve(curve, points)]
-    return rows + together, outside(references)
+    return rows + together, elsewhere(references)
 
 
 def _log(figure: Figure | None) -> float:

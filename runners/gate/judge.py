@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -23,6 +23,7 @@ from runners.gate.evidence import (
     moves_at_its_larger_levels,
     moves_with_its_curve,
 )
+from runners.gate.references import Elsewhere
 from runners.gate.shape import class_change
 
 Verdict = Literal[
@@ -99,7 +100,8 @@ def judge(
     judged = _untold(baseline, current, names)
     if not names or not baseline:
         return judged
-    rows, elsewhere = gather(baseline, current, names)
+    rows, references = gather(baseline, current, names)
+    elsewhere = references.another_machine
     for row in rows:
         if row.kind == "point":
             row.least = math.log1p(least_effect(row.name) or rules.least_effect)
@@ -121,7 +123,7 @@ def judge(
         if row.kind == "curve" or (row.kind == "growth" and row not in growths):
             continue
         if row.kind == "point" and elsewhere:
-            why = f"another machine than the baseline's: {', '.join(elsewhere)}"
+            why = f"another machine than the baseline's: {', '.join(references.strayed)}"
             judged.append(_told(row, "not comparable", why))
         elif row.sessions < 2:
             why = f"only {row.sessions} of {len(baseline)} sessions have a figure to rely on"
@@ -131,8 +133,17 @@ def judge(
         else:
             change = changes.get((row.curve, row.effect > 0))
             alike = change is not None or moves_with_its_curve(row, rows)
-            judged.append(_verdict(row, means.get(row.curve or ""), alike, change, rules))
+            verdict = _verdict(row, means.get(row.curve or ""), alike, change, rules)
+            judged.append(verdict if change else _beside(verdict, row, references))
     return judged
+
+
+def _beside(judgement: Judgement, row: Row, references: Elsewhere) -> Judgement:
+    """The same, but for what moved no further than a reference that the system barely touches."""
+    strayed = None if references.another_machine else references.as_far(row.effect)
+    if strayed is None or judgement.verdict not in ("regressed", "suspect", "improved"):
+        return judgement
+    return replace(judgement, verdict="not comparable", why=f"no further than {strayed}")
 
 
 def _class_changes(

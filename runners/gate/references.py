@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 LEAST_SESSIONS = 5
 #: A reference is used where it brings the left-out sessions' variance below this share.
 WORTH_IT = 0.7
+#: What differs less between sessions explains none of their differences.
+LEAST_DEVIATION = 0.002
 #: How far beyond what the baseline saw a reference may lie: in logs, and in its own deviations.
 MARGIN = 0.05
 DEVIATIONS = 3.0
@@ -36,17 +38,43 @@ class Reference:
     error: float
 
 
-def outside(references: Mapping[str, Reference]) -> list[str]:
-    """The references of a machine unlike those of the baseline."""
-    found = []
+@dataclass(frozen=True)
+class Elsewhere:
+    """How far references stray from what the baseline saw: logs from its mean, by name."""
+
+    strayed: Mapping[str, float]
+    #: References that can be told, strayed or not.
+    told: int
+
+    @property
+    def another_machine(self) -> bool:
+        """Whether more of them strayed than not."""
+        return 2 * len(self.strayed) > self.told
+
+    def as_far(self, effect: float) -> str | None:
+        """A reference that strayed as far in the same direction: one cause may have moved both."""
+        for name, shift in self.strayed.items():
+            if effect * shift > 0 and abs(effect) <= abs(shift):
+                return name
+        return None
+
+
+def elsewhere(references: Mapping[str, Reference]) -> Elsewhere:
+    """Which references lie outside what the baseline saw.
+
+    If most do, this is another machine. If one does, such as the memory's latency beside a
+    neighbour that keeps the memory busy, only what moved no further is in doubt.
+    """
+    strayed, told = {}, 0
     for name, reference in references.items():
         known = reference.history[np.isfinite(reference.history)]
         if len(known) < 2 or not np.isfinite(reference.current):
             continue
+        told += 1
         margin = max(MARGIN, DEVIATIONS * float(known.std(ddof=1)))
         if not known.min() - margin <= reference.current <= known.max() + margin:
-            found.append(name)
-    return found
+            strayed[name] = reference.current - float(known.mean())
+    return Elsewhere(strayed, told)
 
 
 def explain(
@@ -58,7 +86,7 @@ def explain(
     """
     history, current = history.copy(), current.copy()
     added = np.zeros(len(history))
-    usable = [r for r in references.values() if np.isfinite(r.history).all()]
+    usable = [r for r in references.values() if r.history.std() >= LEAST_DEVIATION]  # no NaN
     if history.shape[1] < LEAST_SESSIONS or not usable:
         return history, current, added
     best = WORTH_IT * _left_out(history, np.zeros(history.shape[1]), 0.0)

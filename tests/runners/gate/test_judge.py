@@ -161,6 +161,22 @@ def test_growth_survives_a_change_of_machine() -> None:
     assert {j.benchmark for j in judged if j.verdict == "regressed"} == {"c2"}
 
 
+def test_beside_a_busy_neighbour_only_what_moved_with_the_memory_is_in_doubt() -> None:
+    m = machine(7)
+    core, memory = Figure(math.log(1e-9), 0.001), Figure(math.log(1e-7), 0.001)
+    baseline = [replace(s, references={"alu": core, "dram": memory}) for s in sessions(m, 8)]
+    slower = dict.fromkeys(curve(m, "c2"), math.log(1.3)) | dict.fromkeys(curve(m, "c3"), 0.1)
+    busy = {"alu": core, "dram": replace(memory, log_s=memory.log_s + 0.15)}
+    judged = judge(baseline, replace(m.session(slower), references=busy))
+    verdicts = {j.benchmark: j for j in judged if j.kind == "point"}
+    assert {verdicts[name].verdict for name in curve(m, "c2")} == {"regressed"}
+    with_it = [verdicts[name] for name in curve(m, "c3")]
+    assert not {"regressed", "suspect"} & {j.verdict for j in with_it}
+    assert any((j.verdict, j.why) == ("not comparable", "no further than dram") for j in with_it)
+    others = {j.verdict for j in verdicts.values()} - {"not comparable"}
+    assert "unchanged" in others or "within noise" in others
+
+
 def test_a_reference_takes_away_what_it_explains() -> None:
     """Every session has another clock; the reference tells it, and leaves a tenth in sight."""
     rng = np.random.default_rng(12)
