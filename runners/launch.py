@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ WITNESS = Path(__file__).with_name("witness.py")
 PIPE_BYTES = 1 << 20
 LOOK_S = 1.0
 ANSWER_BYTES_MAX = 1 << 26
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,26 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@contextlib.contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Handlers of signals, which raise, wait for the end: amid `Popen` they would lose a child."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
 def inherited_environment() -> dict[str, str]:
     """What a worker gets of the user's environment: what its loader and its allocator go by."""
     known = ("PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "MALLOC_CONF")
@@ -165,26 +187,31 @@ class Launcher:
 
     def _run(self, program: Path, order: str) -> Answer:
         order = order[:-1] + f', "parent": {os.getpid()}}}'
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(program), order],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=None if sys.flags.dev_mode else subprocess.DEVNULL,
-                env=self.environment(),
-                cwd="/",
-                process_group=0,
-            )
-        except OSError as error:
-            return Answer([], f"no worker could be started: {error.strerror}")
-        with self._ended(process):
-            data, in_time = wait_for_end(process, self.time_limit_s)
-            if not in_time:
-                kill_group(process)
-                endless = len(data) >= ANSWER_BYTES_MAX
-                why = "no end of its answer" if endless else f"no end after {self.time_limit_s:g} s"
-                return Answer(parse(data), f"{why}: killed")
-            process.wait()
+        with contextlib.ExitStack() as started:
+            with interrupts_later():
+                try:
+                    process = subprocess.Popen(
+                        [sys.executable, "-I", "-S", str(program), order],
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE,
+                        stderr=None if sys.flags.dev_mode else subprocess.DEVNULL,
+                        env=self.environment(),
+                        cwd="/",
+                        process_group=0,
+                    )
+                except OSError as error:
+                    return Answer([], f"no worker could be started: {error.strerror}")
+                started.enter_context(self._ended(process))
+            return self._answer(process)
+
+    def _answer(self, process: subprocess.Popen[bytes]) -> Answer:
+        data, in_time = wait_for_end(process, self.time_limit_s)
+        if not in_time:
+            kill_group(process)
+            endless = len(data) >= ANSWER_BYTES_MAX
+            why = "no end of its answer" if endless else f"no end after {self.time_limit_s:g} s"
+            return Answer(parse(data), f"{why}: killed")
+        process.wait()
         lines = parse(data)
         if process.returncode < 0:
             return Answer(lines, f"crashed: {_signal_name(-process.returncode)}")

@@ -412,3 +412,27 @@ def test_an_order_is_plain_json() -> None:
     assert (plain["levels"], plain["cpus"]) == ([None, 5], [0, 1])
     assert plain["batch"] == {"None": 3, "5": 4}
     assert plain["clean_ratio"] is None
+
+
+def test_an_interrupt_amid_the_start_of_a_worker_loses_no_worker(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **how: Any) -> None:
+            super().__init__(*args, **how)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(100):
+                pass  # where Python would call the handler
+
+    monkeypatch.setattr("runners.launch.subprocess.Popen", Interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            launcher.visit(order("Hang"))
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert started[0].poll() == -signal.SIGKILL
