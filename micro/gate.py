@@ -116,8 +116,11 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
     samples = [_with_references(session.sample) for session in used]
     now = _with_references(current.sample)
     judged = judge(samples, now, _RULES, chosen.least_effect_of)
-    # What nobody asked this session for is not missing.
-    asked = {name.partition("[")[0] for name in (*current.sample.figures, *current.without)}
+    # What nobody asked this session for is not missing; a shorter one is asked for fewer levels.
+    shorter = any(_rounds(current) < _rounds(session) for session in used)
+    asked = {name.partition("[")[0] for name in current.without}
+    if not shorter:
+        asked |= {name.partition("[")[0] for name in current.sample.figures}
     judged = [
         _explained(judgement, current)
         for judgement in judged
@@ -131,6 +134,12 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )
+
+
+def _rounds(session: Summary) -> float:
+    """How many rounds a session was to have: six are a quick one's."""
+    rounds = session.settings.get("rounds")
+    return rounds if isinstance(rounds, int | float) else 0
 
 
 def _with_references(sample: Sample) -> Sample:

@@ -132,6 +132,17 @@ def test_only_what_was_asked_for_can_be_missing() -> None:
     assert missing["a.x"] == "skipped: not on this system"
 
 
+@pytest.mark.parametrize(("rounds", "missing"), [(6, 0), (10, 1), (12, 1)])
+def test_of_a_quick_session_nothing_is_missing(rounds: int, missing: int) -> None:
+    usual = baseline()
+    usual.sessions = [replace(s, settings={**s.settings, "rounds": 10}) for s in usual.sessions]
+    partial = figures(9)
+    partial.settings = {**partial.settings, "rounds": rounds}
+    partial.results = [result for result in partial.results if result.x != 4]
+    found = compare(of_session(partial), usual, DEFAULT)
+    assert found.counts["missing"] == missing
+
+
 def test_references_tell_the_machine_and_are_not_judged() -> None:
     def on(scale: float, number: int) -> Summary:
         shown = figures(number, slower=scale)
