@@ -130,10 +130,19 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         current,
         baseline,
         used,
-        judged if used else [],
+        _unless_disturbed(judged, current.sample) if used else [],
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )
+
+
+def _unless_disturbed(judged: Sequence[Judgement], sample: Sample) -> Sequence[Judgement]:
+    """The same, unless most figures are unstable: what disturbed them did not spare the others."""
+    unstable = sum(figure.doubt is not None for figure in sample.figures.values())
+    if 2 * unstable <= len(sample.figures):
+        return judged
+    why = f"{unstable} of {len(sample.figures)} figures are unstable: the machine was busy"
+    return [replace(j, verdict="inconclusive", why=why) if told(j) else j for j in judged]
 
 
 def _rounds(session: Summary) -> float:

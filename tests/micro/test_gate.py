@@ -113,6 +113,17 @@ def test_a_machine_that_is_mostly_unstable_is_inconclusive_and_never_slower() ->
     assert set(found.counts) == {"inconclusive"}
 
 
+@pytest.mark.parametrize(("unstable", "verdict"), [(4, "regressed"), (5, "inconclusive")])
+def test_what_disturbed_most_figures_did_not_spare_the_others(unstable: int, verdict: str) -> None:
+    busy = figures(9, slower=1.5)
+    busy.results = busy.results[:9]
+    for result in busy.results[:unstable]:
+        result.status, result.reason = "unstable", "other programs on this CPU"
+    found = compare(of_session(busy), baseline(), DEFAULT)
+    others = {result.benchmark for result in busy.results[unstable:]}
+    assert {j.verdict for j in found.judgements if j.benchmark in others} == {verdict}
+
+
 def test_another_processor_makes_it_advisory() -> None:
     found = compare(of_session(figures(9, slower=1.3)), baseline(cpu_model="Another CPU"), DEFAULT)
     assert found.exit_code == 5
