@@ -94,14 +94,15 @@ static inline int64_t micro_spawn(micro_parent_t *parent)
     return status ? micro_failed(parent, "waitpid", -status) : 0;
 }
 
-/* Loops count in a register, and say only in the end how many operations there were. */
+/* How many operations there were is written in the end: after a fork, each page that the parent
+ * writes to is copied. */
 #define MICRO_REPEAT(function, operation) \
     static int64_t function(micro_parent_t *parent, uint64_t n, uint64_t *done) \
     { \
         int64_t status = 0; \
         uint64_t i = 0; \
-        for (; i < n && status == 0; i += status == 0) \
-            status = (operation); \
+        while (i < n && (status = (operation)) == 0) \
+            i++; \
         *done = i; \
         return status; \
     }

@@ -26,6 +26,15 @@ def told(bench: Bench, job: Job, level: int | None, *more: float) -> Check:
     return Check(f"{job.name}:{level}", "receipts", "ok", "", place | {"more": more})
 
 
+def met(bench: Bench, job: Job, level: int | None, place: str) -> Check:
+    """The same, once another process is at it, too."""
+    Path(place, str(os.getpid())).touch()
+    deadline = time.monotonic() + 60
+    while len(list(Path(place).iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return told(bench, job, level)
+
+
 def killed(bench: Bench, job: Job, level: int | None) -> Check:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
@@ -46,15 +55,19 @@ def test_checks_come_in_order_whoever_was_first(tmp_path: Path) -> None:
 
 @two_cpus
 def test_each_process_has_a_cpu_and_files_of_its_own(tmp_path: Path) -> None:
-    bench = Bench(Launcher(tmp_path), CPUS, None)
-    checks = list(side_by_side(bench, tasks(*[0.1] * 8)))
+    scratch_, place = tmp_path / "scratch", tmp_path / "place"
+    scratch_.mkdir()
+    place.mkdir()
+    bench = Bench(Launcher(scratch_), CPUS, None)
+    meeting = [Task(met, Job("made", "nowhere:At"), i, (str(place),)) for i in range(8)]
+    checks = list(side_by_side(bench, meeting))
     places = {check.data["pid"]: check.data for check in checks}
     assert len(places) == 2
     assert {place["cpus"][0] for place in places.values()} == set(CPUS)
     assert all(set(place["cpus"]) == set(CPUS) for place in places.values())
     scratch = {place["scratch"] for place in places.values()}
     assert len(scratch) == 2
-    assert {Path(name).parent for name in scratch} == {tmp_path}
+    assert {Path(name).parent for name in scratch} == {scratch_}
 
 
 @pytest.mark.parametrize(("cpus", "number"), [((0,), 3), ((0, 1), 1), ((0, 1), 0)])

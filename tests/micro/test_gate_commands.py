@@ -1,0 +1,189 @@
+"""`micro baseline`, `compare`, `ab` and `selftest` from end to end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from micro_process import Micro
+from sample_baseline import figures
+
+from micro.reports.verdicts import escaped
+from runners.environment import describe, key
+from runners.session import Session
+from runners.store import write
+
+# The commands
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Stored sessions of this machine's key, as if it had measured the sample figures."""
+    facts = describe()
+    home = tmp_path / "stored" / key(facts)
+    home.mkdir(parents=True)
+    for number in range(8):
+        shown = figures(number)
+        shown.environment = facts
+        write(shown, home / f"20260101T0{number}0000Z.json")
+    return tmp_path / "stored"
+
+
+def a_session(tmp_path: Path, **changes: Any) -> Path:
+    shown = figures(9, **changes)
+    shown.environment = describe()
+    path = tmp_path / "now.json"
+    write(shown, path)
+    return path
+
+
+def test_compare_in_one_go(micro: Micro, folder: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    path = a_session(tmp_path, slower=1.3, only="a.x")
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    done = micro("compare", path, "--baselines", folder, "--markdown", tmp_path / "m.md", env=env)
+    assert done.returncode == 3
+    assert "::error title=micro::a.x regressed" in done.stdout
+    assert summary.read_text().startswith("before\n## micro\n")
+    assert "regressed" in (tmp_path / "m.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [((), 3), (("--fail-on", "4"), 0), (("--fail-on", "none"), 0), (("--bisect",), 1)],
+)
+def test_compare_fails_as_it_is_told(
+    options: tuple[str, ...], code: int, micro: Micro, folder: Path, tmp_path: Path
+) -> None:
+    path = a_session(tmp_path, slower=1.3)
+    done = micro("compare", path, "--baselines", folder, "--json", *options)
+    assert done.returncode == code
+    assert json.loads(done.stdout)["counts"]["regressed"] >= 9
+
+
+def test_mistakes_are_skipped_when_bisecting(micro: Micro, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.json"
+    assert micro("compare", missing).returncode == 2
+    assert micro("compare", missing, "--bisect").returncode == 125
+    assert micro("compare", "--fail-on", "9").returncode == 2
+    done = micro("compare")
+    assert (done.returncode, "micro all" in done.stderr) == (2, True)
+
+
+def test_a_first_run_has_no_baseline_and_does_not_fail(micro: Micro, tmp_path: Path) -> None:
+    path, empty = a_session(tmp_path), tmp_path / "empty"
+    empty.mkdir()
+    assert micro("compare", path, "--baselines", empty).returncode == 0
+    assert micro("compare", path, "--baselines", empty, "--fail-on", "3,6").returncode == 6
+
+
+def test_a_bad_file_of_the_baseline_is_named_and_the_rest_judged(
+    micro: Micro, folder: Path, tmp_path: Path
+) -> None:
+    bad = folder / key(describe()) / "20260102T000000Z.json"
+    bad.write_text("[" * 10_000)
+    done = micro("compare", a_session(tmp_path), "--baselines", folder)
+    assert done.returncode == 0
+    assert "Against 8 sessions" in done.stdout
+    assert bad.name in done.stdout.replace("\n", "")
+
+
+def test_all_measures_and_judges(micro: Micro, folder: Path) -> None:
+    done = micro("all", "--quick", "--only", "fd.open_close", "--compare", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["counts"]["new"] == 1
+    wrong = micro("all", "--compare", folder / "nowhere")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_baselines_are_listed_shown_accepted_and_pruned(
+    micro: Micro, folder: Path, tmp_path: Path
+) -> None:
+    def baseline(action: str, *options: object) -> Any:
+        return micro("baseline", action, "--baselines", folder, *options)
+
+    here = key(describe())
+    assert here in baseline("list").stdout
+    assert str(folder / here) in baseline("path").stdout.replace("\n", "")
+    assert "a.x" in baseline("show").stdout
+    slow = a_session(tmp_path, slower=1.3)
+    refused = baseline("accept", slow)
+    assert (refused.returncode, "--force" in refused.stderr) == (2, True)
+    assert len(list((folder / here).iterdir())) == 8
+    assert baseline("accept", slow, "--force", "meant to be").returncode == 0
+    assert baseline("prune", "--keep", "2").returncode == 0
+    assert len(list((folder / here).iterdir())) == 2
+    assert baseline("prune", "--keep", "0").returncode == 2
+    for key_ in ("../x", "..", ""):
+        assert baseline("list", "--key", key_).returncode == 2
+
+
+def test_record_adds_whole_sessions(micro: Micro, tmp_path: Path, monkeypatch: Any) -> None:
+    from micro import fresh
+    from micro.commands import baseline as command
+
+    def measure(words: list[str], **_: Any) -> Any:
+        write(replace_environment(figures(1)), Path(words[words.index("-o") + 1]))
+        return argparse.Namespace(returncode=0)
+
+    def replace_environment(shown: Session) -> Session:
+        shown.environment = describe()
+        return shown
+
+    paused: list[float] = []
+    monkeypatch.setattr(fresh.subprocess, "run", measure)
+    monkeypatch.setattr(command.time, "sleep", paused.append)
+    arguments = argparse.Namespace(sessions=None, gap=7.0, quick=True, baselines=tmp_path)
+    folder = tmp_path / key(describe())
+    assert command.record(arguments, folder) == 0
+    assert len(list(folder.iterdir())) == 5
+    assert paused == [7.0] * 4
+    assert command.record(arguments, folder) == 0
+    assert len(list(folder.iterdir())) == 6
+
+
+def test_the_selftest_over_stored_sessions(micro: Micro, folder: Path, tmp_path: Path) -> None:
+    done = micro("selftest", "aa", "--baselines", folder)
+    assert done.returncode == 0
+    assert "sessions with a false regression: 0 of 8 (0.0% to 36.9%)" in done.stdout
+    done = micro("selftest", "power", "--baselines", folder)
+    assert done.stdout.startswith("Simulated")
+    assert "+20%: regressed 72 of 72" in done.stdout
+    assert micro("selftest", "aa", "--baselines", tmp_path / "home").returncode == 2
+
+
+SIDE = """echo '{{"results": [{{"name": "a.x", "params": {{}}, "value": {value}}}]}}'
+"""
+
+
+def test_two_ways_to_run_are_compared(micro: Micro, tmp_path: Path) -> None:
+    for name, value in (("a", 1e-6), ("b", 1.5e-6)):
+        (tmp_path / name).write_text(SIDE.format(value=value))
+    sides = {name: f"sh '{tmp_path / name}'" for name in "ab"}
+    done = micro("ab", "a.x", "--a", sides["a"], "--b", sides["b"], "--json")
+    (difference,) = json.loads(done.stdout)["differences"]
+    assert done.returncode == 3
+    assert difference["ratio"] == pytest.approx(0.5)
+    assert difference["verdict"] == "B is slower"
+    assert micro("ab", "a.x", "--a", sides["b"], "--b", sides["a"]).returncode == 0
+
+
+def test_a_side_that_does_not_measure_is_named(micro: Micro) -> None:
+    done = micro("ab", "a.x", "--a", "false", "--b", "true")
+    assert done.returncode == 1
+    assert "ended with exit code" in done.stderr
+    assert micro("ab", "a.x", "--a", "'", "--b", "true").returncode == 2
+    assert micro("ab", "a.x", "--a", "/no/such", "--b", "/no/such").returncode == 1
+    assert micro("ab", "a.x", "--a", "true", "--b", "true", "--blocks", "3").returncode == 2
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_escaped_into_one_printable_line(text: str) -> None:
+    assert escaped(text).isprintable()
+    assert not set("<>|`@") & set(escaped(text))

@@ -1,0 +1,185 @@
+"""What the gate prints and writes for others to read, of points and of curves."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+from sample_baseline import DEFAULT, at_clock, baseline, figures, outcome
+
+from micro.gate import Outcome, compare
+from micro.reports.ci import (
+    bencher,
+    document,
+    github_action_benchmark,
+    junit,
+    workflow_commands,
+)
+from micro.reports.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
+from runners.baselines import of_session
+from runners.gate.judge import Judgement
+
+# What is printed
+
+
+def printed(shown: Outcome, width: int = 100, full: bool = False) -> str:
+    out = StringIO()
+    print_outcome(Console(file=out, width=width, highlight=False, emoji=False), shown, full)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [20, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    assert max(map(len, printed(outcome(slower=1.3), width, full=True).splitlines())) <= width
+
+
+def test_only_what_asks_for_a_look_is_shown_unless_all_is_wanted() -> None:
+    slower = outcome(slower=1.3, only="a.x")
+    some, full = printed(slower, 200), printed(slower, 200, full=True)
+    assert "a.x" in some
+    assert "a.y" not in some
+    assert "a.y" in full
+    assert "regressed" in some
+
+
+def test_the_summary_counts_verdicts_and_says_what_could_be_found() -> None:
+    lines = sentences(outcome(slower=1.3, only="a.x"))
+    assert lines[0].startswith("Against 8 sessions of linux-x86_64-2cpu: 1 regressed, ")
+    assert lines[1].startswith("Smallest change that would be found: ")
+    assert lines[-1] == "The machine is as in the baseline."
+    assert not any("secret" in line for line in lines)
+
+
+def test_why_benchmarks_were_not_decided_is_counted() -> None:
+    noisy = figures(9)
+    for number, result in enumerate(noisy.results):
+        share = f"neighbour on the core ({number}% of slices clean)"
+        result.status, result.reason = "unstable", share if number else "two modes 9% apart"
+    lines = sentences(compare(of_session(noisy), baseline(), DEFAULT))
+    assert lines[1] == (
+        "Not decided: 8 × unstable: neighbour on the core; 1 × unstable: two modes 9% apart."
+    )
+
+
+def test_without_a_baseline_the_way_to_one_is_told() -> None:
+    assert "micro baseline record" in sentences(outcome(count=0))[0]
+
+
+def test_below_five_sessions_the_gate_is_advisory_and_says_so() -> None:
+    assert any(line.startswith("Advisory only: 3 of 5") for line in sentences(outcome(count=3)))
+
+
+HOSTILE = "<img src=x> | `a` **b** [c](http://d) @all #1 \x1b[31m"
+
+
+def test_nothing_from_a_file_means_anything_to_markdown_or_html() -> None:
+    text = escaped(HOSTILE)
+    for char in "<>|`*[]()@\x1b":
+        assert char not in text
+    shown = outcome(slower=1.3)
+    judged = [replace(j, benchmark=HOSTILE, why=HOSTILE) for j in shown.judgements]
+    report = markdown(replace(shown, judgements=judged))
+    assert "<img" not in report
+    assert "\x1b" not in report + printed(replace(shown, judgements=judged))
+    rows = [line for line in report.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {9}
+
+
+def test_a_step_summary_stays_below_its_limit() -> None:
+    shown = outcome(slower=1.3)
+    many = [replace(shown.judgements[0], why="µ" * 500) for _ in range(3000)]
+    report = markdown(replace(shown, judgements=many))
+    assert len(report.encode()) <= MOST_BYTES + 1000
+    assert "more." in report.splitlines()[-1]
+
+
+def moved(count: int, verdict: str = "regressed") -> Outcome:
+    shown = outcome()
+    found = [
+        Judgement(f"a.{i}", verdict, "10% slower\n::error::x", effect=0.1)  # type: ignore[arg-type]
+        for i in range(count)
+    ]
+    return replace(shown, judgements=found)
+
+
+def test_annotations_are_ten_at_most_and_one_line_each() -> None:
+    assert workflow_commands(outcome()) == []
+    lines = workflow_commands(moved(3))
+    assert len(lines) == 3
+    assert lines[0].startswith("::error title=micro::a.0 regressed: +10.0%25 (10%25 slower?")
+    assert workflow_commands(moved(1, "suspect"))[0].startswith("::warning ")
+    many = workflow_commands(moved(30))
+    assert len(many) == 10
+    assert many[-1].endswith("and 21 more")
+    assert all("\n" not in line for line in many)
+
+
+def test_junit_fails_for_regressions_and_skips_the_undecided(tmp_path: Path) -> None:
+    pytest.importorskip("junitparser")
+    shown = outcome(slower=1.3, only="a.x")
+    judged = [
+        *shown.judgements,
+        Judgement("a.s", "suspect", HOSTILE),
+        Judgement(HOSTILE, "missing", "not in this one"),
+    ]
+    junit(replace(shown, judgements=judged), tmp_path / "j.xml")
+    suite = ElementTree.parse(tmp_path / "j.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("failures"), suite.get("skipped"), suite.get("tests")) == ("1", "2", "11")
+
+
+def test_metrics_for_other_services() -> None:
+    shown = outcome()
+    metrics = json.loads(bencher(shown))
+    assert metrics["a.x"]["latency"]["value"] == pytest.approx(2000, rel=0.02)
+    assert metrics["a.x"]["latency"]["lower_value"] < metrics["a.x"]["latency"]["value"]
+    entries = {e["name"]: e for e in json.loads(github_action_benchmark(shown))}
+    assert entries.keys() == metrics.keys()
+    assert entries["a.x"]["unit"] == "ns"
+    assert entries["a.x"]["value"] == metrics["a.x"]["latency"]["value"]
+
+
+def test_the_document_is_json_without_oddities() -> None:
+    for shown in (outcome(slower=1.3), outcome(count=0), outcome(count=1)):
+        text = json.dumps(document(shown), allow_nan=False)
+        assert json.loads(text)["schema"] == 1
+
+
+# Curves
+
+
+def test_a_risen_growth_class_stands_in_every_report(tmp_path: Path) -> None:
+    shown = outcome(growth=2.0)
+    name, words = "growth of fd.curve", "now O(n), was O(1) on [1, 32]"
+    (plain,) = [j for j in document(shown)["judgements"] if j["kind"] == "growth"]
+    assert (plain["benchmark"], plain["verdict"], plain["why"]) == ("fd.curve", "regressed", words)
+    for lines in (
+        printed(shown, 200).splitlines(),
+        html.unescape(markdown(shown)).splitlines(),
+        workflow_commands(shown),
+    ):
+        (line,) = [line for line in lines if name in line]
+        assert "regressed" in line
+        assert words in line
+    pytest.importorskip("junitparser")
+    junit(shown, tmp_path / "j.xml")
+    cases = {
+        case.get("name"): case for case in ElementTree.parse(tmp_path / "j.xml").iter("testcase")
+    }
+    failure = cases[name].find("failure")
+    assert failure is not None
+    assert words in (failure.get("message") or "")
+
+
+def test_a_risen_growth_class_fails_a_build_at_another_clock_too() -> None:
+    sessions = [of_session(at_clock(figures(i), 6000.0), Path(f"{i}.json")) for i in range(8)]
+    slow_clock = at_clock(figures(9, slower=1.2, growth=2.0), 7200.0)
+    found = compare(of_session(slow_clock), replace(baseline(), sessions=sessions), DEFAULT)
+    assert found.counts == {"not comparable": 9, "regressed": 1}
+    assert found.exit_code == 3
