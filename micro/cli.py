@@ -15,7 +15,7 @@ from types import ModuleType
 import micro.commands
 from micro.probe import BadParameter, UnknownProbe
 from micro.reports import say
-from runners.stored import BadFile
+from runners.archive.reader import BadFile
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
 from micro.configuration import Configuration, configuration
 from micro.probe import Effort, all_probes
-from runners import baselines, environment, history
-from runners.baselines import Baseline, Summary
+from runners.archive import baselines, history
+from runners.machine import environment
+from runners.archive.baselines import Baseline, Summary
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
-from runners.job import Job, benchmark_name
-from runners.launch import Launcher
-from runners.schedule import Scheduler, Settings
-from runners.scratch import scratch_directory
+from runners.model.job import Job, benchmark_name
+from runners.measure.launch import Launcher
+from runners.measure.schedule import Scheduler, Settings
+from runners.measure.scratch import scratch_directory
 
 EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE = 3, 4, 5, 6
 #: What ``git bisect run`` takes for "cannot be tested".

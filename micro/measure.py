@@ -19,18 +19,19 @@ from micro.reports import console, say
 from micro.reports.document import document
 from micro.reports.progress import display
 from micro.reports.table import print_session
-from runners import environment, history, store
-from runners.allocator import BadAllocator, checked
+from runners.machine import environment
+from runners.archive import history, writer
+from runners.measure.allocator import BadAllocator, checked
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import in_one_line
 from runners.doctor.limits import limits
 from runners.doctor.settings import settings as setting_findings
-from runners.job import Job
-from runners.launch import Launcher, inherited_environment
-from runners.schedule import Scheduler, Settings
-from runners.scratch import scratch_directory
-from runners.session import Session
-from runners.survey import Surveyed
+from runners.model.job import Job
+from runners.measure.launch import Launcher, inherited_environment
+from runners.measure.schedule import Scheduler, Settings
+from runners.measure.scratch import scratch_directory
+from runners.model.session import Session
+from runners.measure.survey import Surveyed
 
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=26.0)
@@ -207,7 +208,7 @@ def _store(session: Session, output: Path | None, trouble: list[str]) -> None:
     if output is None:
         return
     try:
-        if store.write(session, output):
+        if writer.write(session, output):
             trouble.clear()
         else:
             trouble.append("nothing has a value")

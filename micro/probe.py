@@ -14,7 +14,7 @@ from functools import cache
 from typing import Literal
 
 import micro.probes
-from runners.job import Job, Promise, Scalar, Workers
+from runners.model.job import Job, Promise, Scalar, Workers
 
 Effort = Literal["quick", "usual", "rigorous"]
 EFFORTS: tuple[Effort, ...] = ("quick", "usual", "rigorous")

@@ -29,7 +29,7 @@ from micro.reports import console, printable, say
 from runners.gate import ab
 from runners.gate.evidence import benjamini_hochberg
 from runners.gate.judge import Rules
-from runners.job import benchmark_name
+from runners.model.job import benchmark_name
 
 HELP = "compare two ways to run micro, in interleaved blocks"
 ORDER = 7

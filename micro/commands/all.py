@@ -10,9 +10,9 @@ from micro import gate, measure
 from micro.cli import UsageError
 from micro.commands import compare
 from micro.probe import all_probes, matches, select
-from runners import environment
-from runners.baselines import of_session
-from runners.session import Session
+from runners.machine import environment
+from runners.archive.baselines import of_session
+from runners.model.session import Session
 
 HELP = "measure every probe and print a table"
 ORDER = 1

@@ -18,8 +18,9 @@ from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
 from micro.configuration import configuration
 from micro.measure import Interrupted, signals
 from micro.reports import console, printable, say
-from runners import baselines, environment
-from runners.baselines import Baseline, summarize
+from runners.archive import baselines
+from runners.machine import environment
+from runners.archive.baselines import Baseline, summarize
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 

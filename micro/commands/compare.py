@@ -13,9 +13,10 @@ from micro.configuration import configuration
 from micro.reports import console, say
 from micro.reports.ci import bencher, document, github_action_benchmark, junit, workflow_commands
 from micro.reports.verdicts import markdown, print_outcome
-from runners import environment, history
-from runners.baselines import Summary, files, summarize
-from runners.stored import BadFile
+from runners.machine import environment
+from runners.archive import history
+from runners.archive.baselines import Summary, files, summarize
+from runners.archive.reader import BadFile
 
 HELP = "judge a session against its baseline"
 ORDER = 5

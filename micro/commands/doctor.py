@@ -11,17 +11,17 @@ from micro.commands.list_ import unavailable
 from micro.probe import all_probes, select
 from micro.reports import console
 from micro.reports.findings import finding_table, precision
-from runners import history
+from runners.archive import history
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import Finding, expected_spread
 from runners.doctor.limits import limits
 from runners.doctor.load import Watch
 from runners.doctor.settings import settings
-from runners.environment import describe, usable_cpus
-from runners.launch import Launcher
-from runners.schedule import Scheduler, Settings
-from runners.scratch import scratch_directory
-from runners.survey import survey
+from runners.machine.environment import describe, usable_cpus
+from runners.measure.launch import Launcher
+from runners.measure.schedule import Scheduler, Settings
+from runners.measure.scratch import scratch_directory
+from runners.measure.survey import survey
 
 HELP = "what makes figures noisy here, and what to do about it"
 ORDER = 5

@@ -12,9 +12,9 @@ from rich.text import Text
 from micro.cli import kernels_are_built
 from micro.probe import Choice, Probe, all_probes
 from micro.reports import console
-from runners.environment import usable_cpus
-from runners.launch import Launcher, Order
-from runners.scratch import scratch_directory
+from runners.machine.environment import usable_cpus
+from runners.measure.launch import Launcher, Order
+from runners.measure.scratch import scratch_directory
 
 HELP = "list the probes and whether they can run here"
 ORDER = 3

@@ -18,16 +18,17 @@ from micro.gate import REFERENCES, Outcome, compare, find
 from micro.measure import QUICK, Interrupted, signals
 from micro.probe import all_probes
 from micro.reports import console, printable, say
-from runners import environment, history
-from runners.baselines import Baseline, Summary, of_session, summarize
+from runners.machine import environment
+from runners.archive import history
+from runners.archive.baselines import Baseline, Summary, of_session, summarize
 from runners.gate.distributions import binomial_bounds
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement
 from runners.gate.power import detections, deviations, false_alarms
-from runners.job import Job, benchmark_name
-from runners.launch import Launcher
-from runners.schedule import Scheduler
-from runners.scratch import scratch_directory
+from runners.model.job import Job, benchmark_name
+from runners.measure.launch import Launcher
+from runners.measure.schedule import Scheduler
+from runners.measure.scratch import scratch_directory
 
 HELP = "how often the gate cries wolf, and what it finds"
 ORDER = 8

@@ -13,7 +13,7 @@ from micro.reports.braille import print_curves
 from micro.reports.document import document
 from micro.reports.noise import noise_table
 from micro.reports.table import print_session
-from runners.stored import BadFile, read
+from runners.archive.reader import BadFile, read
 
 HELP = "print stored sessions again"
 ORDER = 4

@@ -13,11 +13,11 @@ from micro.probe import Probe, all_probes, select
 from micro.reports import console, say
 from micro.reports.checks import check_table, summary
 from micro.reports.progress import steps
-from runners import history
-from runners.environment import describe, usable_cpus
-from runners.launch import Launcher
-from runners.scratch import scratch_directory
-from runners.survey import survey
+from runners.archive import history
+from runners.machine.environment import describe, usable_cpus
+from runners.measure.launch import Launcher
+from runners.measure.scratch import scratch_directory
+from runners.measure.survey import survey
 from runners.verify.agreement import agreement, matching, reference
 from runners.verify.check import Bench, Check, Kind
 from runners.verify.faults import faults

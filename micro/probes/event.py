@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from micro.probe import Axis, Choice, Probe, powers_of_two
-from runners.job import Promise, Scalar
+from runners.model.job import Promise, Scalar
 
 _BANGA = "Banga and Mogul 1998; Linux Scalability Project (Michigan 1999)"
 _GAMMO = "Gammo, Brecht, Shukla and Pariag 2004"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from micro.probe import Axis, Choice, Probe, powers_of_two
-from runners.environment import usable_cpus
-from runners.job import Promise, Scalar
+from runners.machine.environment import usable_cpus
+from runners.model.job import Promise, Scalar
 
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))}))

@@ -1,8 +1,8 @@
 """The allocator: sizes, threads against processes, blocks freed elsewhere, a live set churned."""
 
 from micro.probe import Axis, Probe, powers_of_two
-from runners.environment import usable_cpus
-from runners.job import Promise
+from runners.machine.environment import usable_cpus
+from runners.model.job import Promise
 
 _CPUS = len(usable_cpus())
 _MEMBERS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))

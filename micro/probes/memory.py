@@ -1,8 +1,8 @@
 """Memory: moving bytes and waiting for them, from the first cache to the last."""
 
 from micro.probe import Axis, Choice, Probe, powers_of_two
-from runners.environment import usable_cpus
-from runners.job import Promise
+from runners.machine.environment import usable_cpus
+from runners.model.job import Promise
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _CPUS = len(usable_cpus())

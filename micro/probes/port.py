@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cyext.limits import ephemeral_ports
 from micro.probe import Axis, Choice, Probe, powers_of_two
-from runners.job import Promise, Scalar
+from runners.model.job import Promise, Scalar
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _LOW, _HIGH = ephemeral_ports() or (49152, 65535)  # where it is not told, as IANA has it

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from micro.probe import Axis, Choice, Probe, powers_of_two
-from runners.job import Promise, Scalar
+from runners.model.job import Promise, Scalar
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _LMBENCH = "lmbench, lat_proc (McVoy and Staelin 1996)"

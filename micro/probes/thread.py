@@ -1,7 +1,7 @@
 """Threads: what it costs to make one, alone and among many."""
 
 from micro.probe import Axis, Choice, Probe, powers_of_two
-from runners.job import Promise
+from runners.model.job import Promise
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _STACKS = Choice(("default", "minimal"), usual=("default", "minimal"), quick=("default",))

@@ -10,7 +10,7 @@ from rich.text import Text
 from micro.reports.chart import Chart, Series, curve_chart
 from micro.reports.comparison import compare
 from micro.reports.systems import of_session
-from runners.session import Session
+from runners.model.session import Session
 
 #: Bits of a braille character by column and row of its dots.
 _BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from micro.reports.scales import level_text
-from runners.growth import Growth, Piece, Scaling
+from runners.analyse.growth import Growth, Piece, Scaling
 
 #: A step is worth a word from this factor on.
 _STEP = 1.1

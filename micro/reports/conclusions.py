@@ -10,7 +10,7 @@ from micro.reports.classes import class_words, scaling_words
 from micro.reports.comparison import Comparison, Row, ratio_text
 from micro.reports.events import crossings
 from micro.reports.systems import CurveSummary, Place, System
-from runners.growth import Growth
+from runners.analyse.growth import Growth
 
 #: Facts that make figures of two systems hard to compare, and what they are called.
 _UNLIKE = (

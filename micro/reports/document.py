@@ -7,7 +7,7 @@ from typing import Any
 
 from micro.reports.classes import class_words
 from micro.reports.systems import CurveSummary, Place, of_session
-from runners.session import Curve, Result, Session
+from runners.model.session import Curve, Result, Session
 
 
 def document(session: Session) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runners.crossing import Comparison, Crossing, Point, compare
-from runners.session import Curve, Session
+from runners.analyse.crossing import Comparison, Crossing, Point, compare
+from runners.model.session import Curve, Session
 
 #: Ways that remember what they watch, and those that are handed all of it at every wait.
 _REMEMBERING = ("event.epoll", "event.kqueue", "event.io_uring")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runners.job import Scalar
-from runners.session import Result, Session
+from runners.model.job import Scalar
+from runners.model.session import Result, Session
 
 _Members = tuple[tuple[tuple[str, Scalar], ...], int]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from micro import units
-from runners.session import Result, Session
+from runners.model.session import Result, Session
 
 #: Latency's growth over a doubling of the size: from this on it steps, and below that it is flat
 #: again. Between them is what is left of a step, and noise of a few per cent reaches neither.

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from runners.session import Session, Visit
+from runners.model.session import Session, Visit
 
 _WAYS: tuple[tuple[str, Callable[[Visit], float], bool], ...] = (
     ("plain median", lambda visit: visit.plain_s, False),

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from rich.progress import BarColumn, Progress, TextColumn
 
 from micro.reports import console
-from runners.schedule import Progress as Step
+from runners.measure.schedule import Progress as Step
 
 
 class Display:

@@ -15,8 +15,8 @@ from micro.reports.events import crossings
 from micro.reports.malloc import malloc_ratio
 from micro.reports.memory import cache_sentence, copy_sentence
 from micro.reports.systems import CurveSummary, Place, of_session
-from runners.job import Scalar
-from runners.session import Curve, Result, Session
+from runners.model.job import Scalar
+from runners.model.session import Curve, Result, Session
 
 SHOWN_POINTS = 5
 _HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "allocator")

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners import environment
+from runners.machine import environment
 from runners.doctor.finding import Finding
-from runners.survey import Surveyed
+from runners.measure.survey import Surveyed
 
 #: Clean shares below which a CPU is called disturbed, and hardly ever ours.
 CLEAN_WELL, CLEAN_HARDLY = 0.8, 0.2

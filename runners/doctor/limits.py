@@ -7,7 +7,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners import environment
+from runners.machine import environment
 from runners.doctor.finding import Finding
 
 #: What the longest curves reach where nothing stops them.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners import environment
+from runners.machine import environment
 from runners.doctor.finding import Finding
 
 #: Shares of the time from which on loss, or the work of others, is worth a word.

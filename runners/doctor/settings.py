@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from runners import environment
+from runners.machine import environment
 from runners.doctor.finding import Finding
-from runners.job import Scalar
+from runners.model.job import Scalar
 
 GOOD_CLOCKS = {"tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page"}
 TUNE = "python -m pyperf system tune"
 
 
 def settings(facts: Mapping[str, Scalar], root: Path = environment.ROOT) -> Iterator[Finding]:
-    """What settings tell; ``facts`` are those of `runners.environment.describe`."""
+    """What settings tell; ``facts`` are those of `runners.machine.environment.describe`."""
     yield from _clock(facts)
     yield from _frequency(facts)
     yield from _pages(facts)

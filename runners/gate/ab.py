@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runners.estimate import median_interval
+from runners.analyse.estimate import median_interval
 
 #: Blocks below which no p is small enough to survive several benchmarks: 2 / 2^11 = 0.001.
 LEAST_BLOCKS = 11

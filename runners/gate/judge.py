@@ -24,7 +24,7 @@ from runners.gate.evidence import (
     moves_with_its_curve,
 )
 from runners.gate.references import Elsewhere
-from runners.gate.shape import class_change
+from runners.gate.class_change import class_change
 
 Verdict = Literal[
     "regressed",

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from runners.estimate import median_interval
-from runners.job import Job
-from runners.launch import Order
-from runners.sentinel import Slices
+from runners.analyse.estimate import median_interval
+from runners.model.job import Job
+from runners.measure.launch import Order
+from runners.measure.sentinel import Slices
 from runners.verify.check import Bench, Check, Verdict, name_of, outcome
 
 BLOCKS = 15

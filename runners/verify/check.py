@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runners.job import Job, benchmark_name
-from runners.launch import WITNESS, Launcher, Order, parse
-from runners.sentinel import Clean
+from runners.model.job import Job, benchmark_name
+from runners.measure.launch import WITNESS, Launcher, Order, parse
+from runners.measure.sentinel import Clean
 
 Kind = Literal["receipts", "faults", "linearity", "agreement"]
 #: "unclear" is neither right nor wrong: too little was measured on a core of our own.

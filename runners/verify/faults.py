@@ -6,7 +6,7 @@ import errno
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from runners.job import Job, Promise
+from runners.model.job import Job, Promise
 from runners.verify.calls import SYNONYMS, canonical
 from runners.verify.check import Bench, CannotTrace, Check, name_of, outcome
 

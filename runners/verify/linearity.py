@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from runners.estimate import median_interval
-from runners.job import Job
-from runners.sentinel import Slices
+from runners.analyse.estimate import median_interval
+from runners.model.job import Job
+from runners.measure.sentinel import Slices
 from runners.verify.check import Bench, Check, Verdict, name_of, outcome
 
 PAIRS = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runners.job import Job, Promise
+from runners.model.job import Job, Promise
 from runners.verify.calls import canonical
 from runners.verify.check import Bench, CannotTrace, Check, Verdict, name_of, outcome
 

@@ -19,7 +19,7 @@ def measure(folder: Path) -> None:
     """Read and judge; print what it took."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     start = time.perf_counter()
-    from runners.baselines import load
+    from runners.archive.baselines import load
     from runners.gate.judge import judge
 
     baseline = load(folder)

@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from runners.growth import _SHAPES, CLASSES, Floats, Growth, find_growth
+from runners.analyse.growth import _SHAPES, CLASSES, Floats, Growth, find_growth
 
 NOISES = (0.02, 0.05, 0.10)
 GROWTHS = (0.15, 0.3, 1.0, 10.0, 1000.0)

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from cyext.empty import Empty
 from cyext.kernel import clock_cost
 
-from runners.environment import usable_cpus
-from runners.job import Job
-from runners.launch import WORKER, Order
+from runners.machine.environment import usable_cpus
+from runners.model.job import Job
+from runners.measure.launch import WORKER, Order
 
 COLD_STARTS = 41
 

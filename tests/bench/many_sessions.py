@@ -12,10 +12,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from runners.baselines import SHIPPED
-from runners.session import Session
-from runners.store import write
-from runners.stored import read
+from runners.archive.baselines import SHIPPED
+from runners.model.session import Session
+from runners.archive.writer import write
+from runners.archive.reader import read
 
 
 def make(folder: Path, number: int, benchmarks: int, systems: int = 1) -> int:

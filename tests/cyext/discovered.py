@@ -11,7 +11,7 @@ from cyext.kernel import NotSupported
 from cyext.team import Team
 
 from micro.probe import Choice, Probe, all_probes
-from runners.job import benchmark_name
+from runners.model.job import benchmark_name
 
 MOST_RESOURCES = 512
 MOST_CHILDREN = 32

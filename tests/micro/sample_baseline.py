@@ -11,8 +11,8 @@ from sample_sessions import measured, session
 
 from micro.configuration import Configuration
 from micro.gate import Outcome, compare
-from runners.baselines import Baseline, of_session
-from runners.session import Result, Session
+from runners.archive.baselines import Baseline, of_session
+from runners.model.session import Result, Session
 
 LEVELS = (1, 2, 4, 8, 16, 32)
 NOISE = (0.0, 0.004, -0.003, 0.006, -0.005, 0.001, 0.003, -0.002)

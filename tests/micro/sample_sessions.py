@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runners.session import Curve, Result, Session, Visit
+from runners.model.session import Curve, Result, Session, Visit
 
 ENVIRONMENT = {
     "os": "linux",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sample_sessions import ENVIRONMENT, visit
 
-from runners import store
-from runners.job import Scalar
-from runners.session import Curve, Result, Session
+from runners.archive import writer
+from runners.model.job import Scalar
+from runners.model.session import Curve, Result, Session
 
 LEVELS = tuple(2**i for i in range(14))
 THREADS = (1, 2, 4, 8)
@@ -96,7 +96,7 @@ def write_systems(folder: Path) -> list[Path]:
         ),
     }
     for name, session in sessions.items():
-        store.write(session, folder / name)
+        writer.write(session, folder / name)
     return [folder / name for name in sessions]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from micro.reports.classes import class_words, exponent_words, scaling_words, short_class
-from runners.growth import Growth, Piece, Scaling
+from runners.analyse.growth import Growth, Piece, Scaling
 
 
 def piece(first: int, last: int, *classes: str, a_s: float = 1e-6) -> Piece:

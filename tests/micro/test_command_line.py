@@ -17,8 +17,8 @@ from sample_sessions import everything, measured, session
 
 from micro.__main__ import main
 from micro.probe import all_probes
-from runners import store
-from runners.stored import read
+from runners.archive import writer
+from runners.archive.reader import read
 
 #: One cheap probe.
 BRIEF = ("all", "--only", "fd.open_close", "--quick")
@@ -323,7 +323,7 @@ def test_a_reader_of_progress_that_leaves_ends_nothing(micro: Micro) -> None:
 def sample(tmp_path: Path) -> Path:
     """A stored session with one of everything."""
     file = tmp_path / "sample.json"
-    store.write(everything(), file)
+    writer.write(everything(), file)
     return file
 
 
@@ -356,7 +356,7 @@ def test_show_names_the_bad_files_and_shows_the_others(
     inside: Inside, sample: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.json"
-    store.write(session([measured("fd.other", 1e-6)]), other)
+    writer.write(session([measured("fd.other", 1e-6)]), other)
     bad = {
         "garbage.json": b"\xff\xfe\x00garbage",
         "empty.json": b"",

@@ -10,8 +10,8 @@ import pytest
 
 from micro import cli
 from micro.probe import Axis, Probe
-from runners.schedule import Settings
-from runners.stored import read
+from runners.measure.schedule import Settings
+from runners.archive.reader import read
 
 
 def probe(name: str, kernel: str, **fields: Any) -> Probe:

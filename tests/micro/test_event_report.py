@@ -9,7 +9,7 @@ from sample_sessions import measured, session
 
 from micro.reports.events import crossings
 from micro.reports.table import remarks
-from runners.session import Curve, Result, Session
+from runners.model.session import Curve, Result, Session
 
 LEVELS = [1 << i for i in range(17)]
 

@@ -16,8 +16,8 @@ from micro.configuration import Configuration, configuration
 from micro.gate import Outcome, compare, final_code, jobs_of
 from micro.probe import all_probes
 from micro.reports.verdicts import sentences
-from runners.baselines import Baseline, Summary, of_session
-from runners.session import Result, Session
+from runners.archive.baselines import Baseline, Summary, of_session
+from runners.model.session import Result, Session
 
 
 def test_an_unchanged_session_passes() -> None:

@@ -22,7 +22,7 @@ from micro.reports.ci import (
     workflow_commands,
 )
 from micro.reports.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
-from runners.baselines import of_session
+from runners.archive.baselines import of_session
 from runners.gate.judge import Judgement
 
 # What is printed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from micro_process import REFUSED, Micro, has_number, sound
 
-from runners.stored import read
+from runners.archive.reader import read
 
 LONG = ("all", "--only", "fd", "process.fork_exit", "--quick", "--budget", 60)
 

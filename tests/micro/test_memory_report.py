@@ -15,7 +15,7 @@ from micro.probe import all_probes
 from micro.reports.malloc import malloc_ratio, malloc_ratios
 from micro.reports.memory import best_copy_share, cache_levels, cache_sentence, copy_sentence
 from micro.reports.table import remarks
-from runners.session import Curve, Result, Session
+from runners.model.session import Curve, Result, Session
 
 KIB, MIB = 1 << 10, 1 << 20
 (LATENCY,) = [probe for probe in all_probes() if probe.name == "memory.latency"]

@@ -27,8 +27,8 @@ from micro.reports.scales import binary_scale, count_text, duration_text, linear
 from micro.reports.svg import NARROW, WIDTH, curve_svg, spread_svg
 from micro.reports.systems import Place, of_sessions
 from micro.reports.table import print_session
-from runners import store
-from runners.session import Curve, Session
+from runners.archive import writer
+from runners.model.session import Curve, Session
 
 OPEN = Place("fd.open_interleaved", ())
 TEAM = Place("malloc.threads", (("size", 512),))
@@ -438,7 +438,7 @@ def test_what_cannot_be_drawn(name: str, target: str, said: str, tmp_path: Path,
     session = system_session()
     session.results += [point("a.b", 1e-6, params={"mode": mode}) for mode in (1, 2)]
     session.results.append(point("c.d", 1e-6))
-    store.write(session, tmp_path / "s.json")
+    writer.write(session, tmp_path / "s.json")
     code, _, err = command(capsys, "plot", name, tmp_path / "s.json", "-o", tmp_path / target)
     assert code == 2
     assert said in err

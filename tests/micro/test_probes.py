@@ -21,7 +21,7 @@ from micro.probe import (
     jobs_with,
     select,
 )
-from runners.job import Job
+from runners.model.job import Job
 
 EACH = pytest.mark.parametrize("probe", all_probes(), ids=lambda probe: probe.name)
 NAMES = [probe.name for probe in all_probes()]

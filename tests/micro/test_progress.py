@@ -11,7 +11,7 @@ from io import StringIO
 import pytest
 
 from micro.reports.progress import display, steps
-from runners.schedule import Progress
+from runners.measure.schedule import Progress
 
 
 def step(number: int, job: str = "fd.open_close", left_s: float = 12.3) -> Progress:

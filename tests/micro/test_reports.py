@@ -17,9 +17,9 @@ from sample_systems import system_session
 from micro.reports.document import document
 from micro.reports.noise import deviations, noise_table
 from micro.reports.table import headline, print_session, remarks
-from runners import store
-from runners.session import Curve, Result, Session
-from runners.stored import read
+from runners.archive import writer
+from runners.model.session import Curve, Result, Session
+from runners.archive.reader import read
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 140, 300])
 
@@ -164,7 +164,7 @@ def test_control_characters_from_a_file_do_not_reach_the_terminal(
     shown.results[-1].reason = "HERE"
     shown.curves[0].stopped_by = "HERE"
     shown.environment = {**shown.environment, "os": "HERE"}
-    store.write(shown, file)
+    writer.write(shown, file)
     plain = file.read_text(encoding="utf-8")
     assert plain.count("HERE") >= 5
     # Some texts are JSON within JSON: their escapes are escaped once more.
@@ -280,7 +280,7 @@ def test_table_tells_how_curves_grow() -> None:
 
 def test_document_of_a_stored_session_is_that_of_the_session(tmp_path: Path) -> None:
     file = tmp_path / "session.json"
-    store.write(everything(), file)
+    writer.write(everything(), file)
     assert document(read(file)) == document(everything())
 
 

@@ -18,8 +18,8 @@ from micro.reports.systems import (
     session_files,
     system_names,
 )
-from runners import store
-from runners.stored import BadFile
+from runners.archive import writer
+from runners.archive.reader import BadFile
 
 LINUX = {"os": "linux", "os_release": "6.18.44-fc", "arch": "x86_64", "cpu_count": 2}
 
@@ -74,7 +74,7 @@ def test_names_are_never_the_same() -> None:
 
 def test_sessions_of_one_system_are_pooled(tmp_path: Path) -> None:
     for i, factor in enumerate((1.0, 1.1, 1.2)):
-        store.write(system_session(factor, seed=i), tmp_path / f"{i}.json")
+        writer.write(system_session(factor, seed=i), tmp_path / f"{i}.json")
     (system,) = read_systems([tmp_path])
     assert len(system.sessions) == 3
     figure = system.figures[Place("fd.open_close", ())]
@@ -87,7 +87,7 @@ def test_sessions_of_one_system_are_pooled(tmp_path: Path) -> None:
 
 def test_many_sessions_have_the_interval_of_their_values(tmp_path: Path) -> None:
     for i in range(12):
-        store.write(system_session(1 + i / 100, seed=i), tmp_path / f"{i}.json")
+        writer.write(system_session(1 + i / 100, seed=i), tmp_path / f"{i}.json")
     (system,) = read_systems([tmp_path])
     figure = system.figures[Place("fd.open_close", ())]
     assert figure.ci95_s == pytest.approx((2.04e-6, 2.18e-6))
@@ -101,7 +101,7 @@ def test_of_very_many_sessions_some_are_pooled_and_that_is_said(
 ) -> None:
     monkeypatch.setattr(systems, "MOST_SESSIONS", 3)
     for i in range(12):
-        store.write(system_session(1 + i / 100, seed=i), tmp_path / f"{i:02}.json")
+        writer.write(system_session(1 + i / 100, seed=i), tmp_path / f"{i:02}.json")
     (system,) = read_systems([tmp_path])
     values = [session.results[0].value_s for session in system.sessions]
     assert values == pytest.approx([2.06e-6, 2.14e-6, 2.22e-6])
@@ -114,7 +114,7 @@ def test_unstable_sessions_do_not_spoil_the_stable(tmp_path: Path) -> None:
         session = system_session(1.0 + i, seed=i)
         if i:
             session.results[0].status, session.results[0].reason = "unstable", "two modes"
-        store.write(session, tmp_path / f"{i}.json")
+        writer.write(session, tmp_path / f"{i}.json")
     (system,) = read_systems([tmp_path])
     figure = system.figures[Place("fd.open_close", ())]
     assert (figure.status, figure.sessions, figure.value_s) == ("ok", 1, 2e-6)

@@ -19,8 +19,8 @@ from micro.reports.comparison import compare
 from micro.reports.conclusions import conclusions, headlines, remarks
 from micro.reports.formats import TEXTS, print_rich, print_rich_by_system
 from micro.reports.systems import of_sessions
-from runners import store
-from runners.session import Session
+from runners.archive import writer
+from runners.model.session import Session
 
 
 def shown_of(*sessions: Session, reference: int = 0):
@@ -319,7 +319,7 @@ def test_an_empty_directory_is_named(tmp_path: Path, capsys) -> None:
 def test_a_session_whose_curve_a_limit_cut_short(tmp_path: Path, capsys) -> None:
     session = system_session()
     session.results = [r for r in session.results if r.x is None or r.x <= 4]
-    store.write(session, tmp_path / "short.json")
+    writer.write(session, tmp_path / "short.json")
     code, out, _ = command(capsys, tmp_path)
     assert code == 0
     assert "too few points" in out

@@ -15,7 +15,7 @@ from micro.__main__ import main
 from micro.commands import verify
 from micro.probe import Axis, Choice, Probe, select
 from micro.reports.checks import check_table, summary
-from runners.job import Job, Promise
+from runners.model.job import Job, Promise
 from runners.verify.check import Bench, CannotTrace, Check
 
 OPEN_CLOSE = replace(select(["fd.open_close"])[0], promise=Promise({"openat": 1, "close": 1}))

@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runners.job import Job
-from runners.launch import Answer, Order
-from runners.schedule import Scheduler, Settings
-from runners.sentinel import Clean
-from runners.session import Result, Session
+from runners.model.job import Job
+from runners.measure.launch import Answer, Order
+from runners.measure.schedule import Scheduler, Settings
+from runners.measure.sentinel import Clean
+from runners.model.session import Result, Session
 
 RATIO = 1.25
 DIRTY = RATIO * 1.97

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runners.session import Curve, Result, Session, Visit
+from runners.model.session import Curve, Result, Session, Visit
 
 
 def visits(base_s: float, count: int = 10) -> list[Visit]:

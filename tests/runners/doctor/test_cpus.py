@@ -10,8 +10,8 @@ from planted import plant
 
 from runners.doctor.cpus import cpus
 from runners.doctor.finding import Finding
-from runners.sentinel import Clean
-from runners.survey import Surveyed
+from runners.measure.sentinel import Clean
+from runners.measure.survey import Surveyed
 
 CLEAN = Clean(1.25, 6000.0)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from runners.job import Job
-from runners.launch import Answer, Launcher, Order
-from runners.sentinel import Clean
+from runners.model.job import Job
+from runners.measure.launch import Answer, Launcher, Order
+from runners.measure.sentinel import Clean
 from runners.verify.check import Bench, CannotTrace
 
 RATIO, CHAIN_NS = 1.25, 6000

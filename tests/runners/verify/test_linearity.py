@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_up import CLEAN, DISTURBED, OWN, Scripted, job, table
 
-from runners.sentinel import Clean
+from runners.measure.sentinel import Clean
 from runners.verify.check import Bench, Check
 from runners.verify.linearity import LEAST_PAIRS, PAIRS, linearity
 

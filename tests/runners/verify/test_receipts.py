@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from made_up import Told, job, record, tracing
 
-from runners.job import Job, Promise
+from runners.model.job import Job, Promise
 from runners.verify.check import Bench, CannotTrace, Check
 from runners.verify.receipts import receipts
 

@@ -1,0 +1,1 @@
+"""From rounds to figures, and from figures to growth and crossing points."""

@@ -1,0 +1,1 @@
+"""Session files, baselines and what earlier sessions taught."""

@@ -1,0 +1,201 @@
+"""Stored sessions to compare with: ``baselines/<key>/<UTC time>.json``, a pyperf file each.
+
+Append-only: nothing is changed, and nothing removed but on request. Only the newest sessions are
+read, and of these not the visits: judging needs no more than how many count.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from statistics import NormalDist
+
+from runners.machine.environment import key
+from runners.analyse.estimate import order_statistic_ranks
+from runners.gate.evidence import Figure, Sample
+from runners.model.job import Scalar, benchmark_name
+from runners.model.session import SLOWED, Result, Session
+from runners.archive.writer import write
+from runners.archive.reader import BadFile, printable, read
+
+#: The newest so many sessions are compared with: older ones tell of an older system.
+MOST_SESSIONS = 20
+#: Those that came with the package.
+SHIPPED = Path(__file__).resolve().parents[2] / "baselines"
+#: A setting that says why a session that failed the gate was accepted.
+ACCEPTED = "accepted_because"
+#: What may differ within a key, and should be known where it does.
+COVARIATES = ("cpu_model", "os_release", "libc", "virtualization", "container", "distribution")
+
+#: Of the best chain time that a session saw, as a share.
+_CHAIN_ERROR = 0.002
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}(\.[0-9]{1,9})?Z\.json(\.gz)?")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What judging needs of a session."""
+
+    path: Path
+    environment: Mapping[str, Scalar]
+    settings: Mapping[str, Scalar]
+    sample: Sample
+    #: Why a benchmark or a probe has no value, by name.
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Baseline:
+    """The newest sessions of one key in one place, the oldest first, and what is wrong there."""
+
+    folder: Path
+    sessions: list[Summary] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+    files: int = 0
+
+    def like(self, environment: Mapping[str, Scalar], least: int) -> Sequence[Summary]:
+        """The sessions on the same CPU model where there are at least so many; else all."""
+        model = environment.get("cpu_model")
+        same = [s for s in self.sessions if s.environment.get("cpu_model") == model]
+        return same if len(same) >= least else self.sessions
+
+
+def files(folder: Path) -> list[Path]:
+    """The session files of a folder, the oldest first."""
+    try:
+        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    except OSError:
+        return []
+
+
+def load(folder: Path, most: int = MOST_SESSIONS) -> Baseline:
+    """The newest ``most`` sessions of a folder. A bad file is named, and the rest still read."""
+    found = files(folder)
+    baseline = Baseline(folder, files=len(found))
+    for path in reversed(found):
+        if len(baseline.sessions) == most:
+            break
+        try:
+            baseline.sessions.insert(0, summarize(path))
+        except BadFile as error:
+            baseline.bad.append(str(error))
+    return baseline
+
+
+def place(
+    key: str, given: Path | None, configured: Path | None, current: Path = Path("baselines")
+) -> Path:
+    """The folder of a key: below ``given``, else below the first place that has sessions of it."""
+    if given is not None:
+        return given / key
+    places = [*([configured] if configured else []), current, SHIPPED]
+    return next((each / key for each in places if files(each / key)), places[0] / key)
+
+
+def append(path: Path, folder: Path, reason: str | None = None) -> Path:
+    """Copy a session file into a folder, whole or not at all; the new file's path.
+
+    ``reason`` is stored with it. Raises `BadFile` for what does not belong there, `OSError`.
+    """
+    session = read(path)
+    if SLOWED in session.settings:
+        raise BadFile(f"{printable(str(path))}: was slowed on purpose: no baseline")
+    if key(session.environment) != folder.name:
+        own = key(session.environment)
+        raise BadFile(f"{printable(str(path))}: is a session of {own}, not of {folder.name}")
+    if reason is not None:
+        session.settings = {**session.settings, ACCEPTED: reason}
+    name = path.name if _NAME.fullmatch(path.name) else _time_name(path)
+    target = folder / name.removesuffix(".gz")
+    if target.exists():
+        raise BadFile(f"{printable(str(path))}: {printable(str(target))} exists already")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not write(session, target):
+        raise BadFile(f"{printable(str(path))}: holds no figure: no baseline")
+    return target
+
+
+def _time_name(path: Path) -> str:
+    when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return when.strftime("%Y%m%dT%H%M%S.%fZ.json")
+
+
+def prune(folder: Path, keep: int) -> list[Path]:
+    """Remove all but the newest ``keep`` files; those that are gone."""
+    found = files(folder)
+    gone = found[: max(0, len(found) - keep)]
+    for path in gone:
+        path.unlink()
+    return gone
+
+
+def when(path: Path) -> datetime | None:
+    """When a stored session began, by its name."""
+    if not _NAME.fullmatch(path.name):
+        return None
+    try:
+        return datetime.strptime(path.name[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def differences(sessions: Iterable[Summary], environment: Mapping[str, Scalar]) -> list[str]:
+    """What is not as in any session of the baseline: ``os_release: 6.1.0, was 6.0.9``."""
+    known = list(sessions)
+    found = []
+    for name in COVARIATES:
+        before = {str(s.environment.get(name, "unknown")) for s in known}
+        now = str(environment.get(name, "unknown"))
+        if before and now not in before:
+            found.append(f"{name}: {now}, was {' or '.join(sorted(before)[:3])}")
+    return found
+
+
+def of_session(session: Session, path: Path = Path("this session")) -> Summary:
+    """The summary of a session that is in memory."""
+    figures, without = {}, {}
+    for result in session.results:
+        if result.value_s is None:
+            without[result.benchmark] = f"{result.status}: {result.reason}"
+        else:
+            figures[result.benchmark] = _figure_of(result)
+    sample = Sample(figures, _references(session.settings))
+    return Summary(path, session.environment, session.settings, sample, without)
+
+
+def _references(settings: Mapping[str, Scalar]) -> dict[str, Figure]:
+    """The sentinel's chain at its best clock, which no system can make faster or slower."""
+    chain_ns = settings.get("clean_chain_ns")
+    if not isinstance(chain_ns, int | float) or not 0 < chain_ns < 1e18:
+        return {}
+    return {"the sentinel's clock": Figure(math.log(chain_ns * 1e-9), _CHAIN_ERROR)}
+
+
+def _figure_of(result: Result) -> Figure:
+    curve = benchmark_name(result.name, result.params, None, None) if result.axis else None
+    doubt = result.reason or "unstable" if result.status != "ok" else None
+    value_s = result.value_s or 0.0
+    low_s, high_s = result.ci95_s or (value_s, value_s)
+    if value_s <= 0 or low_s <= 0:
+        return Figure(0.0, 0.0, curve, result.x, doubt or "no time measured")
+    error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(result.rounds))
+    return Figure(math.log(value_s), error, curve, result.x, doubt)
+
+
+@cache
+def _interval_deviations(rounds: int) -> float:
+    """How many standard errors an order-statistic interval reaches from the middle."""
+    rounds = max(rounds, 2)
+    rank, _ = order_statistic_ranks(rounds)
+    tail = sum(math.comb(rounds, k) for k in range(rank + 1)) / 2**rounds
+    return NormalDist().inv_cdf(1 - tail)
+
+
+def summarize(path: Path) -> Summary:
+    """The summary of a session file. Raises `BadFile` for whatever is not one."""
+    return of_session(read(path, visits=False), path)

@@ -1,0 +1,1 @@
+"""From jobs to rounds of slices: scheduler, launcher, worker, survey, sentinel."""

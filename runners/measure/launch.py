@@ -1,0 +1,245 @@
+"""Start a worker, wait for it without waking up meanwhile, and bring back what it said."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runners.measure.allocator import preload
+from runners.model.job import Job
+
+WORKER = Path(__file__).with_name("worker.py")
+WITNESS = Path(__file__).parents[1] / "verify" / "verify_worker.py"
+# The worker's words should fit into the pipe: they are read when it has ended, so that nobody but
+# the probe runs while it measures. One look a second keeps a longer answer from blocking it.
+PIPE_BYTES = 1 << 20
+LOOK_S = 1.0
+ANSWER_BYTES_MAX = 1 << 26
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is told for one visit. Times in nanoseconds."""
+
+    job: Job
+    levels: tuple[int | None, ...]
+    cpus: tuple[int, ...]
+    #: Batch sizes of levels measured before: calibration is frozen after the first round.
+    batch: Mapping[int | None, int] = field(default_factory=dict)
+    clean_ratio: float | None = None
+    tolerance: float = 0.02
+    slice_ns: int = 300_000
+    #: A point's nominal time; longer operations get fewer slices, though never below five.
+    visit_ns: int = 60_000_000
+    #: A curve ends before a level that would take longer to grow to.
+    growth_ns: int = 1 << 62
+    #: Single operations to trace, for how long, and how many clock reads one must be worth.
+    trace: int = 200
+    trace_ns: int = 4_000_000
+    trace_clocks: int = 20
+
+    def encode(self) -> str:
+        """The order as the worker's argument."""
+        plain = asdict(self)
+        job = plain.pop("job")
+        plain["batch"] = {str(level): n for level, n in self.batch.items()}
+        plain["slices"] = job["slices"]
+        for name in ("kernel", "params", "workers", "members", "slowdown"):
+            plain[name] = job[name]
+        return json.dumps(plain)
+
+
+@dataclass
+class Answer:
+    """What came back: the lines, and how the worker ended if not well."""
+
+    lines: list[dict[str, Any]]
+    error: str | None = None
+
+
+def wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bool]:
+    """All that a process writes until it (and who shares its pipe) ended.
+
+    False on time-out, or if it would not stop writing.
+    """
+    assert process.stdout is not None
+    fd = process.stdout.fileno()
+    os.set_blocking(fd, False)
+    try:
+        # With room for the whole answer only the hang-up is awaited: no wake-up while it measures.
+        fcntl.fcntl(fd, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
+        events = 0
+    except OSError:
+        events = select.POLLIN
+    poller = select.poll()
+    poller.register(fd, events)
+    deadline = time.monotonic() + timeout_s
+    data = bytearray()
+    while not _drain(fd, data):
+        left = deadline - time.monotonic()
+        if left <= 0 or len(data) >= ANSWER_BYTES_MAX:
+            return bytes(data), False
+        poller.poll(min(left, LOOK_S) * 1000)
+    return bytes(data), True
+
+
+def _drain(fd: int, data: bytearray) -> bool:
+    """Add what a pipe holds to ``data``; whether that was the end."""
+    with contextlib.suppress(BlockingIOError):
+        while len(data) < ANSWER_BYTES_MAX:
+            chunk = os.read(fd, PIPE_BYTES)
+            if not chunk:
+                return True
+            data += chunk
+    return False
+
+
+def parse(data: bytes) -> list[dict[str, Any]]:
+    """The complete lines of an answer; a torn last line is left out."""
+    lines = []
+    for raw in data.split(b"\n"):
+        with contextlib.suppress(ValueError, RecursionError):
+            line = json.loads(raw)
+            if isinstance(line, dict):
+                lines.append(line)
+    return lines
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a worker and whatever it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextlib.contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Handlers of signals, which raise, wait for the end: amid `Popen` they would lose a child."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a worker gets of the user's environment: what its loader and its allocator go by."""
+    known = ("PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "MALLOC_CONF")
+    return {name: value for name, value in os.environ.items() if name in known}
+
+
+class Launcher:
+    """Runs workers one at a time. ``scratch`` is where their files go.
+
+    ``allocator`` is a library that serves their malloc(), as `runners.measure.allocator.checked` gave it.
+    Programs that a probe starts are without it: static ones could not load it, and others would
+    pay for loading it.
+    """
+
+    def __init__(
+        self, scratch: Path, time_limit_s: float = 60.0, allocator: Path | None = None
+    ) -> None:
+        self.scratch = scratch
+        self.time_limit_s = time_limit_s
+        self.allocator = allocator
+
+    def visit(self, order: Order) -> Answer:
+        """Carry out one order."""
+        return self._run(WORKER, order.encode())
+
+    def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
+        """Run the sentinel on every CPU alone and on each pair at once."""
+        survey = {
+            "cpus": list(cpus),
+            "pairs": [list(pair) for pair in pairs],
+            "senses": senses,
+            "pause_ns": 100_000,
+            "pair_slices": 100,
+        }
+        return self._run(WORKER, json.dumps({"survey": survey}))
+
+    def witness(self, order: Mapping[str, Any]) -> Answer:
+        """What a witness tells, untraced; see `runners.verify.verify_worker`."""
+        return self._run(WITNESS, json.dumps(order))
+
+    def _run(self, program: Path, order: str) -> Answer:
+        order = order[:-1] + f', "parent": {os.getpid()}}}'
+        with contextlib.ExitStack() as started:
+            with interrupts_later():
+                try:
+                    process = subprocess.Popen(
+                        [sys.executable, "-I", "-S", str(program), order],
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE,
+                        stderr=None if sys.flags.dev_mode else subprocess.DEVNULL,
+                        env=self.environment(),
+                        cwd="/",
+                        process_group=0,
+                    )
+                except OSError as error:
+                    return Answer([], f"no worker could be started: {error.strerror}")
+                started.enter_context(self._ended(process))
+            return self._answer(process)
+
+    def _answer(self, process: subprocess.Popen[bytes]) -> Answer:
+        data, in_time = wait_for_end(process, self.time_limit_s)
+        if not in_time:
+            kill_group(process)
+            endless = len(data) >= ANSWER_BYTES_MAX
+            why = "no end of its answer" if endless else f"no end after {self.time_limit_s:g} s"
+            return Answer(parse(data), f"{why}: killed")
+        process.wait()
+        lines = parse(data)
+        if process.returncode < 0:
+            return Answer(lines, f"crashed: {_signal_name(-process.returncode)}")
+        if process.returncode or not (lines and "done" in lines[-1]):
+            return Answer(lines, f"worker ended with exit code {process.returncode}")
+        return Answer(lines)
+
+    @contextlib.contextmanager
+    def _ended(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            kill_group(process)
+            raise
+        finally:
+            assert process.stdout is not None
+            process.stdout.close()
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a worker is started with."""
+        kept = inherited_environment()
+        if self.allocator is not None:
+            kept |= preload(self.allocator, kept.get("LD_PRELOAD", ""))
+        return kept | {"MICRO_SCRATCH": str(self.scratch), "LC_ALL": "C"}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

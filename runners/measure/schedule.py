@@ -1,0 +1,447 @@
+"""Rounds: every job once a round, in a fresh random order, until all points have good visits."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from runners.measure import sentinel
+from runners.analyse.estimate import LEAST_ROUNDS, find_doubt, median_interval, percentiles
+from runners.model.job import Job, Scalar
+from runners.measure.launch import Answer, Order
+from runners.measure.sentinel import Clean, Slices
+from runners.model.session import SLOWED, Curve, Result, Session, Status, Visit
+from runners.measure.survey import Survey, Surveyed, survey
+
+NEIGHBOUR = "neighbour on the core"
+#: Clean slices without which a visit does not count, and the share of those wanted.
+LEAST_CLEAN = 5
+LEAST_CLEAN_SHARE = 0.4
+#: Disturbance, as a share of a visit's time, from which on it does not count.
+MOST_DISTURBED = 0.02
+#: An interval narrower than this share of the figure asks for no more rounds.
+NARROW = 0.03
+#: Visits to a point, as a multiple of the rounds asked for.
+MOST_VISITS = 3
+#: The share of the budget that a curve may take to grow in one visit; there it ends.
+MOST_GROWTH = 0.125
+_TICK_NS = 10_000_000
+
+
+class Launch(Survey, Protocol):
+    """What the scheduler needs of `runners.measure.launch.Launcher`; tests script it."""
+
+    def visit(self, order: Order) -> Answer: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much to measure. ``budget_s`` bounds the whole; ``rounds`` are wanted of every point."""
+
+    rounds: int = 10
+    budget_s: float = 165.0
+    trace: int = 200
+    #: Also operations so short that the clock weighs on them, when the user asks for a trace.
+    trace_all: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, told between visits and never during one."""
+
+    round: int
+    rounds: int
+    job: str
+    share_done: float
+    seconds_left: float
+
+
+@dataclass
+class _Raw:
+    round: int
+    cpu: int
+    batch: int
+    slices: Slices
+    noise: Mapping[str, int]
+    wanted: int
+
+
+@dataclass
+class _Point:
+    job: Job
+    level: int | None
+    batch: int = 0
+    raw: list[_Raw] = field(default_factory=list)
+    traced_ns: list[int] = field(default_factory=list)
+    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    _visits: list[Visit] = field(default_factory=list)
+    _clean: Clean | None = None
+
+    def visits(self, clean: Clean | None) -> list[Visit]:
+        """The visits so far under this clean level; each is evaluated once."""
+        if clean != self._clean:
+            self._visits = []
+            self._clean = clean
+        for raw in self.raw[len(self._visits) :]:
+            self._visits.append(evaluate(self.job, self.level, raw, clean))
+        return self._visits
+
+
+@dataclass
+class _Track:
+    """A job on its way through the session."""
+
+    job: Job
+    points: dict[int | None, _Point]
+    stopped_by: str | None = None
+    skipped: str | None = None
+    failed: str | None = None
+    seconds: float = 0.0
+
+    def missing(self, rounds: int) -> int:
+        """How many of so many rounds its least visited point has not had."""
+        return max(0, rounds - min((len(point.raw) for point in self.points.values()), default=0))
+
+
+def evaluate(job: Job, level: int | None, raw: _Raw, clean: Clean | None) -> Visit:
+    """One visit's value, from its slices alone and the session's clean level."""
+    per_op_s = 1e-9 / raw.batch
+    good = raw.slices.clean(clean)
+    elapsed_ns = raw.slices.elapsed_ns
+    scaled_ns = raw.slices.at_best_clock_ns(clean)
+    used = good if good.any() else np.ones_like(good)
+    gated_s = float(np.median(elapsed_ns[used])) * per_op_s
+    scaled_s = float(np.median(scaled_ns[used])) * per_op_s
+    chains_ns = raw.slices.senses_ns[used, 0::2]
+    return Visit(
+        round=raw.round,
+        value_s=scaled_s if job.clock_bound(level) else gated_s,
+        plain_s=float(np.median(elapsed_ns)) * per_op_s,
+        minimum_s=float(elapsed_ns.min()) * per_op_s,
+        gated_s=gated_s,
+        scaled_s=scaled_s,
+        lowest_s=float((scaled_ns if job.clock_bound(level) else elapsed_ns)[used].min())
+        * per_op_s,
+        clean=int(good.sum()),
+        slices=len(good),
+        cpu=raw.cpu,
+        chain_ns=float(np.median(chains_ns)),
+        doubt=_doubt(job, raw, int(good.sum())),
+    )
+
+
+def _doubt(job: Job, raw: _Raw, clean: int) -> str | None:
+    if clean < min(LEAST_CLEAN, raw.wanted) or clean < LEAST_CLEAN_SHARE * raw.wanted:
+        return NEIGHBOUR
+    wall_ns = max(raw.noise.get("wall_ns", 0), 1)
+    shares = {
+        "CPU time stolen by the hypervisor": raw.noise.get("steal_ticks", 0) * _TICK_NS,
+        "throttled by the cgroup's CPU quota": raw.noise.get("throttled_us", 0) * 1000,
+    }
+    if job.workers == "single" and not job.waits:
+        shares["other programs on this CPU"] = raw.noise.get("wait_ns", 0)
+    for reason, lost_ns in shares.items():
+        if lost_ns > MOST_DISTURBED * wall_ns:
+            return reason
+    return None
+
+
+class Scheduler:
+    """Runs jobs in rounds and keeps everything measured, so that a session can be had at any time.
+
+    ``known`` is the clean level that earlier sessions on this CPU model found. ``clock`` gives
+    seconds; tests script it together with ``launch``.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        launch: Launch,
+        settings: Settings,
+        cpus: Sequence[int],
+        known: Clean | None = None,
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.cpus = list(cpus)
+        self.launch = launch
+        self.clean = known
+        self.rng = rng or random.Random()
+        self.clock = clock
+        self.shared_cores: list[tuple[int, int]] = []
+        self.round = 0
+        self.measuring_s = 0.0
+        self._known = known
+        self._started = clock()
+        self._interrupted = False
+        self._tracks = [
+            _Track(job, {level: _Point(job, level) for level in job.points}) for job in jobs
+        ]
+        self._senses_ns: list[sentinel.Floats] = []
+        self._clean_share = dict.fromkeys(self.cpus, 0.5)
+
+    def run(
+        self,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_round: Callable[[Session], None] = lambda _: None,
+        on_survey: Callable[[Surveyed], None] = lambda _: None,
+    ) -> None:
+        """Survey, then rounds, until all points are good, the budget is spent or visits are."""
+        self._interrupted = True
+        on_survey(self.survey())
+        self._rounds(on_progress, on_round)
+        self._interrupted = False
+
+    def _rounds(
+        self, on_progress: Callable[[Progress], None], on_round: Callable[[Session], None]
+    ) -> None:
+        while True:
+            todo = [track for track in self._tracks if self._wanted(track)]
+            if not todo or self.round >= MOST_VISITS * self.settings.rounds:
+                return
+            self.round += 1
+            self.rng.shuffle(todo)
+            visited = False
+            for track in self._affordable(todo):
+                if self.elapsed_s + track.seconds > self.settings.budget_s and self._anything:
+                    continue  # the very first visit takes place however small the budget
+                on_progress(self._progress(track.job.name))
+                self._visit(track)
+                visited = True
+            if visited:
+                self._learn()
+                on_round(self.session({}))
+            if not visited:
+                return
+
+    def _affordable(self, todo: Sequence[_Track]) -> list[_Track]:
+        """The jobs of a round, without dear ones that would keep others from a figure.
+
+        Where the budget no longer gives every job its least rounds, it is shared equally; who needs
+        less than a share leaves the rest to the others.
+        """
+        left_s = self.settings.budget_s - self.elapsed_s
+        needs_s = sorted(track.seconds * track.missing(LEAST_ROUNDS) for track in todo)
+        for index, need_s in enumerate(needs_s):
+            share_s = left_s / (len(needs_s) - index)
+            if need_s > share_s:
+                cheap = [track for track in todo if track.seconds <= share_s]
+                return cheap or [min(todo, key=lambda track: track.seconds)]
+            left_s -= need_s
+        return list(todo)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the scheduler was made."""
+        return self.clock() - self._started
+
+    def survey(self) -> Surveyed:
+        """Find the clean level, the best clock, and which of our CPUs slow each other."""
+        started = self.clock()
+        found = survey(self.launch, self.cpus, self._known)
+        self.measuring_s += self.clock() - started
+        self._senses_ns.extend(found.senses_ns)
+        self.shared_cores = list(found.shared_cores)
+        self._clean_share.update(found.clean_share)
+        if not sentinel.same(found.clean, self.clean):
+            self.clean = found.clean
+        return found
+
+    @property
+    def _anything(self) -> bool:
+        return any(point.raw for track in self._tracks for point in track.points.values())
+
+    def _timed(self, work: Callable[[], Answer]) -> Answer:
+        before = self.clock()
+        answer = work()
+        self.measuring_s += self.clock() - before
+        return answer
+
+    def _learn(self) -> None:
+        if self._senses_ns:
+            seen = sentinel.find_clean(np.concatenate(self._senses_ns))
+            level = sentinel.agree(seen, self._known)
+            if not sentinel.same(level, self.clean):
+                self.clean = level
+
+    def _wanted(self, track: _Track) -> tuple[int | None, ...]:
+        """Levels of a job that need another visit."""
+        if track.skipped is not None or track.failed is not None:
+            return ()
+        return tuple(level for level, point in track.points.items() if self._needs_visit(point))
+
+    def _needs_visit(self, point: _Point) -> bool:
+        rounds = self.settings.rounds
+        if len(point.raw) >= MOST_VISITS * rounds:
+            return False
+        good = [visit.value_s for visit in point.visits(self.clean) if visit.doubt is None]
+        if len(good) < rounds:
+            return True
+        middle, (low, high) = median_interval(good)
+        return high - low > NARROW * middle
+
+    def _visit(self, track: _Track) -> None:
+        levels = self._wanted(track)
+        order = Order(
+            job=track.job,
+            levels=levels,
+            cpus=self._cpus_for(track.job),
+            batch={level: point.batch for level, point in track.points.items() if point.batch},
+            clean_ratio=self.clean.ratio if self.clean else None,
+            tolerance=sentinel.TOLERANCE,
+            trace=self.settings.trace,
+            trace_clocks=0 if self.settings.trace_all else Order.trace_clocks,
+            growth_ns=int(self.settings.budget_s * 1e9 * MOST_GROWTH),
+        )
+        before = self.clock()
+        answer = self._timed(lambda: self.launch.visit(order))
+        track.seconds = self.clock() - before
+        for line in answer.lines:
+            self._take(track, line)
+        if answer.error is not None:
+            at = len([line for line in answer.lines if "level" in line])
+            where = (
+                f" at {track.job.axis}={levels[at]}" if track.job.axis and at < len(levels) else ""
+            )
+            track.failed = answer.error + where
+
+    def _cpus_for(self, job: Job) -> tuple[int, ...]:
+        if job.workers != "single":
+            return tuple(self.cpus)
+        return tuple(
+            sorted(self.cpus, key=lambda cpu: (-self._clean_share[cpu], self.rng.random()))
+        )
+
+    def _take(self, track: _Track, line: Mapping[str, Any]) -> None:
+        if "skipped" in line:
+            track.skipped = line["skipped"]
+        elif "failed" in line:
+            track.failed = line["failed"]
+        elif "limit" in line:
+            track.stopped_by = line["limit"]["reason"]
+            reached = line["limit"]["reached"]
+            for level in [level for level in track.points if (level or 0) > reached]:
+                del track.points[level]
+            if not track.points:
+                track.skipped = f"{track.stopped_by}: no room for a first point"
+        elif "slices" in line:
+            point = track.points.setdefault(line["level"], _Point(track.job, line["level"]))
+            point.batch = line["batch"]
+            slices = Slices.from_table(line["slices"])
+            wanted = max(5, min(track.job.slices, len(slices.elapsed_ns)))
+            point.raw.append(
+                _Raw(self.round, line["cpu"], line["batch"], slices, line["noise"], wanted)
+            )
+            point.traced_ns.extend(line["trace"])
+            point.facts = line.get("facts", {})
+            self._remember(line["cpu"], slices)
+
+    def _remember(self, cpu: int, slices: Slices) -> None:
+        self._senses_ns.append(slices.senses_ns[:, 2:])
+        if cpu in self._clean_share:
+            share = float(slices.clean(self.clean).mean())
+            self._clean_share[cpu] = 0.5 * self._clean_share[cpu] + 0.5 * share
+
+    def _progress(self, job: str) -> Progress:
+        rounds = self.settings.rounds
+        points = [point for track in self._tracks for point in track.points.values()]
+        done = sum(min(len(point.raw), rounds) for point in points) / max(1, rounds * len(points))
+        elapsed = self.elapsed_s
+        left = min(self.settings.budget_s - elapsed, elapsed * (1 - done) / done if done else 1e9)
+        return Progress(self.round, rounds, job, done, max(0.0, left))
+
+    def session(self, environment: Mapping[str, Scalar]) -> Session:
+        """Everything measured so far, estimated."""
+        settings: dict[str, Scalar] = {
+            "rounds": self.settings.rounds,
+            "budget_s": self.settings.budget_s,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "measuring_s": round(self.measuring_s, 3),
+        }
+        if self.clean is not None:
+            settings["clean_ratio"] = round(self.clean.ratio, 5)
+            settings["clean_chain_ns"] = round(self.clean.chain_ns, 1)
+        slowed = {track.job.slowdown for track in self._tracks} - {0.0}
+        if slowed:  # such a session proves the gate and is no baseline
+            settings[SLOWED] = max(slowed)
+        if self.shared_cores:
+            settings["shared_cores"] = " ".join(f"{a}+{b}" for a, b in self.shared_cores)
+        session = Session(environment, settings)
+        for track in self._tracks:
+            session.results.extend(self._results(track))
+            curve = self._curve(track)
+            if curve is not None:
+                session.curves.append(curve)
+        return session
+
+    def _curve(self, track: _Track) -> Curve | None:
+        measured = [level for level, point in track.points.items() if point.raw and level]
+        if track.job.axis is None or not measured:
+            return None
+        job = track.job
+        return Curve(job.name, job.params, job.axis or "", max(measured), track.stopped_by)
+
+    def _results(self, track: _Track) -> list[Result]:
+        measured = [point for point in track.points.values() if point.raw]
+        results = [
+            self._estimate(point) for point in sorted(measured, key=lambda point: point.level or 0)
+        ]
+        job = track.job
+        status: Status = "skipped" if track.failed is None else "failed"
+        reason = track.failed or track.skipped
+        if reason is None and not measured and self.round:
+            if self._interrupted:
+                reason = "not measured: the session was stopped before its turn"
+            else:
+                reason = f"no time: the budget of {self.settings.budget_s:g} s was used up"
+        if reason is not None:
+            results.append(Result(job.name, job.params, job.axis, None, status, reason))
+        return results
+
+    def _estimate(self, point: _Point) -> Result:
+        job = point.job
+        visits = point.visits(self.clean)
+        good = [visit for visit in visits if visit.doubt is None]
+        reason = None
+        if len(good) < min(3, len(visits)) or 3 * len(good) < len(visits):
+            reason = self._disturbance(job, visits)
+        used = good if len(good) >= 3 else [v for v in visits if v.clean] or visits
+        values = [visit.value_s for visit in used]
+        middle, interval = median_interval(values)
+        reason = reason or find_doubt(values)
+        traced_s = np.asarray(point.traced_ns, dtype=np.float64) * 1e-9
+        low, high = np.percentile(values, (25, 75))
+        return Result(
+            job.name,
+            job.params,
+            job.axis,
+            point.level,
+            status="ok" if reason is None else "unstable",
+            reason=reason,
+            value_s=middle,
+            ci95_s=interval,
+            minimum_s=min(visit.lowest_s for visit in used),
+            quartiles_s=(float(low), float(high)),
+            percentiles_s=percentiles(traced_s) if len(traced_s) else None,
+            bytes_per_op=job.bytes_at(point.level),
+            batch=point.batch,
+            facts=point.facts,
+            visits=list(visits),
+        )
+
+    @staticmethod
+    def _disturbance(job: Job, visits: Sequence[Visit]) -> str:
+        reasons = [visit.doubt for visit in visits if visit.doubt is not None]
+        worst = max(set(reasons), key=reasons.count)
+        if worst != NEIGHBOUR:
+            return worst
+        clean, total = sum(v.clean for v in visits), sum(v.slices for v in visits)
+        if job.workers != "single":
+            return f"neighbour on a core, or two of ours on one ({clean / max(total, 1):.0%} clean)"
+        return f"{NEIGHBOUR} ({clean / max(total, 1):.0%} of slices clean)"

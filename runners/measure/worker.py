@@ -1,0 +1,387 @@
+"""One visit to one job, in a fresh process: ``python -m runners.measure.worker ORDER``.
+
+ORDER is a JSON object (see `runners.measure.launch.Order`); the answer is one JSON object a line, each
+written as soon as it is known, so that a crash keeps what was measured:
+
+``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}``
+    one point; ``slices`` holds five integers a slice, as `cyext.kernel.Kernel.sample` gives them;
+``{"limit": {"reached", "reason"}}``
+    the system would not grow further;
+``{"skipped": reason}``, ``{"failed": reason}``
+    instead of numbers;
+``{"done": true}``
+    everything was given back.
+
+Only a handful of modules is imported: the process that forks, maps and allocates should be small.
+"""
+
+import os
+import sys
+import time
+import types
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)  # isolated mode leaves it out
+
+import json  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+CHUNK_SLICES = 5
+CALIBRATION_RUNS = 3
+SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
+#: A slice is worth so many clock reads, that the clock may not show in the figure.
+SLICE_CLOCKS = 200
+#: A step that took less tells nothing about how long the next one will take.
+GROWTH_TELLS_NS = 100_000_000
+FAST_CLOCK_NS, CLOCK_LOOKS, CLOCK_LOOK_S = 1_000, 30, 0.1
+
+
+def import_module(name: str) -> "Any":
+    """Import a kernel's module without the rest of the standard library that it would pull in.
+
+    A limited-API module built by Cython imports `inspect` for a few flag constants, which would
+    take longer than everything else here together; a stand-in that holds them serves it.
+    """
+    if "inspect" in sys.modules:
+        return __import__(name, fromlist=["*"])
+    flags = types.ModuleType("inspect")
+    flags.__dict__.update(
+        CO_OPTIMIZED=1,
+        CO_NEWLOCALS=2,
+        CO_VARARGS=4,
+        CO_VARKEYWORDS=8,
+        CO_GENERATOR=0x20,
+        CO_COROUTINE=0x80,
+        CO_ASYNC_GENERATOR=0x200,
+    )
+    sys.modules["inspect"] = flags
+    try:
+        return __import__(name, fromlist=["*"])
+    finally:
+        del sys.modules["inspect"]
+
+
+def emit(**line: object) -> None:
+    """Write one line of the answer, whole."""
+    data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def pin(cpus: "list[int]") -> None:
+    """Run on these CPUs only, where the system can do that."""
+    if cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus)
+
+
+class Noise:
+    """What the kernel tells about disturbance, read twice: counts, all cumulative.
+
+    ``wait_ns`` in the run queue, ``steal_ticks`` by the hypervisor, ``throttled_us`` by the cgroup,
+    ``pressure_us`` of the whole system, ``wall_ns`` of the span.
+    """
+
+    def __init__(self) -> None:
+        self._files = {
+            name: fd
+            for name, path in (
+                ("schedstat", "/proc/self/schedstat"),
+                ("stat", "/proc/stat"),
+                ("throttled", "/sys/fs/cgroup/cpu.stat"),
+                ("pressure", "/proc/pressure/cpu"),
+            )
+            if (fd := _open(path)) is not None
+        }
+        self._before = self._read()
+
+    def _read(self) -> "dict[str, int]":
+        counts = {"wall_ns": time.monotonic_ns()}
+        for name, fd in self._files.items():
+            try:
+                words = os.pread(fd, 1024, 0).split(b"\n")
+                if name == "schedstat":
+                    counts["wait_ns"] = int(words[0].split()[1])
+                elif name == "stat":
+                    counts["steal_ticks"] = int(words[0].split()[8])
+                elif name == "pressure":
+                    counts["pressure_us"] = int(words[0].rpartition(b"total=")[2])
+                else:
+                    for word in words:
+                        if word.startswith(b"throttled_usec "):
+                            counts["throttled_us"] = int(word.split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+        return counts
+
+    def since(self) -> "dict[str, int]":
+        """The counts since the last call."""
+        now = self._read()
+        before, self._before = self._before, now
+        return {name: value - before.get(name, value) for name, value in now.items()}
+
+
+def _open(path: str) -> "int | None":
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+class Gate:
+    """Tells clean slices from dirty ones by their sentinels; without a level all are clean."""
+
+    def __init__(self, clean_ratio: "float | None", tolerance: float) -> None:
+        self.low = (clean_ratio or 0) * (1 - tolerance)
+        self.high = (clean_ratio or 0) * (1 + tolerance) or float("inf")
+
+    def clean(self, table: "Any") -> int:
+        """How many slices of a sample have a clean sentinel on both sides."""
+        low, high = self.low, self.high
+        count = 0
+        for row in range(0, len(table), 5):
+            before = table[row + 2] / (table[row + 1] or 1)
+            after = table[row + 4] / (table[row + 3] or 1)
+            count += low <= before <= high and low <= after <= high
+        return count
+
+
+def calibrate(kernel: "Any", slice_ns: int) -> int:
+    """Operations that fill one slice: 1 where a single one takes longer."""
+    n = 1
+    while True:
+        elapsed_ns = max(1, min(kernel.run(n) for _ in range(CALIBRATION_RUNS)))
+        if elapsed_ns * 2 >= slice_ns or n >= kernel.max_batch:
+            return int(max(1, min(n * slice_ns // elapsed_ns, kernel.max_batch)))
+        n = int(min(n * min(10, max(2, slice_ns // elapsed_ns)), kernel.max_batch))
+
+
+def measure(
+    kernel: "Any", order: "dict[str, Any]", batch: int, cpus: "list[int]"
+) -> "dict[str, Any]":
+    """Sample until enough slices are clean or the time is up; move on from a CPU that is never.
+
+    ``cpus`` starts with the one we run on, and is turned as we move: the next level stays there.
+    """
+    gate = Gate(order["clean_ratio"], order["tolerance"])
+    first = kernel.run(batch)  # warms up, and tells how long a slice is
+    wanted = max(CHUNK_SLICES, min(order["slices"], order["visit_ns"] // max(first, 1)))
+    table: Any = None
+    clean = here = 0
+    while clean < wanted and (table is None or len(table) < 3 * wanted * 5):
+        chunk = kernel.sample(CHUNK_SLICES, batch)
+        found = gate.clean(chunk)
+        table = chunk if table is None else table + chunk
+        clean += found
+        here = 0 if found else here + 1
+        if here >= 2 and len(cpus) > 1:
+            cpus.append(cpus.pop(0))
+            pin(cpus[:1])
+            kernel.moved()
+            kernel.run(batch)
+            here = 0
+    return {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}
+
+
+def trace(kernel: "Any", order: "dict[str, Any]", clock_ns: float, op_ns: float) -> "list[int]":
+    """Single operations, where they are far above the cost of the clock; else nothing."""
+    operations = min(order["trace"], int(order["trace_ns"] // max(op_ns, 1)), kernel.max_batch)
+    if operations < 1 or op_ns < order["trace_clocks"] * clock_ns:
+        return []
+    times: list[int] = kernel.trace(operations).tolist()
+    return times
+
+
+def round_down(level: int) -> int:
+    """A level to three digits, so that the last point of a curve is the same in every session."""
+    step: int = 10 ** max(0, len(str(level)) - 3)
+    return level // step * step
+
+
+def slow_down(kernel: "Any", share: float, chain_steps: int) -> None:
+    """Let every operation take this share longer: spin for as many steps as that time holds."""
+    kernel.slow_down(0.0)
+    batch = calibrate(kernel, SPIN_SLICE_NS)
+    table = kernel.sample(SPIN_SLICES, batch)
+    op_ns = min(table[::5]) / batch
+    step_ns = min(table[1::5]) / chain_steps
+    kernel.slow_down(share * op_ns / step_ns)
+
+
+class Growth:
+    """Brings a kernel from level to level, as far as the system lets it and time allows."""
+
+    def __init__(self, longest_ns: int) -> None:
+        self.longest_ns = longest_ns
+        self.level = 0
+        self.steps: list[tuple[int, int]] = []  # units grown by, and their nanoseconds
+
+    def to(self, kernel: "Any", level: int, refusal: "type[Any]") -> "dict[str, Any] | None":
+        """Grow to ``level``, or as far as the returned limit lets it, where that is worth a point.
+
+        ``refusal`` is what the kernel raises where the system will not grow.
+        """
+        next_ns = self.expected_ns(level - self.level)
+        if next_ns > self.longest_ns:
+            reason = f"--budget: growing to {level} would take {next_ns / 1e9:.0f} s"
+            return {"reached": self.level, "reason": reason}
+        limit = None
+        started = time.monotonic_ns()
+        try:
+            kernel.grow(level)
+        except refusal as stop:
+            # Rounding must not deny the level before, which was measured.
+            level = max(round_down(stop.reached), self.level)
+            limit = {"reached": level, "reason": stop.reason}
+            if level < max(1, 1.05 * self.level):
+                return limit
+            kernel.grow(level)
+        self.steps.append((level - self.level, time.monotonic_ns() - started))
+        self.level = level
+        return limit
+
+    def expected_ns(self, units: int) -> float:
+        """How long growing by so many will take: a line through the first and the last step."""
+        if len(self.steps) < 2 or self.steps[-1][1] < GROWTH_TELLS_NS:
+            return 0.0
+        (first, first_ns), (last, last_ns) = self.steps[0], self.steps[-1]
+        each_ns = max(0, last_ns - first_ns) / max(1, last - first)
+        return last_ns + each_ns * (units - last)
+
+
+def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Any":
+    """The kernel of the order, or the team of kernels."""
+    module, _, name = order["kernel"].partition(":")
+    kernel_class = getattr(import_module(module), name)
+    if order["workers"] == "single":
+        return kernel_class(**order["params"])
+    members = level if level is not None else order["members"]
+    team = import_module("cyext.team")
+    kernels: list[Any] = []
+    try:
+        kernels.extend(kernel_class(**order["params"]) for _ in range(members))
+    except BaseException:
+        for kernel in kernels:
+            kernel.close()
+        raise
+    return team.Team(kernels, order["workers"], cpus)
+
+
+def reason_of(error: Exception) -> str:
+    """What failed, in words that name no place of this machine's file system."""
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    if error.filename is None:
+        return str(error)
+    return f"{type(error).__name__}: {error.strerror} (a file or directory that the probe needs)"
+
+
+def visit(order: "dict[str, Any]") -> None:
+    """Measure every point of the order, a line each."""
+    base = import_module("cyext.kernel")
+    cpus = order["cpus"]
+    single = order["workers"] == "single"
+    clock_ns = base.clock_cost()
+    slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
+    kernel: Any = None
+    try:
+        if single:
+            pin(cpus[:1])
+            kernel = make(order, None, cpus)
+        noise = Noise()
+        growth = Growth(order["growth_ns"])
+        for level in order["levels"]:
+            limit: Any = None
+            if not single:
+                if kernel is not None:
+                    kernel.close()
+                kernel = make(order, level, cpus)
+            elif level is not None:
+                before = growth.level
+                limit = growth.to(kernel, level, base.LimitReached)
+                if limit is not None and growth.level == before:
+                    emit(limit=limit)
+                    break
+            reached = level if limit is None else limit["reached"]
+            if order["slowdown"]:
+                slow_down(kernel, order["slowdown"], base.CHAIN_STEPS)
+            batch = order["batch"].get(str(reached)) or calibrate(kernel, slice_ns)
+            noise.since()
+            point = measure(
+                kernel, order, int(min(batch, kernel.max_batch)), cpus if single else []
+            )
+            op_ns = min(point["slices"][::5]) / batch
+            traced = trace(kernel, order, clock_ns, op_ns) if single else []
+            measured = point | {"trace": traced, "noise": noise.since(), "facts": kernel.facts()}
+            emit(level=reached, clock_ns=clock_ns, **measured)
+            if limit is not None:
+                emit(limit=limit)
+                break
+    except base.NotSupported as reason:
+        emit(skipped=str(reason))
+    except Exception as error:
+        emit(failed=reason_of(error))
+    finally:
+        put_away(kernel)
+    emit(done=True)
+
+
+def put_away(kernel: "Any") -> None:
+    """Close a kernel, if there is one; say so where it could not give everything back."""
+    try:
+        if kernel is not None:
+            kernel.close()
+    except Exception as error:
+        emit(failed=f"giving back what it held: {reason_of(error)}")
+
+
+def await_fast_clock(clock_cost: "Callable[[], float]") -> None:
+    """Wait while reading the clock takes so long that the sentinel would time nothing else.
+
+    A fresh gVisor traps every read for a second or two. Elsewhere, a slow clock stays slow.
+    """
+    for _ in range(CLOCK_LOOKS):
+        if clock_cost() <= FAST_CLOCK_NS:
+            return
+        time.sleep(CLOCK_LOOK_S)
+
+
+def survey(order: "dict[str, Any]") -> None:
+    """Sentinels of every CPU alone, then of each pair at once: who is clean, who shares a core."""
+    base = import_module("cyext.kernel")
+    await_fast_clock(base.clock_cost)
+    for cpu in order["cpus"]:
+        pin([cpu])
+        emit(cpu=cpu, senses=base.sense(order["senses"], order["pause_ns"]).tolist())
+    empty = import_module("cyext.empty")
+    for pair in order["pairs"]:
+        team = import_module("cyext.team").Team([empty.Empty(), empty.Empty()], "threads", pair)
+        try:
+            emit(pair=pair, slices=team.sample(order["pair_slices"], 100_000).tolist())
+        finally:
+            team.close()
+    emit(done=True)
+
+
+def main() -> int:
+    """Do what the order on the command line says."""
+    order = json.loads(sys.argv[1])
+    os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
+    parent = order.get("parent")
+    if parent is not None:
+        import_module("cyext.kernel").die_with_parent()
+        if os.getppid() != parent:
+            return 1
+    if "survey" in order:
+        survey(order["survey"])
+    else:
+        visit(order)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is measured and what comes out: jobs, sessions and their parts."""

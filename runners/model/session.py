@@ -1,0 +1,105 @@
+"""What a session is: visits, results, curves. The one shape that is stored and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from runners.model.job import Scalar, benchmark_name
+
+#: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
+SLOWED = "slowed_down"
+Status = Literal["ok", "unstable", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One round's value of one point, with what it would have been by plainer ways. Seconds."""
+
+    round: int
+    #: Median of the clean slices, at the best clock where the probe is clock-bound.
+    value_s: float
+    plain_s: float
+    minimum_s: float
+    gated_s: float
+    scaled_s: float
+    #: The fastest slice of those that make up the value, at the same clock.
+    lowest_s: float
+    clean: int
+    slices: int
+    cpu: int
+    chain_ns: float
+    #: Why this visit does not count, or None: too few clean slices, or a disturbance that the
+    #: kernel told of.
+    doubt: str | None = None
+
+
+@dataclass
+class Result:
+    """One point: a probe with parameters, at one level of its axis or without one."""
+
+    name: str
+    params: Mapping[str, Scalar]
+    axis: str | None
+    x: int | None
+    status: Status
+    reason: str | None = None
+    value_s: float | None = None
+    ci95_s: tuple[float, float] | None = None
+    minimum_s: float | None = None
+    quartiles_s: tuple[float, float] | None = None
+    percentiles_s: Mapping[str, float] | None = None
+    bytes_per_op: int | None = None
+    batch: int = 0
+    #: What the kernel tells of itself at this point, beside times.
+    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    visits: list[Visit] = field(default_factory=list)
+    #: How many visits count, where they were left in their file.
+    counted: int | None = None
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the stored benchmark."""
+        return benchmark_name(self.name, self.params, self.axis, self.x)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that count."""
+        if self.counted is not None:
+            return self.counted
+        return sum(visit.doubt is None for visit in self.visits)
+
+
+@dataclass
+class Curve:
+    """How far a probe's axis went and what ended it; its points are results."""
+
+    name: str
+    params: Mapping[str, Scalar]
+    axis: str
+    reached: int
+    stopped_by: str | None
+
+
+@dataclass
+class Session:
+    """One run of the program."""
+
+    environment: Mapping[str, Scalar]
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+    def points(self, curve: Curve) -> list[Result]:
+        """The measured results of a curve, ascending."""
+        mine = [
+            r
+            for r in self.results
+            if r.name == curve.name
+            and r.axis == curve.axis
+            and dict(r.params) == dict(curve.params)
+            and r.value_s is not None
+            and r.x is not None
+        ]
+        return sorted(mine, key=lambda result: result.x or 0)

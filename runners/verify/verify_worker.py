@@ -1,0 +1,161 @@
+"""One look at one job while it is verified, in a fresh process: ``python verify_worker.py ORDER``.
+
+ORDER is what `runners.measure.launch.Order` encodes, with one key more: ``{"count": n}`` makes the kernel,
+runs one batch of n operations with its loop marked for a tracer, closes it, and tells
+``{"n", "elapsed_ns"}``, ``{"limit"}`` where it could not grow as far, and ``{"left"}``, what it
+failed to give back, by name;
+``{"pairs": k}`` tells the slices of k batches of n and of k batches of 2n, taken in turns. The rest
+is as in `runners.measure.worker`.
+"""
+
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)  # isolated mode leaves it out
+
+import json  # noqa: E402
+import time  # noqa: E402
+
+from runners.measure.worker import calibrate, emit, import_module, make, pin, put_away, reason_of  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+THREADS = "/proc/self/task"
+#: Mappings that libraries keep for reuse: more than that were forgotten.
+KEPT_MAPPINGS = 16
+#: For so long the system may still list threads that have ended and were joined.
+LISTED_S = 1.0
+
+
+def listed(path: str) -> "int | None":
+    """How many entries a directory has; None where there is no such directory."""
+    try:
+        return len(os.listdir(path))
+    except OSError:
+        return None
+
+
+def held() -> "dict[str, int]":
+    """What this process holds, as far as the system tells: counts by name."""
+    counts = {}
+    for name, path in (
+        ("descriptors", "/proc/self/fd"),
+        ("threads", THREADS),
+        ("files", os.environ.get("MICRO_SCRATCH", "")),
+    ):
+        found = listed(path)
+        if found is not None:
+            counts[name] = found
+    try:
+        with open("/proc/self/maps", "rb") as file:
+            counts["mappings"] = sum(1 for _ in file)
+    except OSError:
+        pass
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            counts["children"] = counts.get("children", 0) + 1
+        counts["children"] = counts.get("children", 0) + 1  # one lives and waits for something
+    except ChildProcessError:
+        counts.setdefault("children", 0)
+    return counts
+
+
+def left(before: "dict[str, int]") -> "dict[str, int]":
+    """What this process holds more of than before."""
+    deadline = time.monotonic() + LISTED_S
+    while (listed(THREADS) or 0) > before.get("threads", 0) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    more = {name: count - before.get(name, count) for name, count in held().items()}
+    if more.get("mappings", 0) <= KEPT_MAPPINGS:
+        more.pop("mappings", None)
+    return {name: count for name, count in more.items() if count > 0}
+
+
+def made(order: "dict[str, Any]", base: "Any") -> "Any":
+    """The kernel or the team of the order, grown to its level or to what the system allows."""
+    (level,) = order["levels"]
+    kernel = make(order, level, order["cpus"])
+    if order["workers"] == "single" and level is not None:
+        try:
+            kernel.grow(level)
+        except base.LimitReached as stop:  # it stands at what it reached
+            emit(limit={"reached": stop.reached, "reason": stop.reason})
+        except BaseException:
+            kernel.close()
+            raise
+    return kernel
+
+
+def count(order: "dict[str, Any]") -> None:
+    """One marked batch, and what was left."""
+    base = import_module("cyext.kernel")
+    import_module(order["kernel"].partition(":")[0])
+    import_module("cyext.team")
+    base.mark_loops()
+    before = held()
+    kernel: Any = None
+    base.mark_armed(True)
+    try:
+        kernel = made(order, base)
+        n = int(min(order["count"], kernel.max_batch))
+        elapsed_ns = kernel.run(n)
+        emit(n=n, elapsed_ns=elapsed_ns)
+    except base.NotSupported as reason:
+        emit(skipped=str(reason))
+    except Exception as error:
+        emit(failed=reason_of(error))
+    finally:
+        put_away(kernel)
+        base.mark_armed(False)
+    del kernel
+    emit(left=left(before))
+
+
+def pairs(order: "dict[str, Any]") -> None:
+    """Batches of n and 2n in turns."""
+    base = import_module("cyext.kernel")
+    kernel: Any = None
+    try:
+        kernel = made(order, base)
+        n = int(min(calibrate(kernel, order["slice_ns"]), kernel.max_batch // 2))
+        if n < 1:
+            emit(skipped="a batch holds a single operation here")
+            return
+        once, twice = kernel.sample(1, n)[:0], kernel.sample(1, n)[:0]
+        kernel.sample(2, n)
+        for _ in range(order["pairs"]):
+            once += kernel.sample(1, n)
+            twice += kernel.sample(1, 2 * n)
+        emit(n=n, once=once.tolist(), twice=twice.tolist(), clock_ns=base.clock_cost())
+    except base.NotSupported as reason:
+        emit(skipped=str(reason))
+    except Exception as error:
+        emit(failed=reason_of(error))
+    finally:
+        put_away(kernel)
+
+
+def main() -> int:
+    """Do what the order on the command line says."""
+    order = json.loads(sys.argv[1])
+    parent = order.get("parent")
+    if parent is not None:
+        import_module("cyext.kernel").die_with_parent()
+        if os.getppid() != parent:
+            return 1
+    if order["workers"] == "single":
+        pin(order["cpus"][:1])
+    if "count" in order:
+        count(order)
+    else:
+        pairs(order)
+    emit(done=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+"""The store of sessions to compare with, and the summaries that judging reads."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import math
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runners.archive import baselines
+from runners.archive.baselines import load, of_session, summarize
+from runners.machine.environment import key
+from runners.model.session import SLOWED, Result, Session, Visit
+from runners.archive.writer import write
+from runners.archive.reader import BadFile, read
+
+ENVIRONMENT = {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "Sample CPU"}
+KEY = key(ENVIRONMENT)
+many_files = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def visit(number: int, value_s: float) -> Visit:
+    doubt = "neighbour on the core" if number == 4 else None
+    return Visit(number, *[value_s * (1 + number / 1000)] * 6, 10, 20, 0, 6000.0, doubt)
+
+
+def result(name: str, value_s: float, x: int | None = None, reason: str | None = None) -> Result:
+    return Result(
+        name,
+        {"size": 512},
+        "n" if x is not None else None,
+        x,
+        "unstable" if reason else "ok",
+        reason,
+        value_s,
+        (value_s * 0.99, value_s * 1.02),
+        value_s * 0.9,
+        batch=10,
+        visits=[visit(number, value_s) for number in range(10)],
+    )
+
+
+def session(scale: float = 1.0, **changes: Any) -> Session:
+    results = [
+        *(result("fd.curve", 1e-6 * n * scale, n) for n in (1, 2, 4)),
+        result("fd.single", 3e-6 * scale),
+        result("fd.odd", 4e-6 * scale, reason="rounds differ by 30%"),
+        Result("fd.gone", {"size": 1}, None, None, "skipped", "not on this system"),
+    ]
+    return Session({**ENVIRONMENT, **changes}, {"rounds": 10, "clean_chain_ns": 6000.0}, results)
+
+
+def stored(folder: Path, hour: int = 0, **changes: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"20260101T{hour:02}0000Z.json"
+    assert write(session(1 + hour / 100, **changes), path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "baselines" / KEY
+
+
+def test_the_summary_of_a_file_is_that_of_its_session(folder: Path) -> None:
+    path = stored(folder)
+    assert summarize(path) == of_session(read(path), path)
+    assert summarize(path).sample.references.keys() == {"the sentinel's clock"}
+
+
+def test_a_summary_holds_logs_errors_curves_and_doubts(folder: Path) -> None:
+    figures = summarize(stored(folder)).sample.figures
+    point = figures["fd.curve[size=512,n=4]"]
+    assert point.log_s == pytest.approx(math.log(4e-6))
+    assert (point.curve, point.x, point.doubt) == ("fd.curve[size=512]", 4, None)
+    # Nine good rounds: ranks 2 and 8 cover 96.1 %, 2.06 standard errors on either side.
+    assert point.error == pytest.approx(math.log(1.02 / 0.99) / 2 / 2.063, rel=1e-3)
+    assert figures["fd.single[size=512]"].curve is None
+    assert figures["fd.odd[size=512]"].doubt == "rounds differ by 30%"
+    assert summarize(stored(folder)).without == {"fd.gone[size=1]": "skipped: not on this system"}
+
+
+def test_a_file_with_a_single_benchmark_is_read(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    path = folder / "20260101T000000Z.json"
+    write(Session(ENVIRONMENT, {}, [result("fd.single", 1e-6)]), path)
+    assert list(summarize(path).sample.figures) == ["fd.single[size=512]"]
+
+
+def test_compressed_files_are_found(folder: Path) -> None:
+    plain = stored(folder)
+    packed = plain.with_suffix(".json.gz")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    (folder / "20260101T000000Z.json.bz2").write_bytes(b"")
+    assert baselines.files(folder) == [plain, packed]
+    assert len(load(folder).sessions) == 2
+
+
+def test_the_newest_sessions_are_read_in_order_of_time(folder: Path) -> None:
+    for hour in (3, 0, 2, 1):
+        stored(folder, hour)
+    (folder / "notes.json").write_text("{}")
+    loaded = load(folder, most=3)
+    assert [s.path.name[9:11] for s in loaded.sessions] == ["01", "02", "03"]
+    assert (loaded.files, loaded.bad) == (4, [])
+
+
+def test_a_bad_file_is_named_and_the_rest_is_read(folder: Path) -> None:
+    stored(folder, 0)
+    (folder / "20260101T010000Z.json").write_text("nonsense")
+    stored(folder, 2)
+    (folder / "20260101T030000Z.json").mkdir()
+    os.mkfifo(folder / "20260101T040000Z.json")
+    loaded = load(folder)
+    assert len(loaded.sessions) == 2
+    assert len(loaded.bad) == 3
+    for hour, error in zip(("04", "03", "01"), loaded.bad, strict=True):
+        assert f"20260101T{hour}0000Z.json" in error
+        assert "\n" not in error
+
+
+def test_a_folder_that_is_not_there_is_an_empty_baseline(tmp_path: Path) -> None:
+    loaded = load(tmp_path / "nowhere")
+    assert (loaded.sessions, loaded.bad, loaded.files) == ([], [], 0)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True)
+    | st.text(max_size=5)
+    | st.sampled_from(["ok", "unstable", "[]", "{}", "\x1b[31m"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    items: Any = ()
+    if isinstance(document, dict):
+        items = document.items()
+    elif isinstance(document, list):
+        items = enumerate(document[:2])
+    for step, inner in items:
+        found += places(inner, (*path, step))
+    return found
+
+
+@many_files
+@given(data=st.data())
+def test_any_changed_value_gives_a_sound_summary_or_one_sentence(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    path = tmp_path / "20260101T000000Z.json"
+    write(session(), path)
+    document = json.loads(path.read_bytes())
+    *steps, last = data.draw(st.sampled_from(places(document)))
+    target = document
+    for step in steps:
+        target = target[step]
+    target[last] = data.draw(VALUES)
+    path.write_text(json.dumps(document))
+    summary = None
+    with contextlib.suppress(BadFile):
+        summary = summarize(path)
+    for name, figure in summary.sample.figures.items() if summary else ():
+        assert name.isprintable()
+        assert math.isfinite(figure.log_s)
+        assert 0 <= figure.error < math.inf
+    for text in map(str, summary.environment.values()) if summary else ():
+        assert text.isprintable()
+
+
+# Looking for it, adding to it, taking away
+
+
+def test_the_first_place_that_has_sessions_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("given", "configured", "current", "shipped")
+    given_, configured, current, shipped = (tmp_path / name for name in names)
+    monkeypatch.setattr(baselines, "SHIPPED", shipped)
+
+    def found(given: Path | None = None) -> Path:
+        return baselines.place(KEY, given, configured, current).parent
+
+    assert found() == configured  # where nothing is, a first session goes
+    stored(shipped / KEY)
+    assert found() == shipped
+    stored(current / KEY)
+    assert found() == current
+    stored(configured / KEY)
+    assert found() == configured
+    assert found(given_) == given_
+    assert baselines.place("plan9-alpha-1cpu", None, None, current).parent == current
+
+
+def test_sessions_are_appended_under_their_time(folder: Path, tmp_path: Path) -> None:
+    named = stored(tmp_path / "sessions", 7)
+    assert baselines.append(named, folder) == folder / named.name
+    other = tmp_path / "mine.json"
+    write(session(), other)
+    os.utime(other, (0, datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp()))
+    assert baselines.append(other, folder).name == "20260203T040506.000000Z.json"
+    assert len(load(folder).sessions) == 2
+
+
+def test_nothing_is_ever_replaced(folder: Path, tmp_path: Path) -> None:
+    named = stored(tmp_path / "sessions", 7)
+    added = baselines.append(named, folder)
+    before = added.read_bytes()
+    with pytest.raises(BadFile, match="exists already"):
+        baselines.append(named, folder)
+    assert added.read_bytes() == before
+
+
+def test_a_session_of_other_machines_does_not_belong(folder: Path, tmp_path: Path) -> None:
+    other = stored(tmp_path / "sessions", cpu_count=4)
+    with pytest.raises(BadFile, match="linux-x86_64-4cpu, not of linux-x86_64-2cpu"):
+        baselines.append(other, folder)
+    assert not folder.exists()
+
+
+def test_sessions_slowed_on_purpose_do_not_belong(folder: Path, tmp_path: Path) -> None:
+    slowed = session()
+    slowed.settings = {SLOWED: 0.05}
+    path = tmp_path / "slowed.json"
+    write(slowed, path)
+    with pytest.raises(BadFile, match="slowed on purpose"):
+        baselines.append(path, folder)
+
+
+def test_the_reason_for_accepting_is_kept(folder: Path, tmp_path: Path) -> None:
+    added = baselines.append(stored(tmp_path / "sessions"), folder, "a safer system call")
+    assert read(added).settings[baselines.ACCEPTED] == "a safer system call"
+
+
+def test_pruning_removes_the_oldest(folder: Path) -> None:
+    kept = [stored(folder, hour) for hour in range(5)][-2:]
+    (folder / "README").write_text("not a session")
+    gone = baselines.prune(folder, 2)
+    assert len(gone) == 3
+    assert baselines.files(folder) == kept
+    assert (folder / "README").exists()
+    assert baselines.prune(folder, 2) == []
+
+
+def test_what_differs_from_the_baseline_is_told(folder: Path) -> None:
+    sessions = [
+        summarize(stored(folder, 0, os_release="6.1")),
+        summarize(stored(folder, 1, os_release="6.2")),
+    ]
+    now = {**ENVIRONMENT, "os_release": "6.3", "libc": "musl 1.2"}
+    assert baselines.differences(sessions, now) == [
+        "os_release: 6.3, was 6.1 or 6.2",
+        "libc: musl 1.2, was unknown",
+    ]
+    assert baselines.differences(sessions, {**ENVIRONMENT, "os_release": "6.1"}) == []
+    assert baselines.differences([], now) == []
+
+
+def test_sessions_of_the_same_processor_are_preferred(folder: Path) -> None:
+    for hour in range(6):
+        stored(folder, hour, cpu_model="Sample CPU" if hour % 2 else "Other CPU")
+    loaded = load(folder)
+
+    def models(least: int) -> set[Any]:
+        return {s.environment["cpu_model"] for s in loaded.like(ENVIRONMENT, least)}
+
+    assert models(3) == {"Sample CPU"}
+    assert models(4) == {"Sample CPU", "Other CPU"}
+
+
+def test_ages_are_read_from_names() -> None:
+    assert baselines.when(Path("20260102T030405Z.json")) == datetime(
+        2026, 1, 2, 3, 4, 5, tzinfo=UTC
+    )
+    assert baselines.when(Path("20261399T030405Z.json")) is None
+    assert baselines.when(Path("notes.json")) is None

@@ -1,0 +1,682 @@
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runners.machine import environment
+from runners.machine.environment import Fact, describe, key, usable_cpus
+
+SHORT_HOST = "pandora-7"
+HOST = f"{SHORT_HOST}.lab.example"
+USER = "mallory"
+FIRST = {"ipc": "ipc:[4026531839]", "uts": "uts:[4026531838]", "pid": "pid:[4026531836]"}
+GVISOR_VERSION = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
+X86 = "processor\t: 0\nmodel name\t: AMD EPYC 9R14\nflags\t\t: fpu sse2 {}\n\n"
+CPUS = "sys/devices/system/cpu"
+CLOCK = "sys/devices/system/clocksource/clocksource0"
+MOUNTS = "proc/self/mountinfo"
+SOURCES = [
+    *("proc/version", "proc/cpuinfo", "proc/cmdline", "proc/meminfo", "proc/1/environ"),
+    *("proc/self/cgroup", "proc/self/maps", MOUNTS, "proc/self/ns/uts"),
+    *("etc/os-release", "usr/lib/os-release", "run/systemd/container", "sys/hypervisor/type"),
+    *("sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name"),
+    *("sys/firmware/acpi/tables/DSDT", "sys/kernel/mm/transparent_hugepage/enabled"),
+    *("sys/fs/cgroup/cpu.max", "sys/fs/cgroup/memory.max", "sys/fs/cgroup/a/cpu.max"),
+    *("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+    "sys/fs/cgroup/memory/memory.limit_in_bytes",
+    *(f"{CLOCK}/current_clocksource", f"{CLOCK}/available_clocksource"),
+    *(f"{CPUS}/smt/control", f"{CPUS}/intel_pstate/no_turbo", f"{CPUS}/cpufreq/boost"),
+    *(f"{CPUS}/cpu0/cpufreq/scaling_governor", f"{CPUS}/vulnerabilities/meltdown"),
+]
+
+Files = Mapping[str, str | bytes]
+Plant = Callable[[Files], Path]
+
+
+@pytest.fixture(autouse=True)
+def named_linux(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """An eight-CPU Linux machine with a name and a user, unless a test asks for the real one."""
+    if request.node.name.startswith("test_the_real_"):
+        return
+    set_uname(monkeypatch)
+    monkeypatch.setenv("USER", USER)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+
+
+def set_uname(
+    monkeypatch: pytest.MonkeyPatch,
+    system: str = "Linux",
+    release: str = "6.1.0-18-amd64",
+    version: str = "#1 SMP Debian",
+    machine: str = "x86_64",
+) -> None:
+    uname = os.uname_result((system, HOST, release, version, machine))
+    monkeypatch.setattr(os, "uname", lambda: uname)
+
+
+def write(root: Path, files: Files) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    """Makes a machine out of the files' contents, and gives its root."""
+
+    def make(files: Files) -> Path:
+        write(tmp_path, files)
+        return tmp_path
+
+    return make
+
+
+def assert_tidy(facts: Mapping[str, Fact]) -> None:
+    for name, fact in facts.items():
+        assert isinstance(fact, str | int | float), name
+        if isinstance(fact, str):
+            assert 0 < len(fact) <= 200, name
+            assert fact.isprintable(), name
+            assert fact == fact.strip(), name
+            assert not re.search(r"(^|[^\w])/\w", fact), name
+
+
+# The whole
+
+
+def test_the_real_machine_is_described() -> None:
+    facts = describe()
+    assert {"os", "os_release", "arch", "cpu_count", "memory_bytes", "python"} <= set(facts)
+    assert_tidy(facts)
+    assert facts["cpu_count"] == len(usable_cpus()) >= 1
+    assert isinstance(facts["memory_bytes"], int)
+    assert facts["memory_bytes"] > 1 << 20
+    assert re.fullmatch(r"[a-z0-9_.+]+-[a-z0-9_.+]+-[0-9]+cpu", key(facts))
+    text = " ".join(map(str, facts.values()))
+    for name in {os.uname().nodename, os.environ.get("USER", "")}:
+        assert len(name) < 3 or not re.search(rf"\b{re.escape(name)}\b", text)
+
+
+def test_the_real_cpus_are_ours() -> None:
+    cpus = usable_cpus()
+    assert cpus == sorted(set(cpus))
+    if hasattr(os, "sched_getaffinity"):
+        assert set(cpus) <= os.sched_getaffinity(0)
+
+
+def test_without_any_file_the_certain_facts_remain(tmp_path: Path) -> None:
+    with patch.object(os, "confstr", side_effect=ValueError):
+        facts = describe(tmp_path)
+    assert facts.pop("python")
+    for name in ("memory_bytes", "compiler", "compiler_flags", "micro_version"):
+        facts.pop(name, None)  # neither of them is read from a file below the root
+    assert facts == {
+        "os": "linux",
+        "os_release": "6.1.0-18-amd64",
+        "arch": "x86_64",
+        "cpu_count": 8,
+    }
+
+
+def test_unreadable_files_are_unknown_facts(tmp_path: Path) -> None:
+    for source in SOURCES:
+        (tmp_path / source).mkdir(parents=True)
+    facts = describe(tmp_path)
+    assert (facts["os"], facts["cpu_count"]) == ("linux", 8)
+    assert not {"cpu_model", "virtualization", "container", "temp_fs", "thp"} & set(facts)
+
+
+PIECES = [
+    *(":", " ", "\n", "\0", "=", ",", "/", "..", " - ", "-1", "0", "7", "9" * 5000, "max", '"'),
+    *("0::/a", "1:cpu:/a", "1:cpu,memory:/", "MemTotal:", " kB", "PRETTY_NAME=", "model name:"),
+    *("flags:", "hypervisor", "CPU part:", "CPU implementer:", "[", "]", "container=", "lxc"),
+    *("\u2028", "\x1b[31m", "\r", "\x85", "\u202e", "\\777", "22 27 0:1 / / rw - ext4 x rw"),
+    *("Mitigation", "Vulnerable", "/lib/ld-musl-x86_64.so.1", "@", USER, "x" * 300, "é", "٣"),
+]
+CONTENT = st.binary(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.sampled_from(SOURCES), CONTENT, max_size=len(SOURCES)), st.booleans())
+def test_hostile_files_do_no_harm(files: dict[str, str | bytes], with_glibc: bool) -> None:
+    confstr = {"return_value": "glibc 2.36"} if with_glibc else {"side_effect": OSError}
+    with tempfile.TemporaryDirectory() as root, patch.object(os, "confstr", **confstr):
+        write(Path(root), files)
+        facts = describe(Path(root))
+    assert_tidy(facts)
+    assert {"os", "arch", "cpu_count", "python"} <= set(facts)
+    assert 1 <= int(facts["cpu_count"]) <= 8
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "Linux version 6.1.0 ({user}@{host}) (gcc) #1 SMP",
+        "model name : Bolt of {user} on {host}\nhost : {host}\nvendor_id : {host}",
+        'PRETTY_NAME="Linux of {user} at {host} in /home/{user}"',
+        "root=/home/{user} host={host} mitigations=off",
+        "22 1 0:1 / / rw - ext4 /dev/{host}/{user} rw",
+        "0::/user.slice/{user}/{host}",
+        "container={host}",
+        "{user}@{host}",
+        "/home/{user}/{host}",
+    ],
+)
+def test_no_file_leaks_names_or_paths(plant: Plant, leak: str) -> None:
+    facts = describe(plant(dict.fromkeys(SOURCES, leak.format(user=USER, host=HOST))))
+    assert_tidy(facts)
+    text = str(facts)
+    assert USER not in text
+    assert SHORT_HOST not in text
+    assert "/home" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Debian GNU/Linux 12 (bookworm)", "Debian GNU/Linux 12 (bookworm)"),
+        ("AMD Ryzen w/ Radeon @ 2.50GHz", "AMD Ryzen w/ Radeon @ 2.50GHz"),
+        ("a\x1b[31mb\u202ec\u2028d\x85e\0f\t g\n", "a [31mb c d e f g"),
+        ("gcc /usr/bin/gcc ~/bin/gcc ../gcc 12", "gcc 12"),
+        ("-I/opt -L/usr/lib -g -Wl,-rpath,/x -fmap=/y build/temp/z", "-g"),
+        ("built by mallory@pandora today", "built by today"),
+        ("x" * 300, "x" * 200),
+        ("x" * 199 + " y", "x" * 199),
+        ("6.1.0-mallory+ mallorybox", "6.1.0-*+ mallorybox"),
+    ],
+)
+def test_text_is_cleaned(text: str, expected: str) -> None:
+    assert environment.clean(text, [USER]) == expected
+
+
+def test_names_and_paths_in_what_people_chose_are_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    set_uname(monkeypatch, release=f"6.9.0-rc1-{SHORT_HOST}+")
+    flags = f"-O2 -I/opt/{USER}/include -ffile-prefix-map=/srv/b=. --sysroot=/x -DBY={USER} -g"
+    kernel = SimpleNamespace(COMPILER="GNU 12.2.0 /usr/bin/cc", COMPILER_FLAGS=flags)
+    monkeypatch.setattr(importlib, "import_module", lambda name: kernel)
+    facts = describe(tmp_path)
+    assert facts["os_release"] == "6.9.0-rc1-*+"
+    assert facts["compiler"] == "GNU 12.2.0"
+    assert facts["compiler_flags"] == "-O2 -DBY=* -g"
+
+
+def test_kernels_that_were_not_built_are_no_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    assert not {"compiler", "compiler_flags"} & set(describe(tmp_path))
+
+
+def test_an_unknown_compiler_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kernel = SimpleNamespace(COMPILER="unknown", COMPILER_FLAGS="unknown")
+    monkeypatch.setattr(importlib, "import_module", lambda name: kernel)
+    assert not {"compiler", "compiler_flags"} & set(describe(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"os": "linux", "arch": "x86_64", "cpu_count": 2}, "linux-x86_64-2cpu"),
+        ({"os": "GNU/kFreeBSD", "arch": "a b", "cpu_count": 1}, "gnu_kfreebsd-a_b-1cpu"),
+        ({"os": "../..", "arch": "é", "cpu_count": 4}, "_..-_-4cpu"),
+        ({}, "unknown-unknown-unknowncpu"),
+        (
+            {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "QEMU TCG CPU 2.5+"},
+            "linux-x86_64-2cpu-emulated",
+        ),
+    ],
+)
+def test_key_is_a_safe_folder_name(facts: dict[str, Fact], expected: str) -> None:
+    assert key(facts) == expected
+
+
+@given(st.text(), st.text(), st.integers() | st.text())
+def test_key_never_leaves_its_folder(system: str, arch: str, cpus: int | str) -> None:
+    name = key({"os": system, "arch": arch, "cpu_count": cpus})
+    assert re.fullmatch(r"[a-z0-9_+][a-z0-9_.+-]*cpu", name, re.ASCII)
+    assert len(name) < 150
+
+
+# The system
+
+
+@pytest.mark.parametrize(
+    ("uname", "files", "expected"),
+    [
+        ({}, {}, "linux"),
+        ({}, {"proc/version": f"Linux version 6.1.0 ({USER}@{HOST}) (gcc 12) #1 SMP"}, "linux"),
+        ({}, {"proc/cpuinfo": X86.format("hypervisor")}, "linux"),
+        ({"release": "4.4.0"}, {}, "linux"),
+        ({}, {"proc/version": f"Linux version 4.4.0 {GVISOR_VERSION}\n"}, "gvisor"),
+        ({"release": "4.4.0", "version": GVISOR_VERSION}, {}, "gvisor"),
+        ({"release": "5.15.0-gvisor"}, {}, "gvisor"),
+        ({}, {"proc/cpuinfo": "vendor_id\t: User Mode Linux\nmodel name\t: UML\n"}, "uml"),
+        ({}, {"proc/cpuinfo": "host\t: Linux with User Mode Linux\n"}, "linux"),
+        ({"release": "5.15.167.4-microsoft-standard-WSL2"}, {}, "linux"),
+        ({"system": "FreeBSD"}, {"proc/version": GVISOR_VERSION}, "freebsd"),
+        ({"system": "OpenBSD"}, {}, "openbsd"),
+    ],
+)
+def test_what_the_system_really_is(
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Plant,
+    uname: dict[str, str],
+    files: Files,
+    expected: str,
+) -> None:
+    set_uname(monkeypatch, **uname)
+    monkeypatch.setattr(environment, "run", lambda *command: ("", ""))
+    facts = describe(plant(files))
+    assert facts["os"] == expected
+    assert key(facts) == f"{expected}-x86_64-8cpu"
+    if expected in ("gvisor", "uml"):
+        assert facts["virtualization"] == expected
+
+
+@pytest.mark.parametrize(
+    ("machine", "arch"),
+    [("amd64", "x86_64"), ("arm64", "aarch64"), ("aarch64", "aarch64"), ("riscv64", "riscv64")],
+)
+def test_one_name_per_architecture(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: str, arch: str
+) -> None:
+    set_uname(monkeypatch, machine=machine)
+    assert describe(tmp_path)["arch"] == arch
+
+
+@pytest.mark.parametrize("place", ["etc/os-release", "usr/lib/os-release"])
+def test_distribution(plant: Plant, place: str) -> None:
+    text = 'NAME="Debian GNU/Linux"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'
+    assert describe(plant({place: text}))["distribution"] == "Debian GNU/Linux 12 (bookworm)"
+
+
+@pytest.mark.parametrize("loader", ["/lib/ld-musl-aarch64.so.1", "/usr/lib/libc.so"])
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [("musl libc (aarch64)\nVersion 1.2.5\nDynamic Program Loader\n", "musl 1.2.5"), ("", "musl")],
+)
+def test_musl_is_known_by_its_loader(
+    monkeypatch: pytest.MonkeyPatch, plant: Plant, loader: str, about: str, expected: str
+) -> None:
+    root = plant({"proc/self/maps": f"7f00-7f01 r--p 00000000 fe:00 42      {loader}\n"})
+    answers = {f"{root}{loader}": ("", about)}
+    monkeypatch.setattr(environment, "run", answers.__getitem__)
+    with patch.object(os, "confstr", side_effect=OSError):
+        assert describe(root)["libc"] == expected
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/usr/lib/libc.so.6", "/apex/com.android.runtime/lib64/bionic/libc.so", "/../ld-musl-x.so.1"],
+)
+def test_another_libc_is_not_taken_for_musl(plant: Plant, path: str) -> None:
+    root = plant({"proc/self/maps": f"7f00-7f01 r--p 00000000 fe:00 42      {path}\n"})
+    with patch.object(os, "confstr", side_effect=OSError):
+        assert "libc" not in describe(root)
+
+
+def test_glibc_tells_its_version(tmp_path: Path) -> None:
+    with patch.object(os, "confstr", return_value="glibc 2.36"):
+        assert describe(tmp_path)["libc"] == "glibc 2.36"
+
+
+def test_systems_without_proc_are_asked_through_sysctl(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answers = {"machdep.cpu.brand_string": "Apple M3\n", "hw.model": "AMD EPYC 9R14\n"}
+    monkeypatch.setattr(
+        environment, "run", lambda sysctl, option, name: (answers.get(name, ""), "unknown oid")
+    )
+    set_uname(monkeypatch, system="Darwin", machine="arm64")
+    assert describe(tmp_path)["cpu_model"] == "Apple M3"
+    set_uname(monkeypatch, system="FreeBSD", machine="amd64")
+    facts = describe(tmp_path)
+    assert facts["cpu_model"] == "AMD EPYC 9R14"
+    assert "clock_source" not in facts
+
+
+def test_a_command_that_cannot_run_says_nothing() -> None:
+    assert environment.run("/nonexistent/sysctl", "-n", "x") == ("", "")
+    assert environment.run("\0") == ("", "")
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, 8),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, 8),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}, 2),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "250000 100000\n"}, 3),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "1000 100000\n"}, 1),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "6400000 100000\n"}, 8),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "0 0\n"}, 8),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "2\n"}, 8),
+        (
+            {  # the one in the middle is the tightest
+                "proc/self/cgroup": "0::/user.slice/build/job\n",
+                "sys/fs/cgroup/user.slice/cpu.max": "600000 100000",
+                "sys/fs/cgroup/user.slice/build/cpu.max": "150000 50000",
+                "sys/fs/cgroup/user.slice/build/job/cpu.max": "max 100000",
+            },
+            3,
+        ),
+        (
+            {  # another cgroup's quota is none of ours
+                "proc/self/cgroup": "0::/ours\n",
+                "sys/fs/cgroup/theirs/cpu.max": "100000 100000",
+            },
+            8,
+        ),
+        (
+            {  # outside of the namespace: what can be seen is somebody else's
+                "proc/self/cgroup": "0::/../theirs\n",
+                "sys/fs/cgroup/cpu.max": "100000 100000",
+            },
+            8,
+        ),
+        (
+            {  # hybrid
+                "proc/self/cgroup": "0::/a\n",
+                "sys/fs/cgroup/unified/a/cpu.max": "400000 100000",
+            },
+            4,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/m\n3:cpu,cpuacct:/a/b\n0::/\n",
+                "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us": "150000\n",
+                "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us": "100000\n",
+                "sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_period_us": "100000\n",
+            },
+            2,
+        ),
+        (
+            {  # a container without a cgroup namespace: the path is the host's
+                "proc/self/cgroup": "3:cpu:/docker/0123456789ab\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "500000",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            5,
+        ),
+        (
+            {  # mounted under the controller's own name alone
+                "proc/self/cgroup": "3:cpu,cpuacct:/a\n",
+                "sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "600000",
+                "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "100000",
+            },
+            6,
+        ),
+        (
+            {  # the quota of a controller that is not the CPU's
+                "proc/self/cgroup": "3:cpuset:/a\n",
+                "sys/fs/cgroup/cpuset/a/cpu.max": "100000 100000",
+            },
+            8,
+        ),
+    ],
+)
+def test_cpu_quota_is_honoured(plant: Plant, files: Files, cpus: int) -> None:
+    root = plant(files)
+    assert usable_cpus(root) == list(range(cpus))
+    assert describe(root)["cpu_count"] == cpus
+
+
+def test_affinity_is_honoured(monkeypatch: pytest.MonkeyPatch, plant: Plant) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {9, 3, 5})
+    root = plant({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000"})
+    assert usable_cpus(root) == [3, 5, 9]
+    plant({"sys/fs/cgroup/cpu.max": "200000 100000"})
+    assert usable_cpus(root) == [3, 5]
+
+
+@pytest.mark.parametrize(("count", "cpus"), [(3, [0, 1, 2]), (None, [0])])
+def test_without_affinity_all_cpus_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int | None, cpus: list[int]
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert usable_cpus(tmp_path) == cpus
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, 2048 * 1024),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max\n"}, 2048 * 1024),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "999999999\n"}, 2048 * 1024),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/memory.max": "4096\n"}, 4096),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/a\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+                "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "8192\n",
+            },
+            8192,
+        ),
+    ],
+)
+def test_memory_is_limited_by_the_cgroup(plant: Plant, files: Files, expected: int) -> None:
+    root = plant({"proc/meminfo": "MemTotal:        2048 kB\nMemFree: 1 kB\n", **files})
+    assert describe(root)["memory_bytes"] == expected
+
+
+def test_memory_elsewhere_comes_from_sysconf(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert describe(tmp_path)["memory_bytes"] == 40960
+    with patch.object(os, "sysconf", side_effect=ValueError):
+        assert "memory_bytes" not in describe(tmp_path)
+
+
+# The processor and who stands between it and us
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "model"),
+    [
+        (X86.format("") * 2, "AMD EPYC 9R14"),
+        ("model name : AMD Ryzen 5 PRO 2500U w/ Radeon @ 2.0GHz", None),
+        ("CPU implementer : 0x41\nCPU part : 0xd0c\n" * 4, "implementer 0x41 part 0xd0c"),
+        (
+            "CPU implementer : 0x41\nCPU part : 0xd05\nCPU implementer : 0x41\nCPU part : 0xd0b\n",
+            "implementer 0x41 part 0xd05 + implementer 0x41 part 0xd0b",
+        ),
+        ("cpu\t\t: POWER9, altivec supported\n", "POWER9, altivec supported"),
+    ],
+)
+def test_cpu_model(plant: Plant, cpuinfo: str, model: str | None) -> None:
+    expected = model or cpuinfo.partition(": ")[2]
+    assert describe(plant({"proc/cpuinfo": cpuinfo}))["cpu_model"] == expected
+
+
+def test_a_cpu_that_the_system_does_not_name_is_asked(
+    monkeypatch: pytest.MonkeyPatch, plant: Plant
+) -> None:
+    monkeypatch.setitem(sys.modules, "cyext.kernel", SimpleNamespace(cpu_name=lambda: "AMD EPYC"))
+    facts = describe(plant({"proc/cpuinfo": "vendor_id\t: AuthenticAMD\nmodel name\t: unknown\n"}))
+    assert facts["cpu_model"] == "AMD EPYC"
+
+
+def dmi(vendor: str, product: str) -> dict[str, str]:
+    folder = "sys/class/dmi/id"
+    return {f"{folder}/sys_vendor": vendor + "\n", f"{folder}/product_name": product + "\n"}
+
+
+GUEST = {"proc/cpuinfo": X86.format("hypervisor")}
+METAL = {"proc/cpuinfo": X86.format("")}
+CLOCKS = f"{CLOCK}/available_clocksource"
+DSDT = "sys/firmware/acpi/tables/DSDT"
+FIRECRACKER_DEVICE = "sys/bus/acpi/devices/FCVMGID:00/hid"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({"proc/cpuinfo": "processor : 0\n"}, None),
+        (METAL, "none"),
+        (METAL | dmi("LENOVO", "20XW") | {CLOCKS: "tsc hpet acpi_pm"}, "none"),
+        (METAL | dmi("Microsoft Corporation", "Surface Laptop"), "none"),
+        (METAL | dmi("Amazon EC2", "m5.metal"), "none"),
+        (METAL | dmi("Amazon EC2", "c8g.metal-24xl"), "none"),
+        (METAL | dmi("Google", "Google Compute Engine"), "none"),
+        (METAL | dmi("Xenith", "Xenon 9") | {CLOCKS: "tsc xenon"}, "none"),
+        (GUEST, "hypervisor"),
+        (GUEST | {"sys/hypervisor/type": "xen\n"}, "xen"),
+        (GUEST | dmi("Xen", "HVM domU"), "xen"),
+        (GUEST | dmi("Microsoft Corporation", "Virtual Machine"), "hyperv"),
+        (GUEST | {CLOCKS: "hyperv_clocksource_tsc_page tsc"}, "hyperv"),
+        (GUEST | dmi("VMware, Inc.", "VMware7,1"), "vmware"),
+        (GUEST | dmi("innotek GmbH", "VirtualBox") | {CLOCKS: "kvm-clock tsc"}, "virtualbox"),
+        (GUEST | dmi("QEMU", "Standard PC (Q35 + ICH9, 2009)"), "qemu"),
+        (GUEST | dmi("QEMU", "Standard PC (Q35 + ICH9, 2009)") | {CLOCKS: "kvm-clock tsc"}, "kvm"),
+        (GUEST | dmi("Red Hat", "KVM"), "kvm"),
+        (GUEST | dmi("Google", "Google Compute Engine") | {CLOCKS: "kvm-clock tsc"}, "kvm"),
+        (dmi("Amazon EC2", "c7g.large"), "kvm"),
+        (dmi("QEMU", "KVM Virtual Machine"), "kvm"),
+        (GUEST | {DSDT: b"DSDT\x53\x0f\0\0\x02wFIRECKFCVMDSDT"}, "firecracker"),
+        (GUEST | {DSDT: b"DSDT\x53\x0f\0\0\x02wBOCHS BXPC    ", CLOCKS: "kvm-clock"}, "kvm"),
+        (GUEST | {FIRECRACKER_DEVICE: "FCVMGID\n", CLOCKS: "kvm-clock"}, "firecracker"),
+    ],
+)
+def test_virtualization(plant: Plant, files: Files, expected: str | None) -> None:
+    assert describe(plant(files)).get("virtualization") == expected
+
+
+def test_a_missing_flag_means_nothing_on_arm(monkeypatch: pytest.MonkeyPatch, plant: Plant) -> None:
+    set_uname(monkeypatch, machine="aarch64")
+    root = plant({"proc/cpuinfo": "flags : fp asimd\nCPU implementer : 0x41\nCPU part : 0xd0c\n"})
+    assert "virtualization" not in describe(root)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({".dockerenv": ""}, "docker"),
+        ({"run/.containerenv": ""}, "podman"),
+        ({"run/secrets/kubernetes.io/token": "", ".dockerenv": ""}, "kubernetes"),
+        ({"run/systemd/container": "lxc\n"}, "lxc"),
+        ({"proc/1/environ": "PATH=/bin\0container=podman\0TERM=x\0"}, "podman"),
+        ({"proc/1/environ": "mycontainer=podman\0"}, None),
+        ({"run/systemd/container": f"{HOST}\n"}, None),
+    ],
+)
+def test_container(plant: Plant, files: Files, expected: str | None) -> None:
+    assert describe(plant(files)).get("container") == expected
+
+
+def test_an_image_that_boots_as_a_machine_is_no_container(plant: Plant) -> None:
+    root = plant({".dockerenv": ""})
+    (root / "proc/self/ns").mkdir(parents=True)
+    for name, target in FIRST.items():
+        (root / "proc/self/ns" / name).symlink_to(target)
+    assert "container" not in describe(root)
+    (root / "proc/self/ns/uts").unlink()
+    (root / "proc/self/ns/uts").symlink_to("uts:[4026532577]")
+    assert describe(root)["container"] == "docker"
+
+
+# Settings that move results
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "content", "expected"),
+    [
+        ("clock_source", f"{CLOCK}/current_clocksource", "tsc\n", "tsc"),
+        ("thp", "sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never", "madvise"),
+        ("thp", "sys/kernel/mm/transparent_hugepage/enabled", "always madvise never", None),
+        ("governor", f"{CPUS}/cpu0/cpufreq/scaling_governor", "performance\n", "performance"),
+        ("governor", f"{CPUS}/cpu0/cpufreq/scaling_governor", "two words\n", None),
+        ("smt", f"{CPUS}/smt/control", "forceoff\n", "forceoff"),
+        ("turbo", f"{CPUS}/intel_pstate/no_turbo", "1\n", "off"),
+        ("turbo", f"{CPUS}/intel_pstate/no_turbo", "0\n", "on"),
+        ("turbo", f"{CPUS}/cpufreq/boost", "1\n", "on"),
+        ("turbo", f"{CPUS}/cpufreq/boost", "0\n", "off"),
+        ("turbo", f"{CPUS}/cpufreq/boost", "?\n", None),
+        ("mitigations_off", "proc/cmdline", "quiet mitigations=off panic=1\n", 1),
+        ("mitigations_off", "proc/cmdline", "quiet mitigations=auto,nosmt\n", None),
+        ("mitigations_off", "proc/cmdline", "mitigations=off mitigations=auto\n", None),
+        ("mitigations_off", "proc/cmdline", "xmitigations=off\n", None),
+    ],
+)
+def test_kernel_settings(
+    plant: Plant, name: str, path: str, content: str, expected: str | int | None
+) -> None:
+    assert describe(plant({path: content})).get(name) == expected
+
+
+def flaws(states: Mapping[str, str]) -> dict[str, str]:
+    return {f"{CPUS}/vulnerabilities/{name}": state + "\n" for name, state in states.items()}
+
+
+def test_mitigations_are_summed_up(plant: Plant) -> None:
+    states = {
+        "spectre_v2": "Mitigation: Retpolines; STIBP: disabled",
+        "meltdown": "Not affected",
+        "mds": "Vulnerable: Clear CPU buffers attempted, no microcode",
+        "l1tf": "Mitigation: PTE Inversion",
+        "itlb_multihit": "Unknown: Processor vulnerable",
+    }
+    expected = "l1tf=mitigated;mds=vulnerable;spectre_v2=mitigated"
+    assert describe(plant(flaws(states)))["mitigations"] == expected
+
+
+def test_mitigations_too_many_to_list_are_counted(plant: Plant) -> None:
+    states = {f"flaw_number_{i:02}": "Mitigation: yes" for i in range(20)}
+    states |= {"zenbleed": "Vulnerable"}
+    *listed, rest = str(describe(plant(flaws(states)))["mitigations"]).split(";")
+    assert listed == sorted(listed)
+    assert "zenbleed=vulnerable" in listed
+    assert len(listed) + int(rest) == len(states)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "expected"),
+    [
+        ("", None),
+        ("1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n", "ext4"),
+        (
+            "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:5 / {tmp} rw - tmpfs tmpfs rw\n"
+            "3 1 0:6 / {tmp}/deeper rw - xfs x rw\n4 1 0:7 / {tmp}-sibling rw - btrfs x rw\n",
+            "tmpfs",
+        ),
+        ("2 1 0:5 / {tmp} rw - tmpfs x rw\n3 1 0:6 / {tmp} rw - overlay x rw\n", "overlay"),
+        ("2 1 0:5 / {tmp} rw - tmpfs x rw\n1 0 8:1 / / rw - ext4 x rw\n", "tmpfs"),
+        ("1 0 8:1 / / rw - /home/mallory x rw\nshort - ext4\n", None),
+    ],
+)
+def test_temp_fs_is_the_nearest_mount(
+    monkeypatch: pytest.MonkeyPatch, plant: Plant, mounts: str, expected: str | None
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: "/tmp of mine")
+    root = plant({MOUNTS: mounts.format(tmp=r"/tmp\040of\040mine")})
+    assert describe(root).get("temp_fs") == expected
+
+
+def test_without_a_temporary_directory_its_file_system_is_unknown(plant: Plant) -> None:
+    root = plant({MOUNTS: "1 0 8:1 / / rw - ext4 x rw\n"})
+    with patch.object(tempfile, "gettempdir", side_effect=FileNotFoundError):
+        assert "temp_fs" not in describe(root)

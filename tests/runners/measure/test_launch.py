@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fake_kernels import CLEAN, RATIO
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runners.measure import launch
+from runners.machine.environment import usable_cpus
+from runners.model.job import Job
+from runners.measure.launch import Launcher, Order, parse
+
+ROOT = Path(launch.__file__).parents[2]
+needs_affinity = pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="no CPU affinity on this system"
+)
+linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to kill orphans")
+
+
+def order(kernel: str, levels: tuple[int | None, ...] = (10, 100), **changes: Any) -> Order:
+    """An order for one of the fake kernels, or a real one (with a module's name)."""
+    name = kernel if ":" in kernel else f"tests.runners.fake_kernels:{kernel}"
+    job = Job("fake", name, **changes)
+    return Order(job, levels, tuple(usable_cpus()), visit_ns=1_000_000)
+
+
+def levels(answer: launch.Answer) -> list[int | None]:
+    return [line["level"] for line in answer.lines if "level" in line]
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Launcher:
+    return Launcher(tmp_path)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has reaped yet does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return sys.platform != "linux"
+    return state not in "ZX"
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def pids(scratch: Path) -> list[int]:
+    """Who left word in the scratch directory."""
+    path = scratch / "pids"
+    assert eventually(path.exists)
+    return [int(word) for word in path.read_text().split()]
+
+
+def assert_gone(*processes: int) -> None:
+    for pid in processes:
+        assert eventually(lambda pid=pid: not alive(pid)), f"{pid} is alive"
+
+
+# What a good worker brings
+
+
+def test_a_kernel_of_ours_is_measured(launcher: Launcher) -> None:
+    answer = launcher.visit(order("cyext.fd:OpenClose", levels=(None,)))
+    assert answer.error is None
+    point, done = answer.lines
+    assert done == {"done": True}
+    assert point["level"] is None
+    assert point["batch"] >= 1
+    assert point["cpu"] in usable_cpus() or not hasattr(os, "sched_setaffinity")
+    assert len(point["slices"]) >= 25
+    assert len(point["slices"]) % 5 == 0
+    assert all(isinstance(number, int) for number in point["slices"])
+    assert isinstance(point["clock_ns"], float)
+    assert isinstance(point["noise"]["wall_ns"], int)
+    assert list(launcher.scratch.iterdir()) == []
+
+
+def test_a_curve_of_ours_is_measured(launcher: Launcher) -> None:
+    answer = launcher.visit(order("cyext.fd:OpenInterleaved"))
+    assert (answer.error, levels(answer)) == (None, [10, 100])
+    assert list(launcher.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", ["threads", "processes"])
+def test_a_team_is_measured(launcher: Launcher, workers: Any) -> None:
+    answer = launcher.visit(order("cyext.empty:Empty", levels=(1, 2), workers=workers))
+    assert (answer.error, levels(answer)) == (None, [1, 2])
+    answer = launcher.visit(order("cyext.empty:Empty", levels=(None,), workers=workers, members=2))
+    assert (answer.error, levels(answer)) == (None, [None])
+
+
+def test_the_survey_hears_every_cpu(launcher: Launcher) -> None:
+    cpus = usable_cpus()[:2]
+    pairs = [(cpus[0], cpus[-1])]
+    answer = launcher.survey(cpus, pairs, 30)
+    assert answer.error is None
+    assert [(line["cpu"], len(line["senses"])) for line in answer.lines[: len(cpus)]] == [
+        (cpu, 60) for cpu in cpus
+    ]
+    assert answer.lines[len(cpus)]["pair"] == list(pairs[0])
+    assert len(answer.lines[len(cpus)]["slices"]) % 5 == 0
+
+
+def test_an_order_reaches_the_worker_as_it_was(launcher: Launcher) -> None:
+    wanted = order("Plain", levels=(10, 100, 1000))
+    wanted = replace(wanted, batch={10: 7, 1000: 8}, clean_ratio=RATIO, trace=33)
+    answer = launcher.visit(wanted)
+    assert [line["batch"] for line in answer.lines[:-1]] == [7, 300, 8]
+    assert [len(line["trace"]) for line in answer.lines[:-1]] == [33] * 3
+    assert answer.lines[0]["slices"] == [7_000, *CLEAN, *CLEAN] * 15
+
+
+@needs_affinity
+@pytest.mark.skipif(len(usable_cpus()) < 2, reason="there is only one CPU")
+def test_a_worker_settles_where_no_neighbour_is(launcher: Launcher) -> None:
+    cpus = usable_cpus()
+    job = Job("fake", "tests.runners.fake_kernels:CleanOnLast", params={"last": cpus[-1]})
+    answer = launcher.visit(Order(job, (1, 2, 3), tuple(cpus), clean_ratio=RATIO))
+    assert answer.error is None
+    assert [line["cpu"] for line in answer.lines[:-1]] == [cpus[-1]] * 3
+    # Having settled, it sees no dirty slice any more.
+    assert answer.lines[1]["slices"] == [300_000, *CLEAN, *CLEAN] * 15
+
+
+def test_nothing_of_the_users_environment_is_measured(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SECRET", "PYTHONPATH", "PYTHONSTARTUP", "LANG", "TMPDIR", "HOME"):
+        monkeypatch.setenv(name, "/somewhere")
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=0")
+    answer = launcher.visit(order("Tell"))
+    found = json.loads(answer.lines[0]["failed"].removeprefix("RuntimeError: "))
+    for name in ("SECRET", "PYTHONPATH", "PYTHONSTARTUP", "LANG", "TMPDIR", "HOME"):
+        assert name not in found["environ"]
+    assert found["environ"]["MICRO_SCRATCH"] == str(launcher.scratch)
+    assert found["environ"]["LC_ALL"] == "C"
+    # What chooses the allocator is part of what is measured.
+    assert found["environ"]["GLIBC_TUNABLES"] == "glibc.malloc.perturb=0"
+    assert found["environ"]["PATH"] == os.environ["PATH"]
+    assert found["cwd"] == "/"
+
+
+def test_a_worker_does_not_carry_the_runner_along(launcher: Launcher) -> None:
+    answer = launcher.visit(order("Tell"))
+    found = json.loads(answer.lines[0]["failed"].removeprefix("RuntimeError: "))
+    loaded = {name.partition(".")[0] for name in found["modules"]}
+    unwanted = {"numpy", "pyperf", "rich", "inspect", "typing", "dataclasses", "subprocess", "site"}
+    assert loaded & unwanted == set()
+
+
+# How it ends otherwise
+
+
+@pytest.mark.parametrize(
+    ("kernel", "error"),
+    [
+        ("Crash", "crashed: SIGSEGV"),
+        ("Torn", "crashed: SIGABRT"),
+        ("Exit", "worker ended with exit code 0"),
+    ],
+)
+def test_a_crash_keeps_what_was_said(launcher: Launcher, kernel: str, error: str) -> None:
+    answer = launcher.visit(order(kernel, levels=(10, 50, 100, 1000)))
+    assert (answer.error, levels(answer)) == (error, [10, 50])
+    assert len(answer.lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("kernel", "names"),
+    [
+        ("cyext.no_such_module:Kernel", ["cyext.no_such_module"]),
+        ("cyext.empty:NoSuchKernel", ["NoSuchKernel"]),
+    ],
+)
+def test_a_kernel_that_is_not_there(launcher: Launcher, kernel: str, names: list[str]) -> None:
+    answer = launcher.visit(order(kernel))
+    assert answer.error is None
+    failed, done = answer.lines
+    assert done == {"done": True}
+    assert all(name in failed["failed"] for name in names)
+
+
+def test_a_worker_that_cannot_start(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "WORKER", Path("/nonexistent/worker.py"))
+    answer = launcher.visit(order("Plain"))
+    assert answer.lines == []
+    assert answer.error is not None
+    assert answer.error.startswith("worker ended with exit code ")
+
+
+def test_a_system_that_starts_no_process(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    answer = launcher.visit(order("Plain"))
+    assert answer.lines == []
+    assert answer.error == "no worker could be started: No such file or directory"
+
+
+def test_a_signal_without_a_name_is_told_by_its_number() -> None:
+    assert launch._signal_name(signal.SIGKILL) == "SIGKILL"
+    assert launch._signal_name(60) == "signal 60"
+
+
+def test_words_that_are_not_ours_are_passed_over(launcher: Launcher) -> None:
+    answer = launcher.visit(order("Babble"))
+    assert (answer.error, levels(answer), len(answer.lines)) == (None, [10, 100], 3)
+
+
+def test_an_answer_larger_than_the_pipe_arrives(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "LOOK_S", 0.05)
+    answer = launcher.visit(order("Chatter"))
+    assert (answer.error, levels(answer)) == (None, [10, 100])
+
+
+def test_a_pipe_that_cannot_be_enlarged_will_do(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(launch.fcntl, "fcntl", refuse)
+    answer = launcher.visit(order("Chatter"))
+    assert (answer.error, levels(answer)) == (None, [10, 100])
+
+
+def test_an_answer_without_end_is_ended(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "LOOK_S", 0.05)
+    monkeypatch.setattr(launch, "ANSWER_BYTES_MAX", 1 << 21)
+    answer = launcher.visit(order("Endless"))
+    assert (answer.error, levels(answer)) == ("no end of its answer: killed", [10])
+
+
+@pytest.mark.parametrize(("kernel", "measured"), [("Hang", [10]), ("Orphan", [10, 100])])
+def test_the_time_limit_ends_the_worker_and_its_children(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch, kernel: str, measured: list[int]
+) -> None:
+    started = time.monotonic()
+
+    def clock() -> float:
+        """Stands still until the worker hangs, or has left its child behind."""
+        left_word = (launcher.scratch / "pids").exists()
+        stuck = left_word and (kernel == "Hang" or not alive(pids(launcher.scratch)[0]))
+        return 1e9 if stuck or time.monotonic() - started > 60 else 0.0
+
+    monkeypatch.setattr(launch, "LOOK_S", 0.02)
+    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=clock))
+    answer = launcher.visit(order(kernel))
+    assert (answer.error, levels(answer)) == ("no end after 60 s: killed", measured)
+    assert_gone(*pids(launcher.scratch))
+
+
+def test_a_visit_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    launcher = Launcher(tmp_path)
+    before = sorted(os.listdir("/dev/fd"))
+    for kernel in ["Plain", "Crash", "cyext.nothing:Here", "Exit"] * 5:
+        launcher.visit(order(kernel))
+    assert sorted(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_an_interrupt_takes_the_worker_along(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    started: list[int] = []
+
+    def interrupted(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bool]:
+        started.extend([process.pid, *pids(launcher.scratch)])
+        raise error
+
+    monkeypatch.setattr(launch, "wait_for_end", interrupted)
+    with pytest.raises(error):
+        launcher.visit(order("Hang"))
+    assert started[0] == started[1]
+    assert_gone(*started)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process in the midst of a visit that hangs."""
+    code = f"""
+import sys
+from pathlib import Path
+sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parents[1])!r}]
+from test_launch import Launcher, order
+Launcher(Path({str(tmp_path)!r}), time_limit_s=600).visit(order("Hang"))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.DEVNULL, process_group=0
+    )
+    yield process
+    process.kill()
+    process.wait()
+    for pid in pids(tmp_path):
+        if alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_ctrl_c_takes_the_worker_and_its_children_along(
+    session: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    workers = pids(tmp_path)
+    assert all(alive(pid) for pid in workers)
+    session.send_signal(signal.SIGINT)
+    session.wait(60)
+    assert_gone(*workers)
+
+
+@linux
+def test_a_worker_does_not_outlive_a_killed_session(
+    session: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    worker, _ = pids(tmp_path)
+    session.kill()
+    session.wait(60)
+    assert_gone(worker)
+
+
+def test_a_worker_whose_session_is_gone_measures_nothing() -> None:
+    wanted = json.loads(order("Plain").encode()) | {"parent": 1}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(launch.WORKER), json.dumps(wanted)],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+# Lines
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b'{"a":1}\n{"b":2}\n', [{"a": 1}, {"b": 2}]),
+        (b'{"a":1}\n{"b":2', [{"a": 1}]),
+        (b'\n\n{"a":1}\n\n', [{"a": 1}]),
+        (b'[1]\n"text"\nnull\n7\n{"a":1}\n', [{"a": 1}]),
+        (b'\xff\xfe\n{"a":"\xff"}\n{"a":1}\n', [{"a": 1}]),
+        (b"[" * 100_000 + b'\n{"a":1}\n', [{"a": 1}]),
+        (b'{"a":' * 100_000 + b'\n{"a":1}\n', [{"a": 1}]),
+        (b'{"a":' + b"9" * 10_000 + b'}\n{"a":1}\n', [{"a": 1}]),
+    ],
+)
+def test_only_whole_lines_count(data: bytes, lines: list[dict[str, int]]) -> None:
+    assert parse(data) == lines
+
+
+PIECE = st.sampled_from(
+    [b'{"a":', b"1}", b"\n", b'"', b"[", b"]", b"\xff", b"\0", b"\\ud800", b"{}"]
+)
+
+
+@given(st.binary() | st.lists(PIECE).map(b"".join))
+def test_no_answer_is_too_strange(data: bytes) -> None:
+    assert all(isinstance(line, dict) for line in parse(data))
+
+
+@given(
+    st.lists(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.integers()))),
+    st.integers(0, 50),
+)
+def test_whole_lines_survive_a_torn_end(lines: list[dict[str, Any]], cut: int) -> None:
+    data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    assert parse(data) == lines
+    torn = data[: max(0, len(data) - cut)]
+    whole = torn.count(b"\n")
+    assert parse(torn)[:whole] == lines[:whole]
+    assert len(parse(torn)) <= whole + 1
+
+
+# Orders
+
+
+def test_an_order_is_plain_json() -> None:
+    job = Job("fd.open", "cyext.fd:OpenClose", {"size": 64, "mode": "x"}, members=3, slices=40)
+    job = replace(job, slowdown=0.25)
+    plain = json.loads(Order(job, (None, 5), (0, 1), batch={None: 3, 5: 4}).encode())
+    assert plain["kernel"] == "cyext.fd:OpenClose"
+    assert plain["params"] == {"size": 64, "mode": "x"}
+    assert (plain["workers"], plain["members"], plain["slices"]) == ("single", 3, 40)
+    assert plain["slowdown"] == 0.25
+    assert (plain["levels"], plain["cpus"]) == ([None, 5], [0, 1])
+    assert plain["batch"] == {"None": 3, "5": 4}
+    assert plain["clean_ratio"] is None
+
+
+def test_an_interrupt_amid_the_start_of_a_worker_loses_no_worker(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **how: Any) -> None:
+            super().__init__(*args, **how)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(100):
+                pass  # where Python would call the handler
+
+    monkeypatch.setattr("runners.measure.launch.subprocess.Popen", Interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            launcher.visit(order("Hang"))
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert started[0].poll() == -signal.SIGKILL

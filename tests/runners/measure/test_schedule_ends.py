@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scripted_machine import (
+    CURVE,
+    JOBS,
+    Line,
+    Machine,
+    Script,
+    answer,
+    measure,
+    only,
+    point,
+    scheduler,
+    steady,
+)
+
+from runners.model.job import Job
+from runners.measure.launch import Answer, Order
+from runners.model.session import Session
+
+# The budget
+
+
+def test_no_visit_starts_that_would_exceed_the_budget() -> None:
+    seconds = {"a": 1.0, "b": 7.0, "c": 2.0}
+    for budget_s in (20.0, 33.3, 47.0):
+        machine = Machine(seconds=seconds)
+        session = measure(machine, *JOBS[:3], budget_s=budget_s)
+        starts = zip(machine.orders, machine.starts, strict=True)
+        for order, start in list(starts)[3:]:
+            assert start - 1000.0 + seconds[order.job.name] <= budget_s
+        # The short one goes on while the long one no longer fits.
+        assert len(machine.of("a")) > len(machine.of("b"))
+        assert budget_s - (machine.now - 1000.0) < 1.0 or len(machine.of("a")) == 10
+        assert session.settings["elapsed_s"] == machine.now - 1000.0
+
+
+def test_a_dear_job_leaves_the_others_their_rounds() -> None:
+    seconds = {"a": 1.0, "b": 60.0, "c": 2.0, "d": 30.0}
+    machine = Machine(seconds=seconds)
+    measure(machine, *(Job(name, "m:K") for name in seconds), budget_s=160.0)
+    visits = {name: len(machine.of(name)) for name in seconds}
+    assert visits["a"] >= 6
+    assert visits["c"] >= 6
+    # What they leave over goes to the dear ones.
+    assert visits["b"] >= 1
+    assert visits["d"] >= 2
+    assert machine.now - 1000.0 <= 160.0
+
+
+def test_a_visit_that_ends_with_the_budget_still_starts() -> None:
+    machine = Machine(seconds=1.0)
+    measure(machine, budget_s=5.0)
+    assert len(machine.orders) == 4
+
+
+def test_jobs_that_were_never_reached_say_so() -> None:
+    machine = Machine(seconds=10.0)
+    session = measure(machine, *JOBS, budget_s=25.0)
+    visited = {order.job.name for order in machine.orders}
+    assert len(visited) == 3
+    for result in session.results:
+        if result.name in visited:
+            assert (result.status, result.value_s) == ("unstable", pytest.approx(1e-6))
+        else:
+            assert (result.status, result.value_s) == ("skipped", None)
+            assert result.reason == "no time: the budget of 25 s was used up"
+
+
+def test_a_budget_that_the_survey_eats() -> None:
+    machine = Machine()
+    calls: list[Session] = []
+    run = scheduler(machine, budget_s=0.5)
+    run.run(on_round=calls.append)
+    # One visit takes place all the same: a user who waits gets a number.
+    assert len(machine.orders) == len(calls) == 1
+    assert only(run.session({})).rounds == 1
+
+
+def test_before_the_first_round_nothing_is_claimed() -> None:
+    session = scheduler(Machine(), *JOBS, CURVE).session({"os": "linux"})
+    assert session.environment == {"os": "linux"}
+    assert (session.results, session.curves) == ([], [])
+
+
+def test_measuring_is_told_from_the_rest_of_the_time() -> None:
+    machine = Machine(seconds=1.0)
+    run = scheduler(machine, rounds=6)
+
+    def report(session: Session) -> None:
+        machine.now += 0.5
+
+    run.run(on_round=report)
+    settings = run.session({}).settings
+    assert settings["measuring_s"] == 7.0
+    assert settings["elapsed_s"] == 10.0
+    assert (settings["rounds"], settings["budget_s"]) == (6, 1e6)
+
+
+# Limits
+
+
+def limited(reached: int, *, measured: bool = True) -> Script:
+    """A system that holds no more than ``reached``."""
+
+    def script(order: Order, visit: int) -> Answer:
+        levels = [level for level in order.levels if level is not None and level <= reached]
+        if levels == list(order.levels):
+            return steady(order, visit)
+        lines = [point(order, level) for level in levels]
+        if measured:
+            lines.append(point(order, reached))
+        return answer(*lines, {"limit": {"reached": reached, "reason": "RLIMIT_NOFILE"}})
+
+    return script
+
+
+def test_a_limit_ends_the_curve_at_the_level_reached() -> None:
+    machine = Machine({"curve": limited(320)})
+    session = measure(machine, CURVE)
+    assert [order.levels for order in machine.orders] == [(10, 100, 1000)] + [(10, 100, 320)] * 9
+    assert [(r.x, r.status) for r in session.results] == [(10, "ok"), (100, "ok"), (320, "ok")]
+    (curve,) = session.curves
+    assert (curve.name, curve.axis, curve.reached) == ("curve", "open_fds", 320)
+    assert curve.stopped_by == "RLIMIT_NOFILE"
+
+
+def test_a_limit_just_above_the_last_level_adds_no_point() -> None:
+    machine = Machine({"curve": limited(100, measured=False)})
+    session = measure(machine, CURVE)
+    assert machine.orders[-1].levels == (10, 100)
+    assert [result.x for result in session.results] == [10, 100]
+    assert (session.curves[0].reached, session.curves[0].stopped_by) == (100, "RLIMIT_NOFILE")
+
+
+def test_a_limit_below_the_first_level_skips_the_job() -> None:
+    machine = Machine({"curve": limited(4, measured=False)})
+    session = measure(machine, CURVE)
+    assert len(machine.orders) == 1
+    result = only(session)
+    assert (result.status, result.x, result.value_s) == ("skipped", None, None)
+    assert result.reason == "RLIMIT_NOFILE: no room for a first point"
+    assert session.curves == []
+
+
+def test_a_limit_that_falls_takes_its_points_along() -> None:
+    def falling(order: Order, visit: int) -> Answer:
+        return limited(320 if visit < 3 else 40)(order, visit)
+
+    session = measure(Machine({"curve": falling}), CURVE)
+    assert [result.x for result in session.results] == [10, 40]
+    assert session.curves[0].reached == 40
+
+
+def test_a_curve_without_a_limit_reaches_its_end() -> None:
+    job = replace(CURVE, params={"size": 64})
+    (curve,) = measure(Machine(), job, JOBS[0]).curves
+    assert (curve.reached, curve.stopped_by, curve.params) == (1000, None, {"size": 64})
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "reason"),
+    [
+        ({"skipped": "no io_uring"}, "skipped", "no io_uring"),
+        ({"failed": "open: EMFILE after 19993"}, "failed", "open: EMFILE after 19993"),
+    ],
+)
+def test_what_cannot_be_measured_is_tried_once(line: Line, status: str, reason: str) -> None:
+    machine = Machine({"b": lambda order, visit: answer(line)})
+    session = measure(machine, JOBS[0], replace(JOBS[1], params={"size": 1}))
+    assert (len(machine.of("a")), len(machine.of("b"))) == (10, 1)
+    first, second = session.results
+    assert first.status == "ok"
+    assert (second.name, second.params, second.value_s) == ("b", {"size": 1}, None)
+    assert (second.status, second.reason) == (status, reason)
+
+
+def test_a_crash_keeps_what_was_measured_and_names_the_level() -> None:
+    def crashing(order: Order, visit: int) -> Answer:
+        if visit < 6:
+            return steady(order, visit)
+        return answer(point(order, 10), error="crashed: SIGSEGV")
+
+    machine = Machine({"curve": crashing})
+    session = measure(machine, CURVE, JOBS[0])
+    assert (len(machine.of("curve")), len(machine.of("a"))) == (7, 10)
+    assert [(r.x, r.status, len(r.visits)) for r in session.results if r.name == "curve"] == [
+        (10, "ok", 7),
+        (100, "ok", 6),
+        (1000, "ok", 6),
+        (None, "failed", 0),
+    ]
+    failed = session.results[3]
+    assert (failed.value_s, failed.reason) == (None, "crashed: SIGSEGV at open_fds=100")
+    assert session.curves[0].reached == 1000
+
+
+@pytest.mark.parametrize(
+    ("job", "measured", "reason"),
+    [
+        (CURVE, 0, "crashed: SIGKILL at open_fds=10"),
+        (CURVE, 2, "crashed: SIGKILL at open_fds=1000"),
+        (CURVE, 3, "crashed: SIGKILL"),
+        (JOBS[0], 0, "crashed: SIGKILL"),
+        (JOBS[0], 1, "crashed: SIGKILL"),
+    ],
+)
+def test_a_crash_names_the_level_it_came_at(job: Job, measured: int, reason: str) -> None:
+    def crashing(order: Order, visit: int) -> Answer:
+        points = [point(order, level) for level in order.levels[:measured]]
+        return answer({"stray": "line"}, *points, error="crashed: SIGKILL")
+
+    session = measure(Machine({job.name: crashing}), job)
+    assert session.results[-1].reason == reason
+    assert len(session.results) == measured + 1
+
+
+class Stop(BaseException):
+    """What a signal handler raises."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Stop, OSError])
+def test_an_interrupt_leaves_the_session_as_it_was(error: type[BaseException]) -> None:
+    def interrupted(order: Order, visit: int) -> Answer:
+        if visit == 7:
+            raise error
+        return steady(order, visit)
+
+    run = scheduler(Machine({"a": interrupted}))
+    with pytest.raises(error):
+        run.run()
+    result = only(run.session({"os": "linux"}))
+    assert (result.status, result.rounds) == ("ok", 7)
+
+
+def test_an_interrupt_in_the_survey() -> None:
+    def interrupted(*arguments: object) -> Answer:
+        raise KeyboardInterrupt
+
+    machine = Machine()
+    machine.survey = interrupted  # type: ignore[method-assign]
+    run = scheduler(machine)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert run.session({}).results == []

@@ -1,0 +1,675 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fake_kernels import CLEAN, DIRTY, RATIO, Plain, made
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runners.measure import worker
+from runners.model.job import Job
+from runners.measure.launch import Order
+from runners.measure.sentinel import TOLERANCE, Clean, Slices
+
+ROOT = Path(worker.ROOT)
+Line = dict[str, Any]
+
+
+def row(*senses: Sequence[int]) -> list[int]:
+    return [300_000, *(number for sense in senses for number in sense)]
+
+
+# The gate
+
+
+@pytest.mark.parametrize(
+    ("table", "clean"),
+    [
+        ([], 0),
+        (row(CLEAN, CLEAN), 1),
+        (row(CLEAN, DIRTY), 0),
+        (row(DIRTY, CLEAN), 0),
+        (row(CLEAN, CLEAN) + row(DIRTY, DIRTY) + row(CLEAN, CLEAN), 2),
+        (row((1000, 1274), (1000, 1226)), 1),
+        (row((1000, 1276), CLEAN), 0),
+        (row(CLEAN, (1000, 1224)), 0),
+        (row((0, 7500), CLEAN), 0),
+        (row(CLEAN, (0, 0)), 0),
+    ],
+)
+def test_gate(table: list[int], clean: int) -> None:
+    assert worker.Gate(RATIO, TOLERANCE).clean(table) == clean
+
+
+def test_without_a_level_everything_is_clean() -> None:
+    assert worker.Gate(None, TOLERANCE).clean(row(CLEAN, DIRTY) + row(DIRTY, DIRTY)) == 2
+
+
+# A chain below 10,000 times 1.333 +- 2 % is never a whole number, so no ratio lies on the limit.
+SENSE = st.tuples(st.integers(0, 9_999), st.integers(0, 20_000)) | st.integers(
+    5_000, 7_000
+).flatmap(
+    lambda chain: st.tuples(st.just(chain), st.integers(chain * 129 // 100, chain * 138 // 100))
+)
+
+
+@given(st.lists(st.tuples(SENSE, SENSE), max_size=20))
+def test_worker_and_scheduler_mean_the_same_by_clean(senses: list[Any]) -> None:
+    table = [number for pair in senses for number in row(*pair)]
+    slices = Slices.from_table(table)
+    expected = int(slices.clean(Clean(1.333, 6000.0)).sum())
+    assert worker.Gate(1.333, TOLERANCE).clean(table) == expected
+
+
+# Calibration
+
+
+class Costed(Plain):
+    """An operation takes ``op_ns``, a batch ``batch_ns`` on top; the clock ticks in ``tick_ns``."""
+
+    def __init__(self, op_ns: float, batch_ns: int, max_batch: int, tick_ns: int = 1) -> None:
+        super().__init__()
+        self.op_ns, self.batch_ns, self.tick_ns = op_ns, batch_ns, tick_ns
+        self.max_batch = max_batch
+
+    def run(self, n: int) -> int:
+        super().run(n)
+        return int(self.op_ns * n + self.batch_ns) // self.tick_ns * self.tick_ns
+
+
+@settings(deadline=None)
+@given(
+    st.builds(
+        Costed,
+        st.floats(0.0, 1e10),
+        st.integers(0, 10**6),
+        st.integers(1, 2**63 - 1),
+        st.sampled_from([1, 100, 1_000_000]),
+    ),
+    st.integers(1, 10**9),
+)
+def test_a_batch_is_never_empty_nor_too_large(kernel: Costed, slice_ns: int) -> None:
+    batch = worker.calibrate(kernel, slice_ns)
+    assert isinstance(batch, int)
+    assert 1 <= batch <= kernel.max_batch
+    assert len(kernel.diary) < 3 * 70
+
+
+@given(st.floats(0.3, 1e8), st.integers(100_000, 1_000_000))
+def test_a_batch_fills_a_slice(op_ns: float, slice_ns: int) -> None:
+    kernel = Costed(op_ns, 0, 2**63 - 1)
+    batch = worker.calibrate(kernel, slice_ns)
+    assert batch == 1 or batch * op_ns == pytest.approx(slice_ns, rel=0.02, abs=op_ns)
+
+
+def test_one_slow_run_does_not_shrink_the_batch() -> None:
+    class Hiccup(Plain):
+        def run(self, n: int) -> int:
+            return super().run(n) * (50 if len(self.diary) % 3 == 1 else 1)
+
+    assert worker.calibrate(Hiccup(), 300_000) == 300
+
+
+def test_a_batch_stops_at_what_the_kernel_holds() -> None:
+    assert worker.calibrate(Costed(10.0, 0, 700), 300_000) == 700
+    assert worker.calibrate(Costed(1e9, 0, 700), 300_000) == 1
+
+
+# Levels
+
+
+@pytest.mark.parametrize(
+    ("level", "rounded"),
+    [(0, 0), (7, 7), (999, 999), (1000, 1000), (1009, 1000), (19997, 19900), (1048575, 1040000)],
+)
+def test_round_down(level: int, rounded: int) -> None:
+    assert worker.round_down(level) == rounded
+
+
+@given(st.integers(0, 10**12))
+def test_a_rounded_level_is_close_below(level: int) -> None:
+    rounded = worker.round_down(level)
+    assert level * 0.99 <= rounded <= level
+    assert worker.round_down(rounded) == rounded
+
+
+# One point
+
+
+class Sequenced(Plain):
+    """Chunks of a sample with so many clean slices each; the last entry goes on for ever."""
+
+    def __init__(self, *clean: int, op_ns: int = 1000) -> None:
+        super().__init__()
+        self.clean = list(clean)
+        self.OP_NS = op_ns
+
+    def sample(self, slices: int, n: int) -> array[int]:
+        super().sample(slices, n)
+        clean = self.clean.pop(0) if len(self.clean) > 1 else self.clean[0]
+        own, other = row(CLEAN, CLEAN), row(DIRTY, DIRTY)
+        return array("q", own * clean + other * (slices - clean))
+
+
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Where the worker asked to run, in order; the test's own process stays where it is."""
+    calls: list[list[int]] = []
+    monkeypatch.setattr(worker, "pin", lambda cpus: calls.append(list(cpus)))
+    return calls
+
+
+def plain_order(**changes: Any) -> Line:
+    """An order as it reaches the worker."""
+    job = Job("fake", "fake_kernels:Plain", slices=changes.pop("slices", 15))
+    job = replace(job, slowdown=changes.pop("slowdown", 0.0))
+    if "kernel" in changes:
+        job = replace(job, kernel=changes.pop("kernel"), params=changes.pop("params", {}))
+    order = Order(job, changes.pop("levels", (None,)), changes.pop("cpus", (4, 5, 6)), **changes)
+    plain: Line = json.loads(order.encode())
+    return plain
+
+
+def measure(kernel: Plain, cpus: Sequence[int] = (4, 5, 6), **changes: Any) -> Line:
+    order = plain_order(**{"clean_ratio": RATIO, **changes})
+    return worker.measure(kernel, order, 100, list(cpus))
+
+
+@pytest.mark.parametrize(
+    ("clean", "slices"),
+    [
+        ((5,), 15),
+        ((3,), 25),
+        ((1,), 45),
+        ((5, 5, 4, 1), 20),
+        ((0,), 45),
+    ],
+)
+def test_sampling_stops_when_enough_is_clean_or_the_time_is_up(
+    pinned: list[list[int]], clean: tuple[int, ...], slices: int
+) -> None:
+    point = measure(Sequenced(*clean), cpus=[4])
+    assert len(point["slices"]) == 5 * slices
+    assert (point["batch"], point["cpu"]) == (100, 4)
+    assert pinned == []
+
+
+@pytest.mark.parametrize(
+    ("op_ns", "wanted", "slices"),
+    [
+        (1_000, 15, 15),
+        (1_000, 50, 50),
+        (1_000, 3, 5),
+        # 100 operations of 60 us: ten batches are what a visit's 60 ms hold.
+        (60_000, 15, 10),
+        (10**9, 15, 5),
+        (0, 15, 15),
+    ],
+)
+def test_long_operations_get_fewer_slices(
+    pinned: list[list[int]], op_ns: int, wanted: int, slices: int
+) -> None:
+    point = measure(Sequenced(5, op_ns=op_ns), slices=wanted)
+    assert len(point["slices"]) == 5 * slices
+
+
+def test_a_cpu_that_is_never_clean_is_left(pinned: list[list[int]]) -> None:
+    kernel = Sequenced(0, 0, 5)
+    assert measure(kernel)["cpu"] == 5
+    assert pinned == [[5]]
+    # A batch that is not counted warms the new one up.
+    assert kernel.diary.count(("run", 100)) == 2
+
+
+def test_all_cpus_are_tried_in_turn(pinned: list[list[int]]) -> None:
+    assert measure(Sequenced(0))["cpu"] == 5
+    assert pinned == [[5], [6], [4], [5]]
+
+
+def test_two_cpus_are_enough_to_choose_from(pinned: list[list[int]]) -> None:
+    assert measure(Sequenced(0, 0, 5), cpus=[4, 5])["cpu"] == 5
+    assert pinned == [[5]]
+
+
+def test_a_team_is_on_no_cpu_of_its_own(pinned: list[list[int]]) -> None:
+    assert measure(Sequenced(0), cpus=[])["cpu"] == -1
+    assert pinned == []
+
+
+def test_one_clean_slice_is_reason_to_stay(pinned: list[list[int]]) -> None:
+    assert measure(Sequenced(0, 1, 0, 1, 0, 1, 0, 1, 0))["cpu"] == 4
+    assert pinned == []
+
+
+def test_without_a_level_no_cpu_is_left(pinned: list[list[int]]) -> None:
+    point = measure(Sequenced(0), clean_ratio=None)
+    assert (point["cpu"], len(point["slices"]), pinned) == (4, 75, [])
+
+
+@pytest.mark.parametrize(
+    ("op_ns", "clock_ns", "max_batch", "changes", "count"),
+    [
+        (1_000.0, 20.0, 10**9, {}, 200),
+        (1_000.0, 20.0, 10**9, {"trace": 1000}, 1000),
+        (1_000.0, 20.0, 50, {}, 50),
+        (400.0, 20.0, 10**9, {}, 200),
+        (399.0, 20.0, 10**9, {}, 0),
+        (399.0, 20.0, 10**9, {"trace_clocks": 0}, 200),
+        (100_000.0, 20.0, 10**9, {"trace_ns": 2_000_000}, 20),
+        (3e6, 20.0, 10**9, {"trace_ns": 2_000_000}, 0),
+        (1_000.0, 20.0, 10**9, {"trace": 0}, 0),
+    ],
+)
+def test_operations_are_traced_where_the_clock_weighs_little(
+    op_ns: float, clock_ns: float, max_batch: int, changes: Mapping[str, int], count: int
+) -> None:
+    kernel = Plain()
+    kernel.max_batch = max_batch
+    times = worker.trace(kernel, plain_order(**changes), clock_ns, op_ns)
+    assert times == [1000] * count
+
+
+# A visit
+
+Visit = Callable[..., tuple[list[Line], Any]]
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]) -> Visit:
+    """Carries out an order with a given kernel; returns the lines told and the kernel."""
+
+    def carry_out(kernel: Any, **changes: Any) -> tuple[list[Line], Any]:
+        lines: list[Line] = []
+        monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+        monkeypatch.setattr(worker, "make", lambda *arguments: kernel)
+        worker.visit(plain_order(**changes))
+        return lines, kernel
+
+    return carry_out
+
+
+class Limited(Plain):
+    """A system that holds no more than ``room``."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def grow(self, level: int) -> None:
+        super().grow(min(level, self.room))
+        if level > self.room:
+            base = worker.import_module("cyext.kernel")
+            raise base.LimitReached(self.room, "RLIMIT_NOFILE")
+
+
+def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
+    lines, kernel = visit(Plain(), levels=(10, 100, 1000))
+    assert [line.get("level") for line in lines] == [10, 100, 1000, None]
+    assert [entry for entry in kernel.diary if entry[0] == "grow"] == [
+        ("grow", 10),
+        ("grow", 100),
+        ("grow", 1000),
+    ]
+    keys = {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}
+    assert set(lines[0]) == keys
+    assert [line["facts"] for line in lines[:3]] == [{"held": x} for x in (10, 100, 1000)]
+    assert lines[0]["batch"] == 300
+    assert len(lines[0]["trace"]) == 200
+    assert lines[-1] == {"done": True}
+    assert kernel.closed == 1
+
+
+def test_the_survey_waits_until_the_clock_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(worker, "time", SimpleNamespace(sleep=slept.append))
+    costs = iter([16_000.0, 16_000.0, 25.0])
+    worker.await_fast_clock(lambda: next(costs))
+    assert len(slept) == 2
+    assert next(costs, None) is None
+    worker.await_fast_clock(lambda: 16_000.0)  # for ever
+    assert 1 < sum(slept) < 10
+
+
+class Growing(Plain):
+    """Every step takes ``step_ms`` and a millisecond a unit, by the clock that the worker reads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
+        super().__init__()
+        self.now_ns = 0
+        self.step_ms = step_ms
+        monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns))
+
+    def grow(self, level: int) -> None:
+        self.now_ns += (self.step_ms + level - self.level) * 1_000_000
+        super().grow(level)
+
+
+def test_a_curve_ends_where_growing_takes_too_long(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = (10, 100, 1000, 10_000)
+    lines, kernel = visit(Growing(monkeypatch, 200), levels=levels, growth_ns=9 * 10**9)
+    assert [line["level"] for line in lines if "level" in line] == [10, 100, 1000]
+    reason = "--budget: growing to 10000 would take 9 s"
+    assert lines[-2:] == [{"limit": {"reached": 1000, "reason": reason}}, {"done": True}]
+    assert kernel.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("step_ms", "levels", "growth_ms"),
+    [
+        (200, (10, 100, 1000), 1200),
+        (200, (10, 1000), 500),  # one step is no line: it may all be the first time's cost
+        (0, (10, 90, 180), 1),  # steps too short to tell anything
+        (1000, (1, 2, 500), 2000),  # what a step costs by itself is no growth
+    ],
+)
+def test_what_grows_in_time_grows_to_the_end(
+    visit: Visit,
+    monkeypatch: pytest.MonkeyPatch,
+    step_ms: int,
+    levels: tuple[int, ...],
+    growth_ms: int,
+) -> None:
+    kernel = Growing(monkeypatch, step_ms)
+    lines, _ = visit(kernel, levels=levels, growth_ns=growth_ms * 1_000_000)
+    assert [line["level"] for line in lines if "level" in line] == list(levels)
+
+
+def test_a_slow_clock_makes_slices_longer(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = worker.import_module("cyext.kernel")
+    kernel = Plain()
+    kernel.max_batch = 1 << 40
+    monkeypatch.setattr(base, "clock_cost", lambda: 16_000.0)
+    assert visit(kernel)[0][0]["batch"] == 200 * 16
+    monkeypatch.setattr(base, "clock_cost", lambda: 1_500.0)
+    assert visit(kernel)[0][0]["batch"] == 300
+
+
+def test_a_job_without_an_axis_does_not_grow(visit: Visit) -> None:
+    lines, kernel = visit(Plain())
+    assert [line.get("level", "-") for line in lines] == [None, "-"]
+    assert "grow" not in dict(kernel.diary)
+
+
+def test_a_batch_that_was_frozen_is_not_calibrated_again(visit: Visit) -> None:
+    lines, _ = visit(Plain(), levels=(10, 100), batch={10: 77})
+    assert [line["batch"] for line in lines[:-1]] == [77, 300]
+    lines, _ = visit(Plain(), batch={None: 5000})
+    assert lines[0]["batch"] == Plain.max_batch
+
+
+@pytest.mark.parametrize(
+    ("room", "measured", "reached"),
+    [
+        (320, [10, 100, 320], 320),
+        (12_345, [10, 100, 10_000, 12_300], 12_300),
+        # Hardly more than the last point: nothing new to be seen there.
+        (104, [10, 100], 104),
+        (105, [10, 100, 105], 105),
+        (100, [10, 100], 100),
+        (7, [7], 7),
+        (1, [1], 1),
+        (0, [], 0),
+    ],
+)
+def test_a_limit_is_measured_as_the_last_point(
+    visit: Visit, room: int, measured: list[int], reached: int
+) -> None:
+    levels = (10, 100, 10_000, 1_000_000)
+    lines, kernel = visit(Limited(room), levels=levels)
+    assert [line["level"] for line in lines if "level" in line] == measured
+    assert lines[-2:] == [
+        {"limit": {"reached": reached, "reason": "RLIMIT_NOFILE"}},
+        {"done": True},
+    ]
+    assert kernel.closed == 1
+
+
+def test_a_rounded_limit_does_not_deny_the_level_before(visit: Visit) -> None:
+    lines, _ = visit(Limited(16_390), levels=(16_384, 32_768))
+    assert [line["level"] for line in lines if "level" in line] == [16_384]
+    assert lines[-2]["limit"]["reached"] == 16_384
+
+
+def test_the_next_level_stays_on_the_cpu_that_was_clean(
+    visit: Visit, pinned: list[list[int]]
+) -> None:
+    lines, _ = visit(
+        Sequenced(0, 0, 5, 5, 5, 5, 5, 5, 0, 0, 5), levels=(1, 2, 3), clean_ratio=RATIO
+    )
+    assert [line["cpu"] for line in lines[:-1]] == [5, 5, 6]
+    assert pinned == [[4], [5], [6]]
+
+
+class Failing(Plain):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def run(self, n: int) -> int:
+        if self.level == 100:
+            raise self.error
+        return super().run(n)
+
+
+def not_supported() -> Exception:
+    error: Exception = worker.import_module("cyext.kernel").NotSupported("no io_uring here")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(24, "open: EMFILE after 19993"), "[Errno 24] open: EMFILE after 19993"),
+        (ValueError("a batch holds 1 to 5"), "ValueError: a batch holds 1 to 5"),
+        # No path of the user's machine may end up in a stored session.
+        (
+            FileNotFoundError(2, "not there", "/home/mallory/x"),
+            "FileNotFoundError: not there (a file or directory that the probe needs)",
+        ),
+        (MemoryError(), "MemoryError: "),
+    ],
+)
+def test_a_failure_is_told_and_everything_given_back(
+    visit: Visit, error: Exception, line: str
+) -> None:
+    lines, kernel = visit(Failing(error), levels=(10, 100, 1000))
+    assert lines[0]["level"] == 10
+    assert lines[1:] == [{"failed": line}, {"done": True}]
+    assert kernel.closed == 1
+
+
+def test_what_the_system_lacks_is_skipped(visit: Visit) -> None:
+    lines, kernel = visit(Failing(not_supported()), levels=(100,))
+    assert lines == [{"skipped": "no io_uring here"}, {"done": True}]
+    assert kernel.closed == 1
+
+
+def test_a_failed_batch_is_told_in_its_own_words(visit: Visit) -> None:
+    failed = worker.import_module("cyext.kernel").OperationFailed("open", 24, 19993)
+    lines, _ = visit(Failing(failed), levels=(100,))
+    assert lines[0] == {"failed": "open: EMFILE after 19993"}
+
+
+def test_every_level_of_a_team_is_a_team_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
+) -> None:
+    teams: list[Plain] = []
+
+    def make(order: Line, level: int, cpus: list[int]) -> Plain:
+        assert all(team.closed for team in teams)
+        teams.append(Plain())
+        return teams[-1]
+
+    lines: list[Line] = []
+    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+    monkeypatch.setattr(worker, "make", make)
+    worker.visit(plain_order(levels=(1, 2, 3), cpus=(4, 5)) | {"workers": "threads"})
+    assert [line.get("level") for line in lines] == [1, 2, 3, None]
+    assert [line["cpu"] for line in lines[:-1]] == [-1] * 3
+    assert all(team.closed and "grow" not in dict(team.diary) for team in teams)
+    # The members are pinned by the team.
+    assert pinned == []
+
+
+def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list[int]]) -> None:
+    order = plain_order(kernel="fake_kernels:Scarce") | {"workers": "threads"}
+    made.clear()
+    with pytest.raises(OSError, match="too many"):
+        worker.make(order, 3, [4, 5])
+    assert [kernel.closed for kernel in made] == [1, 1]
+
+
+def test_a_kernel_that_cannot_be_made_leaves_nothing_to_close(
+    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
+) -> None:
+    lines: list[Line] = []
+    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+    worker.visit(plain_order(kernel="fake_kernels:CleanOnLast", params={"nonsense": 1}))
+    assert "nonsense" in lines[0]["failed"]
+    assert lines[1:] == [{"done": True}]
+
+
+# What it reads and writes
+
+
+def test_a_line_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = b""
+
+    def short_write(fd: int, data: bytes) -> int:
+        nonlocal written
+        assert fd == 1
+        written += data[:3]
+        return len(data[:3])
+
+    monkeypatch.setattr(worker.os, "write", short_write)
+    worker.emit(level=7, slices=[1, 2, 3])
+    monkeypatch.undo()
+    assert written == b'{"level":7,"slices":[1,2,3]}\n'
+
+
+PROC = {
+    "/proc/self/schedstat": ("100 7 3\n", "900 57 9\n"),
+    "/proc/stat": ("cpu  1 2 3 4 5 6 7 80 9 10\ncpu0 1\n", "cpu  9 9 9 9 9 9 9 83 9 10\ncpu0 1\n"),
+    "/sys/fs/cgroup/cpu.stat": (
+        "usage_usec 5\nnr_throttled 1\nthrottled_usec 40\n",
+        "usage_usec 9\nnr_throttled 2\nthrottled_usec 90\n",
+    ),
+    "/proc/pressure/cpu": (
+        "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0.00 total=7\n",
+        "some avg10=9.00 avg60=0.00 avg300=0.00 total=1600\nfull avg10=0.00 total=7\n",
+    ),
+}
+
+
+@pytest.fixture
+def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
+    """Plants what the kernel tells before (0) or after (1)."""
+    place = {path: tmp_path / path.replace("/", "_") for path in PROC}
+    opened = worker._open
+    monkeypatch.setattr(worker, "_open", lambda path: opened(str(place[path])))
+
+    def plant(which: int) -> None:
+        for path, texts in PROC.items():
+            place[path].write_text(texts[which])
+
+    return plant
+
+
+def test_disturbance_is_what_was_counted_since(proc: Callable[[int], None]) -> None:
+    proc(0)
+    noise = worker.Noise()
+    proc(1)
+    counts = noise.since()
+    assert isinstance(counts.pop("wall_ns"), int)
+    assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 50, "pressure_us": 600}
+    again = noise.since()
+    assert {again[name] for name in counts} == {0}
+
+
+def test_a_system_that_tells_nothing(proc: Callable[[int], None]) -> None:
+    assert set(worker.Noise().since()) == {"wall_ns"}
+
+
+def test_files_of_another_shape_tell_nothing(proc: Callable[[int], None], tmp_path: Path) -> None:
+    proc(0)
+    for path in tmp_path.iterdir():
+        path.write_text("cpu\nwhat is this\n")
+    assert set(worker.Noise().since()) == {"wall_ns"}
+
+
+# Imports
+
+
+def run_python(code: str) -> str:
+    """What a bare interpreter says, as lean as the worker's."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_the_stand_in_for_inspect_does_not_stay() -> None:
+    code = """
+from runners.measure import worker
+worker.import_module("cyext.kernel")
+assert "inspect" not in sys.modules
+import inspect
+print(inspect.signature(lambda a, b=1: 0))
+"""
+    assert run_python(code) == "(a, b=1)"
+
+
+def test_the_stand_in_does_not_stay_after_a_failure_either() -> None:
+    code = """
+from runners.measure import worker
+try:
+    worker.import_module("cyext.no_such_kernel")
+except ImportError:
+    print("inspect" in sys.modules)
+"""
+    assert run_python(code) == "False"
+
+
+def test_a_real_inspect_is_left_alone() -> None:
+    code = """
+import inspect
+from runners.measure import worker
+worker.import_module("cyext.kernel")
+print(sys.modules["inspect"] is inspect)
+"""
+    assert run_python(code) == "True"
+
+
+# Slow-downs that prove the gate
+
+
+def test_a_slow_down_spins_for_its_share_of_an_operation(visit: Visit) -> None:
+    # An operation takes 1,000 ns, and a step of the chain 1 ns: 6,000 steps in 6,000 ns.
+    _, kernel = visit(Plain(), levels=(10,), slowdown=0.05)
+    assert kernel.spin == pytest.approx(0.05 * 1000 / (Plain.CHAIN_NS / 6000))
+
+
+def test_without_one_nothing_spins(visit: Visit) -> None:
+    _, kernel = visit(Plain(), levels=(10,))
+    assert not hasattr(kernel, "spin")
