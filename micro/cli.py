@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import micro.commands
-from micro.probe import BadParameter, UnknownProbe
+from micro.probes.declaration import BadParameter, UnknownProbe
 from micro.reports import say
 from runners.archive.reader import BadFile
 

@@ -23,8 +23,8 @@ from rich.table import Table
 from rich.text import Text
 
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
-from micro.gate import EXIT_REGRESSED
-from micro.measure import Interrupted, signals
+from micro.app.comparing import EXIT_REGRESSED
+from micro.app.measuring import Interrupted, signals
 from micro.reports import console, printable, say
 from runners.gate import ab
 from runners.gate.evidence import benjamini_hochberg

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from micro import gate, measure
+from micro.app import comparing, measuring
 from micro.cli import UsageError
 from micro.commands import compare
-from micro.probe import all_probes, matches, select
+from micro.probes.declaration import all_probes, matches, select
 from runners.machine import environment
 from runners.archive.baselines import of_session
 from runners.model.session import Session
@@ -20,7 +20,7 @@ ORDER = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    measure.add_arguments(parser)
+    measuring.add_arguments(parser)
     parser.add_argument(
         "--only", nargs="+", metavar="GLOB", help="only these probes or families, such as 'fd.*'"
     )
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure."""
-    effort = measure.effort(arguments)
+    effort = measuring.effort(arguments)
     if arguments.only:
         probes = select(arguments.only)
     else:
@@ -46,12 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not probes:
         raise UsageError("--only and --exclude together leave no probe")
     jobs = [job for probe in probes for job in probe.jobs(effort)]
-    return measure.run(jobs, arguments, _judge(arguments))
+    return measuring.run(jobs, arguments, _judge(arguments))
 
 
 def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:
     if arguments.compare is None:
         return None
     where = None if arguments.compare == "auto" else Path(arguments.compare)
-    gate.find(where, environment.key(environment.describe()))  # mistakes show before measuring
+    comparing.find(where, environment.key(environment.describe()))  # mistakes show before measuring
     return lambda session: compare.judged(of_session(session), where, arguments)

@@ -13,10 +13,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro import fresh, gate
+from micro.app import comparing, session_process
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
-from micro.configuration import configuration
-from micro.measure import Interrupted, signals
+from micro.app.configuration import configuration
+from micro.app.measuring import Interrupted, signals
 from micro.reports import console, printable, say
 from runners.archive import baselines
 from runners.machine import environment
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_argument(
         "--key",
-        type=gate.machine_key,
+        type=comparing.machine_key,
         help="of such machines, as linux-x86_64-2cpu; else this one's",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -105,10 +105,10 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
                 if number:
                     time.sleep(arguments.gap)
                 with tempfile.TemporaryDirectory() as scratch:
-                    file = fresh.measure(Path(scratch), arguments.quick)
+                    file = session_process.measure(Path(scratch), arguments.quick)
                     added = baselines.append(file, folder)
                 say(f"session {number + 1} of {wanted}: {added}")
-    except (fresh.NotMeasured, Interrupted) as stop:
+    except (session_process.NotMeasured, Interrupted) as stop:
         say("micro: not all sessions were measured; those named above were added")
         return stop.exit_code
     return EXIT_OK
@@ -203,8 +203,8 @@ def accept(arguments: argparse.Namespace, folder: Path) -> int:
     own = environment.key(current.environment)
     if arguments.key is None:
         folder = baselines.place(own, arguments.baselines, chosen.baselines)
-    outcome = gate.compare(current, baselines.load(folder), chosen)
-    failed = outcome.exit_code == gate.EXIT_REGRESSED
+    outcome = comparing.compare(current, baselines.load(folder), chosen)
+    failed = outcome.exit_code == comparing.EXIT_REGRESSED
     if failed and not arguments.force:
         raise UsageError(
             f"{arguments.file}: {outcome.counts['regressed']} regressed: see `micro compare`; "

@@ -7,12 +7,12 @@ import json
 import os
 from pathlib import Path
 
-from micro import gate, measure
+from micro.app import comparing, measuring
 from micro.cli import UsageError
-from micro.configuration import configuration
+from micro.app.configuration import configuration
 from micro.reports import console, say
-from micro.reports.ci import bencher, document, github_action_benchmark, junit, workflow_commands
-from micro.reports.verdicts import markdown, print_outcome
+from micro.reports.exports.ci import bencher, document, github_action_benchmark, junit, workflow_commands
+from micro.reports.terminal.verdicts import markdown, print_outcome
 from runners.machine import environment
 from runners.archive import history
 from runners.archive.baselines import Summary, files, summarize
@@ -45,7 +45,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         type=_codes,
-        default=frozenset({gate.EXIT_REGRESSED}),
+        default=frozenset({comparing.EXIT_REGRESSED}),
         metavar="CODES",
         help="exit codes that are kept, of 3 regression, 4 suspect, 5 inconclusive, 6 no baseline; "
         "the others become 0 (default: 3)",
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.bisect:
             raise
         say(f"micro: error: {error}")
-        return gate.EXIT_SKIP
+        return comparing.EXIT_SKIP
 
 
 def _newest() -> Path:
@@ -96,13 +96,13 @@ def _newest() -> Path:
 def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:
     """Judge a session and write every report that was asked for; returns the exit code."""
     chosen = configuration()
-    baseline = gate.find(where, environment.key(current.environment), chosen)
-    outcome = gate.compare(current, baseline, chosen)
+    baseline = comparing.find(where, environment.key(current.environment), chosen)
+    outcome = comparing.compare(current, baseline, chosen)
     if arguments.confirm:
         try:
-            with measure.signals():
-                outcome = gate.confirm(outcome, chosen)
-        except measure.Interrupted as stop:
+            with measuring.signals():
+                outcome = comparing.confirm(outcome, chosen)
+        except measuring.Interrupted as stop:
             say("micro: stopped before the suspects were decided")
             return stop.exit_code
     if arguments.json:
@@ -123,4 +123,4 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(summary, "a", encoding="utf-8") as file:
             file.write(markdown(outcome))
-    return gate.final_code(outcome.exit_code, arguments.fail_on, arguments.bisect)
+    return comparing.final_code(outcome.exit_code, arguments.fail_on, arguments.bisect)

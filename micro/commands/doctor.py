@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 from micro.cli import require_kernels
 from micro.commands.list_ import unavailable
-from micro.probe import all_probes, select
+from micro.probes.declaration import all_probes, select
 from micro.reports import console
-from micro.reports.findings import finding_table, precision
+from micro.reports.terminal.findings import finding_table, precision
 from runners.archive import history
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import Finding, expected_spread

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro.cli import kernels_are_built
-from micro.probe import Choice, Probe, all_probes
+from micro.probes.declaration import Choice, Probe, all_probes
 from micro.reports import console
 from runners.machine.environment import usable_cpus
 from runners.measure.launch import Launcher, Order

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from micro.cli import UsageError
 from micro.commands.table import add_inputs, comparison
-from micro.probe import all_probes
-from micro.reports import png, printable, say
-from micro.reports.chart import curve_chart, spread_chart
-from micro.reports.comparison import Comparison
-from micro.reports.files import write_bytes
-from micro.reports.svg import curve_svg, spread_svg
-from micro.reports.systems import Place
+from micro.probes.declaration import all_probes
+from micro.reports.pictures import png
+from micro.reports import printable, say
+from micro.reports.pictures.chart import curve_chart, spread_chart
+from micro.reports.insights.comparison import Comparison
+from micro.reports.exports.files import write_bytes
+from micro.reports.pictures.svg import curve_svg, spread_svg
+from micro.reports.insights.systems import Place
 
 HELP = "draw a probe's curve as SVG or PNG"
 ORDER = 8

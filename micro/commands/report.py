@@ -7,8 +7,8 @@ from pathlib import Path
 
 from micro.commands.table import add_inputs, comparison
 from micro.reports import say
-from micro.reports.files import write_text
-from micro.reports.page import report
+from micro.reports.exports.files import write_text
+from micro.reports.web.page import report
 
 HELP = "write an HTML report about systems"
 ORDER = 7

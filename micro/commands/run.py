@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from micro import measure
+from micro.app import measuring
 from micro.cli import UsageError
-from micro.probe import BadParameter, jobs_with, select
+from micro.probes.declaration import BadParameter, jobs_with, select
 
 HELP = "measure one or several probes"
 ORDER = 2
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="set a parameter, or the points of a curve: -p size=4k -p threads=1,2,4",
     )
-    measure.add_arguments(parser)
+    measuring.add_arguments(parser)
     parser.add_argument(
         "--trace", action="store_true", help="time single operations, also very short ones"
     )
@@ -46,5 +46,5 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = []
     for probe in probes:
         own = {key: text for key, text in given.items() if key in probe.parameters}
-        jobs.extend(jobs_with(probe, own, measure.effort(arguments)))
-    return measure.run(jobs, arguments)
+        jobs.extend(jobs_with(probe, own, measuring.effort(arguments)))
+    return measuring.run(jobs, arguments)

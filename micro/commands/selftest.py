@@ -11,12 +11,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from micro import fresh, gate
+from micro.app import comparing, session_process
 from micro.cli import EXIT_OK, UsageError, require_kernels
-from micro.configuration import Configuration, configuration
-from micro.gate import REFERENCES, Outcome, compare, find
-from micro.measure import QUICK, Interrupted, signals
-from micro.probe import all_probes
+from micro.app.configuration import Configuration, configuration
+from micro.app.comparing import REFERENCES, Outcome, compare, find
+from micro.app.measuring import QUICK, Interrupted, signals
+from micro.probes.declaration import all_probes
 from micro.reports import console, printable, say
 from runners.machine import environment
 from runners.archive import history
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_argument("--baselines", type=Path, metavar="DIR", help="use the sessions there")
     shared.add_argument(
         "--key",
-        type=gate.machine_key,
+        type=comparing.machine_key,
         help="of such machines, as linux-x86_64-2cpu; else this one's",
     )
     tests = parser.add_subparsers(dest="test", metavar="TEST", required=True)
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             with signals():
                 sessions = _measured(arguments) if arguments.fresh else baseline.sessions
             lines = _aa([compare(session, baseline, chosen) for session in sessions])
-    except (fresh.NotMeasured, Interrupted) as stop:
+    except (session_process.NotMeasured, Interrupted) as stop:
         say(f"micro: not all sessions were measured: {stop}")
         return stop.exit_code
     out = console(stderr=False)
@@ -121,7 +121,7 @@ def _measured(arguments: argparse.Namespace) -> list[Summary]:
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(arguments.fresh):
             say(f"session {number + 1} of {arguments.fresh}")
-            sessions.append(summarize(fresh.measure(Path(scratch), arguments.quick)))
+            sessions.append(summarize(session_process.measure(Path(scratch), arguments.quick)))
     return sessions
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.reports import console, printable, say
-from micro.reports.braille import print_curves
-from micro.reports.document import document
-from micro.reports.noise import noise_table
-from micro.reports.table import print_session
+from micro.reports.terminal.braille import print_curves
+from micro.reports.exports.document import document
+from micro.reports.terminal.noise import noise_table
+from micro.reports.terminal.session_table import print_session
 from runners.archive.reader import BadFile, read
 
 HELP = "print stored sessions again"

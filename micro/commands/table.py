@@ -9,9 +9,9 @@ from pathlib import Path
 
 from micro.cli import UsageError
 from micro.reports import console, printable
-from micro.reports.comparison import Comparison, compare
-from micro.reports.formats import TEXTS, print_rich, print_rich_by_system
-from micro.reports.systems import NoSystems, System, read_systems
+from micro.reports.insights.comparison import Comparison, compare
+from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
+from micro.reports.insights.systems import NoSystems, System, read_systems
 
 HELP = "compare systems: one column for each"
 ORDER = 6

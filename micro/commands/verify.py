@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
-from micro.probe import Probe, all_probes, select
+from micro.probes.declaration import Probe, all_probes, select
 from micro.reports import console, say
-from micro.reports.checks import check_table, summary
-from micro.reports.progress import steps
+from micro.reports.terminal.checks import check_table, summary
+from micro.reports.terminal.progress import steps
 from runners.archive import history
 from runners.machine.environment import describe, usable_cpus
 from runners.measure.launch import Launcher

@@ -1,6 +1,6 @@
 """The core alone: a figure that no operating system should change."""
 
-from micro.probe import Probe
+from micro.probes.declaration import Probe
 
 PROBES = (
     Probe(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from micro.probe import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.model.job import Promise, Scalar
 
 _BANGA = "Banga and Mogul 1998; Linux Scalability Project (Michigan 1999)"

@@ -1,6 +1,6 @@
 """The allocator: sizes, threads against processes, blocks freed elsewhere, a live set churned."""
 
-from micro.probe import Axis, Probe, powers_of_two
+from micro.probes.declaration import Axis, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise
 

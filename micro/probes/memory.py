@@ -1,6 +1,6 @@
 """Memory: moving bytes and waiting for them, from the first cache to the last."""
 
-from micro.probe import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise
 

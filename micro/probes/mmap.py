@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probe import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise, Scalar
 

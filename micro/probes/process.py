@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probe import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.model.job import Promise, Scalar
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"

@@ -1,6 +1,6 @@
 """Threads: what it costs to make one, alone and among many."""
 
-from micro.probe import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.model.job import Promise
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"

@@ -10,7 +10,7 @@ import pytest
 from cyext.kernel import NotSupported
 from cyext.team import Team
 
-from micro.probe import Choice, Probe, all_probes
+from micro.probes.declaration import Choice, Probe, all_probes
 from runners.model.job import benchmark_name
 
 MOST_RESOURCES = 512

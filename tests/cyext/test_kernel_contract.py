@@ -15,7 +15,7 @@ from discovered import CURVES, PROBES, batch, each, kernel_class, levels, make, 
 from held import Held, address_space_bytes, descriptors, maps, same_as
 from isolated import isolated
 
-from micro.probe import Probe
+from micro.probes.declaration import Probe
 
 OPERATIONS = 1000
 WAITING = 200  # operations that start a process or a thread

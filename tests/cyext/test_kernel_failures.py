@@ -20,7 +20,7 @@ from discovered import CURVES, PROBES, each, kernel_class, make_one
 from held import Held, allow_descriptors, leave_descriptors, same_as
 from isolated import isolated
 
-from micro.probe import Probe
+from micro.probes.declaration import Probe
 
 Forbid = Callable[..., None]
 UNPRIVILEGED = 65_534

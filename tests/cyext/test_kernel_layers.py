@@ -10,7 +10,7 @@ import pytest
 from cyext.kernel import Kernel
 from discovered import PROBES, each, kernel_class
 
-from micro.probe import Probe
+from micro.probes.declaration import Probe
 
 CYEXT = Path(__file__).resolve().parents[2] / "cyext"
 SOURCES = sorted([*CYEXT.glob("*.pyx"), *CYEXT.glob("*.pxd"), *CYEXT.glob("*.py")])

@@ -28,7 +28,7 @@ from held import (
 from isolated import isolated
 
 import cyext.limits
-from micro.probe import Probe
+from micro.probes.declaration import Probe
 
 MIB = 1 << 20
 HOLD_DESCRIPTORS = {

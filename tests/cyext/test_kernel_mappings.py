@@ -21,7 +21,7 @@ from discovered import PROBES, each, make_one
 from held import Held, children, descriptors, leave_address_space, leave_descriptors, maps, same_as
 from isolated import isolated
 
-from micro.probe import Probe
+from micro.probes.declaration import Probe
 
 KIB, MIB = 1 << 10, 1 << 20
 PR_SET_THP_DISABLE = 41

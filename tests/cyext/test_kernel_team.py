@@ -33,7 +33,7 @@ from held import (
 )
 from isolated import isolated
 
-from micro.probe import Probe
+from micro.probes.declaration import Probe
 
 UNPRIVILEGED = 65_534
 MOST_MEMBERS = 4096

@@ -23,9 +23,9 @@ DEADLINE_S = 60
 #: neighbour is on the core. (Two visits more, at most, where that round was not good.)
 ONE_ROUND = """
 import sys
-import micro.measure
+import micro.app.measuring
 from micro.__main__ import main
-micro.measure.QUICK = micro.measure.Settings(rounds=1, budget_s=60.0)
+micro.app.measuring.QUICK = micro.app.measuring.Settings(rounds=1, budget_s=60.0)
 sys.exit(main())
 """
 

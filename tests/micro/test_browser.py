@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sample_systems import HOSTILE, hostile_session, system_session
 
-from micro.reports.comparison import compare
-from micro.reports.page import report
-from micro.reports.systems import of_sessions
+from micro.reports.insights.comparison import compare
+from micro.reports.web.page import report
+from micro.reports.insights.systems import of_sessions
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from micro.reports.classes import class_words, exponent_words, scaling_words, short_class
+from micro.reports.insights.classes import class_words, exponent_words, scaling_words, short_class
 from runners.analyse.growth import Growth, Piece, Scaling
 
 

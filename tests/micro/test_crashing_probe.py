@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from micro import cli
-from micro.probe import Axis, Probe
+from micro.probes.declaration import Axis, Probe
 from runners.measure.schedule import Settings
 from runners.archive.reader import read
 
@@ -40,7 +40,7 @@ REASONS = {
 @pytest.fixture(autouse=True)
 def only_these(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("micro.commands.all.all_probes", lambda: PROBES)
-    monkeypatch.setattr("micro.measure.QUICK", Settings(rounds=1, budget_s=60.0))
+    monkeypatch.setattr("micro.app.measuring.QUICK", Settings(rounds=1, budget_s=60.0))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 

@@ -12,7 +12,7 @@ from micro_process import Micro
 
 from micro.__main__ import main
 from micro.commands import doctor
-from micro.reports.findings import finding_table, precision
+from micro.reports.terminal.findings import finding_table, precision
 from runners.doctor.finding import Finding
 
 GOOD = Finding("steal", "good", "none")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from sample_sessions import measured, session
 
-from micro.reports.events import crossings
-from micro.reports.table import remarks
+from micro.reports.insights.events import crossings
+from micro.reports.terminal.session_table import remarks
 from runners.model.session import Curve, Result, Session
 
 LEVELS = [1 << i for i in range(17)]

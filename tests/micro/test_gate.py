@@ -10,12 +10,12 @@ import pytest
 from sample_baseline import DEFAULT, at_clock, baseline, figures, outcome
 from sample_sessions import measured, session
 
-from micro import gate
+from micro.app import comparing
 from micro.cli import UsageError
-from micro.configuration import Configuration, configuration
-from micro.gate import Outcome, compare, final_code, jobs_of
-from micro.probe import all_probes
-from micro.reports.verdicts import sentences
+from micro.app.configuration import Configuration, configuration
+from micro.app.comparing import Outcome, compare, final_code, jobs_of
+from micro.probes.declaration import all_probes
+from micro.reports.terminal.verdicts import sentences
 from runners.archive.baselines import Baseline, Summary, of_session
 from runners.model.session import Result, Session
 
@@ -193,7 +193,7 @@ def test_suspects_are_decided_by_fresh_rounds(
 ) -> None:
     asked = fresh(monkeypatch, again)
     decided = {
-        j.benchmark: j for j in gate.confirm(suspicious(), DEFAULT).judgements if j.kind == "point"
+        j.benchmark: j for j in comparing.confirm(suspicious(), DEFAULT).judgements if j.kind == "point"
     }
     assert decided["a.x"].verdict == verdict
     assert word in decided["a.x"].why
@@ -205,7 +205,7 @@ def test_suspects_are_decided_by_fresh_rounds(
 
 def test_without_suspects_nothing_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = fresh(monkeypatch, session([]))
-    assert gate.confirm(outcome(), DEFAULT).exit_code == 0
+    assert comparing.confirm(outcome(), DEFAULT).exit_code == 0
     assert asked == []
 
 

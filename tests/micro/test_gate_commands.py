@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from micro_process import Micro
 from sample_baseline import figures
 
-from micro.reports.verdicts import escaped
+from micro.reports.terminal.verdicts import escaped
 from runners.machine.environment import describe, key
 from runners.model.session import Session
 from runners.archive.writer import write
@@ -125,7 +125,7 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
 
 
 def test_record_adds_whole_sessions(micro: Micro, tmp_path: Path, monkeypatch: Any) -> None:
-    from micro import fresh
+    from micro.app import session_process
     from micro.commands import baseline as command
 
     def measure(words: list[str], **_: Any) -> Any:
@@ -137,7 +137,7 @@ def test_record_adds_whole_sessions(micro: Micro, tmp_path: Path, monkeypatch: A
         return shown
 
     paused: list[float] = []
-    monkeypatch.setattr(fresh.subprocess, "run", measure)
+    monkeypatch.setattr(session_process.subprocess, "run", measure)
     monkeypatch.setattr(command.time, "sleep", paused.append)
     arguments = argparse.Namespace(sessions=None, gap=7.0, quick=True, baselines=tmp_path)
     folder = tmp_path / key(describe())

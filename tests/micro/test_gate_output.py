@@ -13,15 +13,15 @@ import pytest
 from rich.console import Console
 from sample_baseline import DEFAULT, at_clock, baseline, figures, outcome
 
-from micro.gate import Outcome, compare
-from micro.reports.ci import (
+from micro.app.comparing import Outcome, compare
+from micro.reports.exports.ci import (
     bencher,
     document,
     github_action_benchmark,
     junit,
     workflow_commands,
 )
-from micro.reports.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
+from micro.reports.terminal.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
 from runners.archive.baselines import of_session
 from runners.gate.judge import Judgement
 

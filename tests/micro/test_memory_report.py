@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_sessions import measured, session
 
-from micro.probe import all_probes
-from micro.reports.malloc import malloc_ratio, malloc_ratios
-from micro.reports.memory import best_copy_share, cache_levels, cache_sentence, copy_sentence
-from micro.reports.table import remarks
+from micro.probes.declaration import all_probes
+from micro.reports.insights.malloc import malloc_ratio, malloc_ratios
+from micro.reports.insights.memory import best_copy_share, cache_levels, cache_sentence, copy_sentence
+from micro.reports.terminal.session_table import remarks
 from runners.model.session import Curve, Result, Session
 
 KIB, MIB = 1 << 10, 1 << 20

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from micro.probe import (
+from micro.probes.declaration import (
     Axis,
     BadParameter,
     Choice,

@@ -10,7 +10,7 @@ from io import StringIO
 
 import pytest
 
-from micro.reports.progress import display, steps
+from micro.reports.terminal.progress import display, steps
 from runners.measure.schedule import Progress
 
 

@@ -14,9 +14,9 @@ from rich.console import Console
 from sample_sessions import LEVELS, everything, measured, session, visit
 from sample_systems import system_session
 
-from micro.reports.document import document
-from micro.reports.noise import deviations, noise_table
-from micro.reports.table import headline, print_session, remarks
+from micro.reports.exports.document import document
+from micro.reports.terminal.noise import deviations, noise_table
+from micro.reports.terminal.session_table import headline, print_session, remarks
 from runners.archive import writer
 from runners.model.session import Curve, Result, Session
 from runners.archive.reader import read

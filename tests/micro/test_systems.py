@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sample_systems import LEVELS, LIMIT, system_session, write_systems
 
-from micro.reports import systems
-from micro.reports.comparison import compare, curve_text
-from micro.reports.conclusions import remarks
-from micro.reports.systems import (
+from micro.reports.insights import systems
+from micro.reports.insights.comparison import compare, curve_text
+from micro.reports.insights.conclusions import remarks
+from micro.reports.insights.systems import (
     NoSystems,
     Place,
     of_session,

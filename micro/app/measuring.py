@@ -14,11 +14,11 @@ from pathlib import Path
 from types import FrameType
 
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
-from micro.probe import Effort
+from micro.probes.declaration import Effort
 from micro.reports import console, say
-from micro.reports.document import document
-from micro.reports.progress import display
-from micro.reports.table import print_session
+from micro.reports.exports.document import document
+from micro.reports.terminal.progress import display
+from micro.reports.terminal.session_table import print_session
 from runners.machine import environment
 from runners.archive import history, writer
 from runners.measure.allocator import BadAllocator, checked

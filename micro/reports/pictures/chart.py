@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from micro import units
-from micro.reports.comparison import Comparison, curve_text
-from micro.reports.scales import (
+from micro.reports.insights.comparison import Comparison, curve_text
+from micro.reports.pictures.scales import (
     Scale,
     binary_scale,
     count_text,
@@ -19,7 +19,7 @@ from micro.reports.scales import (
     log_scale,
     rate_text,
 )
-from micro.reports.systems import CurveSummary, Place
+from micro.reports.insights.systems import CurveSummary, Place
 
 #: A flat curve should look flat: the least factor that the axis of times spans.
 _LEAST_SPAN = 10.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
-from micro.configuration import Configuration, configuration
-from micro.probe import Effort, all_probes
+from micro.app.configuration import Configuration, configuration
+from micro.probes.declaration import Effort, all_probes
 from runners.archive import baselines, history
 from runners.machine import environment
 from runners.archive.baselines import Baseline, Summary

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from micro.reports.classes import class_words, scaling_words
-from micro.reports.comparison import Comparison, Row, ratio_text
-from micro.reports.events import crossings
-from micro.reports.systems import CurveSummary, Place, System
+from micro.reports.insights.classes import class_words, scaling_words
+from micro.reports.insights.comparison import Comparison, Row, ratio_text
+from micro.reports.insights.events import crossings
+from micro.reports.insights.systems import CurveSummary, Place, System
 from runners.analyse.growth import Growth
 
 #: Facts that make figures of two systems hard to compare, and what they are called.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from micro import units
-from micro.reports.classes import scaling_words, short_class
-from micro.reports.systems import TEAM_AXES, CurveSummary, Figure, Place, System
+from micro.reports.insights.classes import scaling_words, short_class
+from micro.reports.insights.systems import TEAM_AXES, CurveSummary, Figure, Place, System
 
 Sort = Literal["group", "name", "ratio"]
 #: However sure, a smaller difference makes no system better than another.

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
-from micro.reports.classes import class_words, scaling_words
-from micro.reports.events import crossings
-from micro.reports.malloc import malloc_ratio
-from micro.reports.memory import cache_sentence, copy_sentence
-from micro.reports.systems import CurveSummary, Place, of_session
+from micro.reports.insights.classes import class_words, scaling_words
+from micro.reports.insights.events import crossings
+from micro.reports.insights.malloc import malloc_ratio
+from micro.reports.insights.memory import cache_sentence, copy_sentence
+from micro.reports.insights.systems import CurveSummary, Place, of_session
 from runners.model.job import Scalar
 from runners.model.session import Curve, Result, Session
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
-from micro.gate import Outcome
+from micro.app.comparing import Outcome
 from micro.reports import printable
 from runners.gate.judge import Judgement, Verdict
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from micro.cli import UsageError
-from micro.gate import Outcome, told
+from micro.app.comparing import Outcome, told
 from micro.reports import printable
-from micro.reports.verdicts import label, ordered, sentences
+from micro.reports.terminal.verdicts import label, ordered, sentences
 from runners.gate.judge import Judgement
 
 #: GitHub shows ten annotations a step and drops the others.

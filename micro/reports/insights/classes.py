@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from micro.reports.scales import level_text
+from micro.reports.pictures.scales import level_text
 from runners.analyse.growth import Growth, Piece, Scaling
 
 #: A step is worth a word from this factor on.

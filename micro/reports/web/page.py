@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from micro import units
-from micro.probe import Probe, all_probes
-from micro.reports import svg
-from micro.reports.chart import Series, SpreadChart, curve_chart, spread_chart
-from micro.reports.classes import class_words, exponent_words, scaling_words
-from micro.reports.comparison import Cell, Comparison, group_of, ratio_text
-from micro.reports.conclusions import headlines, remarks
-from micro.reports.scales import level_text
-from micro.reports.svg import escape
-from micro.reports.systems import CurveSummary, Place, System
+from micro.probes.declaration import Probe, all_probes
+from micro.reports.pictures import svg
+from micro.reports.pictures.chart import Series, SpreadChart, curve_chart, spread_chart
+from micro.reports.insights.classes import class_words, exponent_words, scaling_words
+from micro.reports.insights.comparison import Cell, Comparison, group_of, ratio_text
+from micro.reports.insights.conclusions import headlines, remarks
+from micro.reports.pictures.scales import level_text
+from micro.reports.pictures.svg import escape
+from micro.reports.insights.systems import CurveSummary, Place, System
 
 #: How many conclusions are seen at once.
 _HEADLINES = 8

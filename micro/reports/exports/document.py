@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from micro.reports.classes import class_words
-from micro.reports.systems import CurveSummary, Place, of_session
+from micro.reports.insights.classes import class_words
+from micro.reports.insights.systems import CurveSummary, Place, of_session
 from runners.model.session import Curve, Result, Session
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from micro import units
-from micro.reports.chart import Chart, Point, Series, SpreadChart, names_with_room
-from micro.reports.scales import Scale
+from micro.reports.pictures.chart import Chart, Point, Series, SpreadChart, names_with_room
+from micro.reports.pictures.scales import Scale
 
 #: Colours that the style sheet knows.
 COLOURS = 7

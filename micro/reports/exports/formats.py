@@ -16,10 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
-from micro.reports.comparison import Cell, Comparison, Row, curve_text, ratio_text
-from micro.reports.conclusions import conclusions, remarks
-from micro.reports.document import growth_fields
-from micro.reports.systems import CurveSummary, Place
+from micro.reports.insights.comparison import Cell, Comparison, Row, curve_text, ratio_text
+from micro.reports.insights.conclusions import conclusions, remarks
+from micro.reports.exports.document import growth_fields
+from micro.reports.insights.systems import CurveSummary, Place
 
 BEST = "*"
 LEGEND = f"{BEST} best, its interval apart from all others; ~ unstable; ×: time over that of"

@@ -1,0 +1,1 @@
+"""What the commands do: options in, results out; no command line and no printing."""

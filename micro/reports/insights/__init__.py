@@ -1,0 +1,1 @@
+"""What can be said of figures, once for every kind of report."""
