@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
-import importlib.util
 import os
 import pkgutil
 import sys
@@ -13,16 +11,10 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import micro.commands
-from micro.probes.declaration import BadParameter, UnknownProbe
+from micro.app.installation import version
+from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError
 from micro.reports import say
 from runners.archive.reader import BadFile
-
-EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
-
-
-class UsageError(Exception):
-    """What the user asked for cannot be done; one sentence that says what, where and what to do."""
-
 
 def commands() -> dict[str, ModuleType]:
     """Every command's module by its name, in the order of their ``ORDER``."""
@@ -50,27 +42,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def version() -> str:
-    """The installed distribution's version, or "(not installed)"."""
-    try:
-        return importlib.metadata.version("osmicro")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
-
-
-def kernels_are_built() -> bool:
-    """Whether the compiled kernels are there."""
-    return importlib.util.find_spec("cyext.kernel") is not None
-
-
-def require_kernels() -> None:
-    """Raise `UsageError` where the kernels are not built."""
-    if not kernels_are_built():
-        raise UsageError(
-            "the kernels of this checkout are not built: run `python -m pip install -e .` in it"
-        )
-
-
 def run(argv: Sequence[str]) -> int:
     """Parse and carry out; returns the exit code."""
     try:
@@ -82,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
-    except (UsageError, UnknownProbe, BadParameter, BadFile) as error:
+    except (UsageError, BadFile) as error:
         say(f"micro: error: {error}")
         return EXIT_USAGE
     except BrokenPipeError:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.app.configuration import Configuration, configuration
-from micro.probes.declaration import Effort, all_probes
+from micro.probes.catalogue import all_probes
+from micro.probes.declaration import Effort
 from runners.archive import baselines, history
 from runners.machine import environment
 from runners.archive.baselines import Baseline, Summary

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from micro.cli import UsageError
+from micro.errors import UsageError
 
 
 @dataclass(frozen=True)

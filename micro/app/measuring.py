@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
+from micro.app.installation import require_kernels
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Effort
 from micro.reports import console, say
 from micro.reports.exports.document import document

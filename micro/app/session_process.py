@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from micro.__main__ import ROOT
-from micro.cli import EXIT_FAILED, EXIT_OK
+from micro.errors import EXIT_FAILED, EXIT_OK
 
 
 class NotMeasured(Exception):

@@ -22,7 +22,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro.cli import EXIT_FAILED, EXIT_OK, UsageError
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.app.comparing import EXIT_REGRESSED
 from micro.app.measuring import Interrupted, signals
 from micro.reports import console, printable, say

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from micro.app import comparing, measuring
-from micro.cli import UsageError
+from micro.errors import UsageError
 from micro.commands import compare
-from micro.probes.declaration import all_probes, matches, select
+from micro.probes.catalogue import all_probes, matches, select
 from runners.machine import environment
 from runners.archive.baselines import of_session
 from runners.model.session import Session

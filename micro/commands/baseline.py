@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from micro.app import comparing, session_process
-from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
+from micro.app.installation import require_kernels
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.app.configuration import configuration
 from micro.app.measuring import Interrupted, signals
 from micro.reports import console, printable, say

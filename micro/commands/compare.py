@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from micro.app import comparing, measuring
-from micro.cli import UsageError
+from micro.errors import UsageError
 from micro.app.configuration import configuration
 from micro.reports import console, say
 from micro.reports.exports.ci import bencher, document, github_action_benchmark, junit, workflow_commands

@@ -6,9 +6,9 @@ import argparse
 import json
 from dataclasses import asdict
 
-from micro.cli import require_kernels
+from micro.app.installation import require_kernels
 from micro.commands.list_ import unavailable
-from micro.probes.declaration import all_probes, select
+from micro.probes.catalogue import all_probes, select
 from micro.reports import console
 from micro.reports.terminal.findings import finding_table, precision
 from runners.archive import history

@@ -9,8 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro.cli import kernels_are_built
-from micro.probes.declaration import Choice, Probe, all_probes
+from micro.app.installation import kernels_are_built
+from micro.probes.catalogue import all_probes
+from micro.probes.declaration import Choice, Probe
 from micro.reports import console
 from runners.machine.environment import usable_cpus
 from runners.measure.launch import Launcher, Order

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from micro.cli import UsageError
+from micro.errors import UsageError
 from micro.commands.table import add_inputs, comparison
-from micro.probes.declaration import all_probes
+from micro.probes.catalogue import all_probes
 from micro.reports.pictures import png
 from micro.reports import printable, say
 from micro.reports.pictures.chart import curve_chart, spread_chart

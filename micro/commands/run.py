@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from micro.app import measuring
-from micro.cli import UsageError
-from micro.probes.declaration import BadParameter, jobs_with, select
+from micro.errors import UsageError
+from micro.probes.catalogue import BadParameter, jobs_with, select
 
 HELP = "measure one or several probes"
 ORDER = 2

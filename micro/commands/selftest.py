@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.app import comparing, session_process
-from micro.cli import EXIT_OK, UsageError, require_kernels
+from micro.app.installation import require_kernels
+from micro.errors import EXIT_OK, UsageError
 from micro.app.configuration import Configuration, configuration
 from micro.app.comparing import REFERENCES, Outcome, compare, find
 from micro.app.measuring import QUICK, Interrupted, signals
-from micro.probes.declaration import all_probes
+from micro.probes.catalogue import all_probes
 from micro.reports import console, printable, say
 from runners.machine import environment
 from runners.archive import history

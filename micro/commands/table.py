@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from micro.cli import UsageError
+from micro.errors import UsageError
 from micro.reports import console, printable
 from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system

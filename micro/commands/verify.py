@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from micro.cli import EXIT_FAILED, EXIT_OK, UsageError, require_kernels
-from micro.probes.declaration import Probe, all_probes, select
+from micro.app.installation import require_kernels
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
+from micro.probes.catalogue import all_probes, select
+from micro.probes.declaration import Probe
 from micro.reports import console, say
 from micro.reports.terminal.checks import check_table, summary
 from micro.reports.terminal.progress import steps

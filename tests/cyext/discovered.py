@@ -10,7 +10,8 @@ import pytest
 from cyext.kernel import NotSupported
 from cyext.team import Team
 
-from micro.probes.declaration import Choice, Probe, all_probes
+from micro.probes.catalogue import all_probes
+from micro.probes.declaration import Choice, Probe
 from runners.model.job import benchmark_name
 
 MOST_RESOURCES = 512

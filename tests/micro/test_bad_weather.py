@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from micro_process import ROOT, Micro, has_number, sound
 
-from micro.probes.declaration import all_probes
+from micro.probes.catalogue import all_probes
 
 NAMES = [probe.name for probe in all_probes() if probe.measured_at("quick")]
 

@@ -16,7 +16,7 @@ from micro_process import ROOT, Micro, has_number, sound
 from sample_sessions import everything, measured, session
 
 from micro.__main__ import main
-from micro.probes.declaration import all_probes
+from micro.probes.catalogue import all_probes
 from runners.archive import writer
 from runners.archive.reader import read
 

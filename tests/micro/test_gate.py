@@ -11,10 +11,10 @@ from sample_baseline import DEFAULT, at_clock, baseline, figures, outcome
 from sample_sessions import measured, session
 
 from micro.app import comparing
-from micro.cli import UsageError
+from micro.errors import UsageError
 from micro.app.configuration import Configuration, configuration
 from micro.app.comparing import Outcome, compare, final_code, jobs_of
-from micro.probes.declaration import all_probes
+from micro.probes.catalogue import all_probes
 from micro.reports.terminal.verdicts import sentences
 from runners.archive.baselines import Baseline, Summary, of_session
 from runners.model.session import Result, Session

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_sessions import measured, session
 
-from micro.probes.declaration import all_probes
+from micro.probes.catalogue import all_probes
 from micro.reports.insights.malloc import malloc_ratio, malloc_ratios
 from micro.reports.insights.memory import best_copy_share, cache_levels, cache_sentence, copy_sentence
 from micro.reports.terminal.session_table import remarks

@@ -10,17 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from micro.probes.declaration import (
-    Axis,
-    BadParameter,
-    Choice,
-    Effort,
-    Probe,
-    UnknownProbe,
-    all_probes,
-    jobs_with,
-    select,
-)
+from micro.probes.catalogue import BadParameter, UnknownProbe, all_probes, jobs_with, select
+from micro.probes.declaration import Axis, Choice, Effort, Probe
 from runners.model.job import Job
 
 EACH = pytest.mark.parametrize("probe", all_probes(), ids=lambda probe: probe.name)

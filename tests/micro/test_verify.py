@@ -13,7 +13,8 @@ from micro_process import Micro
 
 from micro.__main__ import main
 from micro.commands import verify
-from micro.probes.declaration import Axis, Choice, Probe, select
+from micro.probes.catalogue import select
+from micro.probes.declaration import Axis, Choice, Probe
 from micro.reports.terminal.checks import check_table, summary
 from runners.model.job import Job, Promise
 from runners.verify.check import Bench, CannotTrace, Check

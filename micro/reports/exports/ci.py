@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from micro.cli import UsageError
+from micro.errors import UsageError
 from micro.app.comparing import Outcome, told
 from micro.reports import printable
 from micro.reports.terminal.verdicts import label, ordered, sentences

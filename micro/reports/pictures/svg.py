@@ -121,7 +121,7 @@ def _frame(
 
 def style() -> str:
     """The style sheet of charts, for a picture that stands alone."""
-    return files("micro.reports").joinpath("chart.css").read_text(encoding="utf-8")
+    return files("micro.reports.pictures").joinpath("chart.css").read_text(encoding="utf-8")
 
 
 class _Area:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from micro import units
-from micro.probes.declaration import Probe, all_probes
+from micro.probes.catalogue import all_probes
+from micro.probes.declaration import Probe
 from micro.reports.pictures import svg
 from micro.reports.pictures.chart import Series, SpreadChart, curve_chart, spread_chart
 from micro.reports.insights.classes import class_words, exponent_words, scaling_words
@@ -28,7 +29,7 @@ _TINTS = (1.1, 1.5, 3.0, 10.0)
 
 def report(shown: Comparison) -> str:
     """The whole page."""
-    style = files("micro.reports").joinpath("page.css").read_text(encoding="utf-8") + svg.style()
+    style = files("micro.reports.web").joinpath("page.css").read_text(encoding="utf-8") + svg.style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     names = ", ".join(system.label for system in shown.systems)

@@ -1,0 +1,119 @@
+"""All declared probes: how they are found, by name or pattern, and their parameters as typed."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+
+import micro.probes
+from micro.errors import UsageError
+from micro.probes.declaration import Choice, Effort, Probe
+from runners.model.job import Job, Scalar
+
+
+class UnknownProbe(UsageError):
+    """No probe has that name; the text suggests the nearest."""
+
+
+class BadParameter(UsageError):
+    """A parameter that the probe does not have, or a value that it cannot take."""
+
+
+@cache
+def all_probes() -> tuple[Probe, ...]:
+    """Every probe declared in `micro.probes`, in the order of families and declarations."""
+    found: list[Probe] = []
+    for module in pkgutil.iter_modules(micro.probes.__path__):
+        family = importlib.import_module(f"micro.probes.{module.name}")
+        found.extend(getattr(family, "PROBES", ()))
+    return tuple(found)
+
+
+def select(patterns: Iterable[str], probes: Sequence[Probe] | None = None) -> list[Probe]:
+    """Probes whose name matches any pattern (shell globs, or a family's name), in their order.
+
+    Raises `UnknownProbe` for a pattern that matches nothing.
+    """
+    probes = all_probes() if probes is None else probes
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matched = {p.name for p in probes if matches(p, pattern)}
+        if not matched:
+            raise UnknownProbe(_unknown(pattern, probes))
+        chosen |= matched
+    return [probe for probe in probes if probe.name in chosen]
+
+
+def matches(probe: Probe, pattern: str) -> bool:
+    """Whether a glob or a family's name means this probe."""
+    return fnmatch.fnmatchcase(probe.name, pattern) or probe.family == pattern
+
+
+def _unknown(pattern: str, probes: Sequence[Probe]) -> str:
+    names = [probe.name for probe in probes]
+    near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.4)
+    shorts = {name.partition(".")[2]: name for name in names}
+    near += [shorts[short] for short in difflib.get_close_matches(pattern, shorts, n=2, cutoff=0.6)]
+    hint = ", ".join(dict.fromkeys(near)) or "see micro list"
+    return (
+        f"no probe matches {pattern!r}; did you mean: {hint}?"
+        if near
+        else (f"no probe matches {pattern!r}: {hint}")
+    )
+
+
+def jobs_with(probe: Probe, given: Mapping[str, str], effort: Effort) -> list[Job]:
+    """The probe's jobs, with parameters as typed: ``size=4k,64k``, ``image=static``.
+
+    Raises `BadParameter` with one sentence.
+    """
+    axis = probe.axis.name if probe.axis else None
+    for key in given:
+        if key not in probe.parameters:
+            known = ", ".join(probe.parameters) or "none"
+            raise BadParameter(f"{probe.name} has no parameter {key!r}; it has {known}")
+    params = dict(probe.params)
+    for key, text in given.items():
+        if key != axis:
+            values = _typed(key, text, params[key])
+            params[key] = Choice(values, values, values)
+    found = replace(probe, params=params).jobs(effort)
+    if axis is None or axis not in given:
+        return found
+    most = _MOST if probe.workers == "single" else _MOST_MEMBERS
+    levels = {_integer(axis, part, 1, most) for part in given[axis].split(",")}
+    return [replace(job, levels=tuple(sorted(levels))) for job in found]
+
+
+def _typed(key: str, text: str, declared: Scalar | Choice) -> tuple[Scalar, ...]:
+    """The values that a text names: words that the parameter knows, or whole numbers."""
+    known = declared.values if isinstance(declared, Choice) else (declared,)
+    parts = tuple(dict.fromkeys(text.split(",")))
+    if not isinstance(known[0], str):
+        return tuple(_integer(key, part, 1 if key == "size" else 0, _MOST) for part in parts)
+    for part in parts:
+        if part not in known:
+            raise BadParameter(f"{key}={part}: must be one of {', '.join(map(str, known))}")
+    return parts
+
+
+#: More than any machine holds of anything, and the most members of a team.
+_MOST, _MOST_MEMBERS = 1 << 40, 4096
+_INTEGER = re.compile(r"\s*(-?[0-9]{1,4000})(?:([kmg])(?:ib)?)?\s*", re.IGNORECASE | re.ASCII)
+_SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
+
+
+def _integer(key: str, text: str, least: int, most: int) -> int:
+    match = _INTEGER.fullmatch(text)
+    if match is None:
+        raise BadParameter(f"{key}={text}: not a whole number (such as 4096, 64k or 1MiB)")
+    value = int(match[1]) << _SHIFTS[(match[2] or "").lower()]
+    if not least <= value <= most:
+        raise BadParameter(f"{key}={text}: must be from {least} to {most:,}")
+    return value
