@@ -1,1 +1,1 @@
-"""Kernels: the compiled code between two clock reads. See kernel.pyx for the contract."""
+"""Workloads: the compiled code between two clock reads. See workload.pyx for the contract."""

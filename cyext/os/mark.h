@@ -1,6 +1,6 @@
 /* Places in a program that whoever traces it can see: a call that does nothing and fails.
  *
- * Only a kernel that is being verified makes it, and never between the two reads of the clock. */
+ * Only a workload that is being verified makes it, and never between the two reads of the clock. */
 #ifndef MICRO_OS_MARK_H
 #define MICRO_OS_MARK_H
 

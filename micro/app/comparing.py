@@ -35,7 +35,7 @@ REFERENCES = (
     "memory.latency[pages=huge,size=4096]",
     "memory.latency[pages=huge,size=8388608]",
     "memory.latency[pages=huge,size=67108864]",
-    "memory.copy[kernel=libc,alignment=aligned,size=67108864]",
+    "memory.copy[variant=libc,alignment=aligned,size=67108864]",
 )
 _RULES = Rules()
 

@@ -1,4 +1,4 @@
-"""Whether this micro is whole: its version, its compiled kernels."""
+"""Whether this micro is whole: its version, its compiled workloads."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def version() -> str:
         return "(not installed)"
 
 
-def kernels_are_built() -> bool:
-    """Whether the compiled kernels are there."""
-    return importlib.util.find_spec("cyext.kernel") is not None
+def workloads_are_built() -> bool:
+    """Whether the compiled workloads are there."""
+    return importlib.util.find_spec("cyext.core.workload") is not None
 
 
-def require_kernels() -> None:
-    """Raise `UsageError` where the kernels are not built."""
-    if not kernels_are_built():
+def require_workloads() -> None:
+    """Raise `UsageError` where the workloads are not built."""
+    if not workloads_are_built():
         raise UsageError(
-            "the kernels of this checkout are not built: run `python -m pip install -e .` in it"
+            "the workloads of this checkout are not built: run `python -m pip install -e .` in it"
         )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from micro.app.installation import require_kernels
+from micro.app.installation import require_workloads
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Effort
 from micro.reports import console, say
@@ -106,7 +106,7 @@ def run(
 
     What ``judged`` prints of a whole session takes the place of the session's own figures.
     """
-    require_kernels()
+    require_workloads()
     facts = environment.describe()
     allocator = _allocator(arguments.allocator)
     if allocator is not None:

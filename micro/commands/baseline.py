@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro.app import comparing, session_process
-from micro.app.installation import require_kernels
+from micro.app.installation import require_workloads
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.app.configuration import configuration
 from micro.app.measuring import Interrupted, signals
@@ -96,7 +96,7 @@ def path(arguments: argparse.Namespace, folder: Path) -> int:
 
 def record(arguments: argparse.Namespace, folder: Path) -> int:
     """Measure whole sessions, each in a process of its own, and add them one by one."""
-    require_kernels()
+    require_workloads()
     if folder.parent == baselines.SHIPPED and arguments.baselines is None:
         folder = Path("baselines") / folder.name  # an installed package is not ours to change
     wanted = arguments.sessions or (1 if baselines.files(folder) else 5)

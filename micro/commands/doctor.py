@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from micro.app.installation import require_kernels
+from micro.app.installation import require_workloads
 from micro.commands.list_ import unavailable
 from micro.probes.catalogue import all_probes, select
 from micro.reports import console
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look, measure a little, and tell."""
-    require_kernels()
+    require_workloads()
     facts, cpus = describe(), usable_cpus()
     known = history.known_clean(facts)
     with scratch_directory() as scratch:

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro.app.installation import kernels_are_built
+from micro.app.installation import workloads_are_built
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Choice, Probe
 from micro.reports import console
@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def unavailable(probes: tuple[Probe, ...]) -> dict[str, str | None]:
     """Why a probe cannot run here, by name; None for those that can. Tries each in a worker."""
-    if not kernels_are_built():
-        return dict.fromkeys((probe.name for probe in probes), "unknown: kernels are not built")
+    if not workloads_are_built():
+        return dict.fromkeys((probe.name for probe in probes), "unknown: workloads are not built")
     reasons: dict[str, str | None] = {}
     cpus = tuple(usable_cpus())
     with scratch_directory() as scratch:

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.app import comparing, session_process
-from micro.app.installation import require_kernels
+from micro.app.installation import require_workloads
 from micro.errors import EXIT_OK, UsageError
 from micro.app.configuration import Configuration, configuration
 from micro.app.comparing import REFERENCES, Outcome, compare, find
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _measured(arguments: argparse.Namespace) -> list[Summary]:
-    require_kernels()
+    require_workloads()
     sessions = []
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(arguments.fresh):
@@ -179,7 +179,7 @@ def _power(baseline: Baseline, chosen: Configuration, most_sd: float) -> list[st
 
 def _spun(baseline: Baseline, chosen: Configuration, arguments: argparse.Namespace) -> list[str]:
     """Sessions in which every second job is slowed by a spin in its loop's batch."""
-    require_kernels()
+    require_workloads()
     samples = [session.sample for session in baseline.sessions]
     known = deviations(samples)
     quiet = {name for name, sd in known.items() if sd <= arguments.most_sd}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from micro.app.installation import require_kernels
+from micro.app.installation import require_workloads
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.catalogue import all_probes, select
 from micro.probes.declaration import Probe
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the checks; exit code 1 on a defect."""
-    require_kernels()
+    require_workloads()
     probes = select(arguments.names) if arguments.names else list(all_probes())
     if arguments.references != REFERENCES and not arguments.references.is_dir():
         raise UsageError(f"--references {arguments.references}: is no directory")

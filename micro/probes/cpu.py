@@ -5,7 +5,7 @@ from micro.probes.declaration import Probe
 PROBES = (
     Probe(
         name="cpu.chain",
-        kernel="cyext.cpu:Chain",
+        workload="cyext.cpu.chain:Chain",
         title="multiply and add in a chain",
         method="One operation is a 64-bit multiplication and an addition, each waiting for the one "
         "before, in registers; it tells the clock rate the core really ran at.",

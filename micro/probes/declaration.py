@@ -1,4 +1,4 @@
-"""A probe's declaration. Works without compiled kernels."""
+"""A probe's declaration. Works without compiled workloads."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Choice:
 class Probe:
     """One named measurement.
 
-    ``kernel`` is ``"module:Class"``, a string so that listing needs no compiled code. ``method`` is
+    ``workload`` is ``"module:Class"``, a string so that listing needs no compiled code. ``method`` is
     one sentence: what one operation is and what is not timed; ``source`` is where it comes from.
     """
 
     name: str
-    kernel: str
+    workload: str
     title: str
     method: str
     source: str
@@ -102,7 +102,7 @@ class Probe:
     def _job(self, params: Mapping[str, Scalar], effort: Effort) -> Job:
         return Job(
             name=self.name,
-            kernel=self.kernel,
+            workload=self.workload,
             params=params,
             axis=self.axis.name if self.axis else None,
             levels=self.axis.of(effort) if self.axis else (),

@@ -56,7 +56,7 @@ def _edge_triggered(call: str, one_by_one: bool = False) -> Promised:
 PROBES = (
     Probe(
         name="event.select",
-        kernel="cyext.event_poll:Select",
+        workload="cyext.event.poll:Select",
         title="select, some ready of many",
         method="One operation is a copy of the set of interest and select() of that copy, up to "
         "the highest descriptor whatever FD_SETSIZE is, with a blocking time-out" + _LEVEL,
@@ -67,7 +67,7 @@ PROBES = (
     ),
     Probe(
         name="event.poll",
-        kernel="cyext.event_poll:Poll",
+        workload="cyext.event.poll:Poll",
         title="poll, some ready of many",
         method="One operation is poll() with a blocking time-out" + _LEVEL,
         source=_BANGA,
@@ -77,7 +77,7 @@ PROBES = (
     ),
     Probe(
         name="event.poll_array",
-        kernel="cyext.event_poll:PollArray",
+        workload="cyext.event.poll:PollArray",
         title="upkeep of a poll array",
         method="One operation, without a system call, is to search one of watched descriptors, "
         "drawn at random, in the poll array from its start, to move the last entry into its place "
@@ -89,7 +89,7 @@ PROBES = (
     ),
     Probe(
         name="event.epoll",
-        kernel="cyext.event_queue:Epoll",
+        workload="cyext.event.queue:Epoll",
         title="epoll, some ready of many",
         method="One operation is epoll_wait(), level-triggered, with a blocking time-out" + _LEVEL,
         source=_BANGA,
@@ -99,7 +99,7 @@ PROBES = (
     ),
     Probe(
         name="event.epoll_et",
-        kernel="cyext.event_queue:EpollEdge",
+        workload="cyext.event.queue:EpollEdge",
         title="epoll with edges, some ready of many",
         method="One operation, all of it timed because an edge is told only once, is send() to "
         "each socket that shall be ready, one epoll_wait() on EPOLLET registrations" + _EDGE,
@@ -111,7 +111,7 @@ PROBES = (
     ),
     Probe(
         name="event.sigio",
-        kernel="cyext.event_signal:Sigio",
+        workload="cyext.event.signal:Sigio",
         title="queued real-time signals, some ready of many",
         method="One operation, all of it timed because a signal comes only once, is send() to "
         "each socket that shall be ready (F_SETSIG, O_ASYNC), one sigtimedwait() for each" + _EDGE,
@@ -123,7 +123,7 @@ PROBES = (
     ),
     Probe(
         name="event.io_uring",
-        kernel="cyext.event_uring:IoUring",
+        workload="cyext.event.uring:IoUring",
         title="io_uring polls, some ready of many",
         method="One operation is one io_uring_enter() that polls again what the operation before "
         "was told of (IORING_OP_POLL_ADD) and waits with a time-out, all others polled in the ring,"
@@ -136,7 +136,7 @@ PROBES = (
     ),
     Probe(
         name="event.kqueue",
-        kernel="cyext.event_queue:Kqueue",
+        workload="cyext.event.queue:Kqueue",
         title="kqueue, some ready of many",
         method="One operation is kevent() with a blocking time-out" + _LEVEL,
         source=_VON_LEITNER,
@@ -146,7 +146,7 @@ PROBES = (
     ),
     Probe(
         name="event.register",
-        kernel="cyext.event_queue:Register",
+        workload="cyext.event.queue:Register",
         title="register with an event queue and leave it",
         method="One operation, with watched UDP sockets registered, is to register one more, which "
         "is idle, and to remove it.",

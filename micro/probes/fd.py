@@ -25,7 +25,7 @@ def _growth(params: Mapping[str, Scalar], level: int | None) -> Promise:
 PROBES = (
     Probe(
         name="fd.open_close",
-        kernel="cyext.fd:OpenClose",
+        workload="cyext.fd.descriptors:OpenClose",
         title="open and close a file",
         method="One operation is openat() of an empty regular file in the temporary directory, "
         "by a name without directories, and close().",
@@ -34,7 +34,7 @@ PROBES = (
     ),
     Probe(
         name="fd.open_interleaved",
-        kernel="cyext.fd:OpenInterleaved",
+        workload="cyext.fd.descriptors:OpenInterleaved",
         title="open and close among many",
         method="One operation, with open_fds files open, is close() of the first and of the last "
         "and openat() of two, which take their descriptors.",
@@ -45,7 +45,7 @@ PROBES = (
     ),
     Probe(
         name="fd.dup_lowest",
-        kernel="cyext.fd:DupLowest",
+        workload="cyext.fd.descriptors:DupLowest",
         title="duplicate into the lowest slot among many",
         method="One operation, with open_fds descriptors open, is close() of the lowest of them "
         "and dup(), which takes the lowest free one.",
@@ -55,7 +55,7 @@ PROBES = (
     ),
     Probe(
         name="fd.socket_create",
-        kernel="cyext.fd:SocketCreate",
+        workload="cyext.fd.descriptors:SocketCreate",
         title="make and close a socket",
         method="One operation is socket() of a TCP or UDP socket over IPv4, or of a Unix stream "
         "socket, and close().",
@@ -69,7 +69,7 @@ PROBES = (
     ),
     Probe(
         name="fd.socket_churn",
-        kernel="cyext.fd:SocketChurn",
+        workload="cyext.fd.descriptors:SocketChurn",
         title="make sockets among many",
         method="One operation, with open_sockets TCP sockets open, is close() of the tenth, "
         "socket() into its slot and socket() of one more; closing that one is not timed.",
@@ -81,7 +81,7 @@ PROBES = (
     ),
     Probe(
         name="fd.table_shared",
-        kernel="cyext.fd:OpenClose",
+        workload="cyext.fd.descriptors:OpenClose",
         title="open and close in many threads",
         method="One operation is openat() of an empty regular file, one a thread, and close(); "
         "all threads share the table of descriptors and start at one barrier, thread i on CPU i "
@@ -94,7 +94,7 @@ PROBES = (
     ),
     Probe(
         name="fd.table_growth",
-        kernel="cyext.fd:TableGrowth",
+        workload="cyext.fd.descriptors:TableGrowth",
         title="outgrow the table of descriptors",
         method="One operation is fcntl(F_DUPFD) of the first descriptor that a table of "
         "table_slots does not hold, in a process alone or with a second thread that shares the "

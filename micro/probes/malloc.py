@@ -19,7 +19,7 @@ _PROMISE = Promise(
 PROBES = (
     Probe(
         name="malloc.threads",
-        kernel="cyext.malloc:Pair",
+        workload="cyext.malloc.allocator:Pair",
         title="malloc and free in many threads",
         method="One operation is malloc() and free() of size bytes; all threads start at one "
         "barrier, thread i on CPU i modulo the CPUs, and the last to end counts.",
@@ -31,7 +31,7 @@ PROBES = (
     ),
     Probe(
         name="malloc.processes",
-        kernel="cyext.malloc:Pair",
+        workload="cyext.malloc.allocator:Pair",
         title="malloc and free in many processes",
         method="One operation is malloc() and free() of size bytes; all processes start at one "
         "barrier, process i on CPU i modulo the CPUs, and the last to end counts.",
@@ -43,7 +43,7 @@ PROBES = (
     ),
     Probe(
         name="malloc.size",
-        kernel="cyext.malloc:Pair",
+        workload="cyext.malloc.allocator:Pair",
         title="malloc and free by size",
         method="One operation is malloc() of size bytes and free() of that block, which nobody "
         "touches.",
@@ -53,7 +53,7 @@ PROBES = (
     ),
     Probe(
         name="malloc.remote_free",
-        kernel="cyext.malloc:RemoteFree",
+        workload="cyext.malloc.allocator:RemoteFree",
         title="free what another thread allocated",
         method="One operation is malloc() of size bytes in one thread and free() of that block in "
         "another, to which 64 blocks at a time are handed over; threads are in such pairs, and "
@@ -68,7 +68,7 @@ PROBES = (
     ),
     Probe(
         name="malloc.churn",
-        kernel="cyext.malloc:Churn",
+        workload="cyext.malloc.allocator:Churn",
         title="replace random blocks of a live set",
         method="One operation is free() of a random one of live_blocks blocks and malloc() of "
         "another in its place, of a random size from 16 B to 4 KiB; both are drawn beforehand, "

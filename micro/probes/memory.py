@@ -23,21 +23,21 @@ _IN_CACHES_OF_THE_CORE = 256 * _KIB
 _NOTHING = Promise(page_faults=0)
 
 
-def _kernels(usual: str, *others: str) -> Choice:
+def _variants(usual: str, *others: str) -> Choice:
     return Choice((usual, *others), usual=(usual,), quick=(usual,))
 
 
 PROBES = (
     Probe(
         name="memory.copy",
-        kernel="cyext.memory:Copy",
+        workload="cyext.memory.moves:Copy",
         title="copy memory",
         method="One operation copies size bytes between two touched buffers, huge pages advised, "
         "by the C library's memcpy(), a loop over vectors, stores past the caches or rep movsb; "
         "bandwidth counts each byte copied once.",
         source=_LMBENCH,
         params={
-            "kernel": _kernels("libc", "loop", "nontemporal", "rep"),
+            "variant": _variants("libc", "loop", "nontemporal", "rep"),
             "alignment": _ALIGNMENT,
         },
         axis=Axis(
@@ -52,13 +52,13 @@ PROBES = (
     ),
     Probe(
         name="memory.set",
-        kernel="cyext.memory:Set",
+        workload="cyext.memory.moves:Set",
         title="set memory",
         method="One operation sets size bytes of a touched buffer, huge pages advised, by the C "
         "library's memset() or rep stosb.",
         least_effort="usual",
         source=_LMBENCH,
-        params={"kernel": _kernels("libc", "rep"), "alignment": _ALIGNMENT},
+        params={"variant": _variants("libc", "rep"), "alignment": _ALIGNMENT},
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
@@ -66,13 +66,13 @@ PROBES = (
     ),
     Probe(
         name="memory.write",
-        kernel="cyext.memory:Write",
+        workload="cyext.memory.moves:Write",
         title="write memory",
         method="One operation stores size bytes to a touched buffer, huge pages advised, by a loop "
         "over vectors or by stores past the caches.",
         least_effort="usual",
         source=_LMBENCH,
-        params={"kernel": _kernels("loop", "nontemporal"), "alignment": _ALIGNMENT},
+        params={"variant": _variants("loop", "nontemporal"), "alignment": _ALIGNMENT},
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
@@ -80,14 +80,14 @@ PROBES = (
     ),
     Probe(
         name="memory.read",
-        kernel="cyext.memory:Read",
+        workload="cyext.memory.moves:Read",
         title="read memory",
         method="One operation reads size bytes of a touched buffer, huge pages advised, and sums "
         "them up by a loop over vectors, or looks with the C library's memchr() for a byte that "
         "is not there.",
         least_effort="usual",
         source=_LMBENCH,
-        params={"kernel": _kernels("loop", "libc"), "alignment": _ALIGNMENT},
+        params={"variant": _variants("loop", "libc"), "alignment": _ALIGNMENT},
         axis=Axis("size", _SIZES, quick=_QUICK_SIZES, rigorous=_RIGOROUS_SIZES),
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
@@ -95,7 +95,7 @@ PROBES = (
     ),
     Probe(
         name="memory.copy_threads",
-        kernel="cyext.memory:Copy",
+        workload="cyext.memory.moves:Copy",
         title="copy memory in many threads",
         method="One operation is a copy of size bytes in each of the threads, between two buffers "
         "of its own, all started at one barrier, and the last to end counts; bandwidth counts "
@@ -103,7 +103,7 @@ PROBES = (
         least_effort="usual",
         source="STREAM (McCalpin 1995): the bandwidth that all CPUs share",
         params={
-            "kernel": _kernels("libc", "loop", "nontemporal", "rep"),
+            "variant": _variants("libc", "loop", "nontemporal", "rep"),
             "size": Choice((32 * _MIB,), usual=(32 * _MIB,), quick=(32 * _MIB,)),
         },
         axis=Axis(
@@ -120,7 +120,7 @@ PROBES = (
     ),
     Probe(
         name="memory.latency",
-        kernel="cyext.memory:Latency",
+        workload="cyext.memory.moves:Latency",
         title="wait for memory",
         method="One operation is a load whose address the load before it brought, along one random "
         "cycle through all 64-byte lines of size bytes, on huge pages or on pages of 4 KiB.",

@@ -30,7 +30,7 @@ def _whole(params: Mapping[str, Scalar], level: int | None) -> Promise:
 PROBES = (
     Probe(
         name="mmap.map",
-        kernel="cyext.mmap:Map",
+        workload="cyext.mmap.mappings:Map",
         title="map a page among many maps",
         method="One operation, with maps mappings live, is mmap() of one more page of a file, at "
         "every second page so that mappings cannot merge; munmap() is not timed.",
@@ -40,7 +40,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.touch",
-        kernel="cyext.mmap:Touch",
+        workload="cyext.mmap.mappings:Touch",
         title="first read of a mapped page",
         method="One operation, with maps mappings live, is the first read of one byte of one more "
         "such mapping, its page being in the page cache; mmap() and munmap() are not timed.",
@@ -50,7 +50,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.unmap",
-        kernel="cyext.mmap:Unmap",
+        workload="cyext.mmap.mappings:Unmap",
         title="unmap a page among many maps",
         method="One operation, with maps mappings live, is munmap() of one more such mapping, its "
         "page having been read; mmap() and the read are not timed.",
@@ -61,7 +61,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.protect",
-        kernel="cyext.mmap:Protect",
+        workload="cyext.mmap.mappings:Protect",
         title="protect a page among many maps",
         method="One operation, with maps mappings live, is mprotect(PROT_NONE) of one more such "
         "mapping, its page having been read; mmap() and munmap() are not timed.",
@@ -72,7 +72,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.many_files",
-        kernel="cyext.mmap:ManyFiles",
+        workload="cyext.mmap.mappings:ManyFiles",
         title="map and touch one of many small files",
         method="One operation, with files small files mapped, is mmap() of one more, by an open "
         "descriptor, and the first read of its first byte; making, opening, closing and unmapping "
@@ -89,7 +89,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.fault_anon",
-        kernel="cyext.fault:FaultAnon",
+        workload="cyext.mmap.page_faults:FaultAnon",
         title="first write of an anonymous page",
         method="One operation is the first write of one byte of one page of private anonymous "
         "memory, 4 KiB or 2 MiB long, which the system zeroes; mmap() and munmap() are not timed.",
@@ -99,7 +99,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.fault_file",
-        kernel="cyext.fault:FaultFile",
+        workload="cyext.mmap.page_faults:FaultFile",
         title="first read of a cached page of a file",
         method="One operation is the first read of one byte of one page of a shared file mapping, "
         "the page being cached but not its neighbours, which would be mapped in the same fault; "
@@ -111,7 +111,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.fault_threads",
-        kernel="cyext.fault:FaultAnon",
+        workload="cyext.mmap.page_faults:FaultAnon",
         title="first writes of anonymous pages in many threads",
         method="One operation is the first write of one byte of one page of anonymous memory, in "
         "each thread of one address space in a map of its own; all start at one barrier, thread i "
@@ -125,7 +125,7 @@ PROBES = (
     ),
     Probe(
         name="mmap.length",
-        kernel="cyext.fault:Length",
+        workload="cyext.mmap.page_faults:Length",
         title="map, write and unmap a length of memory",
         method="One operation is mmap() of length bytes of private anonymous memory, madvise() of "
         "the size of its pages, a write to each of them and munmap(); bandwidth counts the length.",

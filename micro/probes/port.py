@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cyext.limits import ephemeral_ports
+from cyext.core.limits import ephemeral_ports
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.model.job import Promise, Scalar
 
@@ -33,7 +33,7 @@ def _connect(params: Mapping[str, Scalar], level: int | None) -> Promise:
 PROBES = (
     Probe(
         name="port.bind_ephemeral",
-        kernel="cyext.port:BindEphemeral",
+        workload="cyext.port.ports:BindEphemeral",
         title="bind to port 0 among many",
         method="One operation, with bound_ports sockets of a protocol and an IP version bound, is "
         "bind() of one more to the loopback address, port 0; making and closing its socket is not "
@@ -55,7 +55,7 @@ PROBES = (
     ),
     Probe(
         name="port.connect_ephemeral",
-        kernel="cyext.port:ConnectEphemeral",
+        workload="cyext.port.ports:ConnectEphemeral",
         title="connect from a port that the system picks among many",
         method="One operation, with connections established on loopback TCP over IPv4, is "
         "connect() of one more to the same listening port, after a bind() to 127.0.0.1 port 0 "

@@ -57,7 +57,7 @@ def _spawned(params: Mapping[str, Scalar], level: int | None) -> Promise:
 PROBES = (
     Probe(
         name="process.fork_exit",
-        kernel="cyext.process:ForkExit",
+        workload="cyext.process.parents:ForkExit",
         title="fork, exit and wait",
         method="One operation is fork(), _exit(0) in the child and waitpid() in the parent"
         + _PARENT,
@@ -68,7 +68,7 @@ PROBES = (
     ),
     Probe(
         name="process.vfork_exit",
-        kernel="cyext.process:VforkExit",
+        workload="cyext.process.parents:VforkExit",
         title="vfork, exit and wait",
         method="One operation is vfork(), _exit(0) in the child and waitpid() in the parent"
         + _PARENT,
@@ -79,7 +79,7 @@ PROBES = (
     ),
     Probe(
         name="process.fork_exec",
-        kernel="cyext.process:ForkExec",
+        workload="cyext.process.parents:ForkExec",
         title="fork, execute a tiny program and wait",
         method="One operation is fork(), execve() of a program that leaves at once, and waitpid()"
         + _PARENT,
@@ -91,7 +91,7 @@ PROBES = (
     ),
     Probe(
         name="process.vfork_exec",
-        kernel="cyext.process:VforkExec",
+        workload="cyext.process.parents:VforkExec",
         title="vfork, execute a tiny program and wait",
         method="One operation is vfork(), execve() of a program that leaves at once, and "
         "waitpid()" + _PARENT,
@@ -103,7 +103,7 @@ PROBES = (
     ),
     Probe(
         name="process.posix_spawn",
-        kernel="cyext.process:PosixSpawn",
+        workload="cyext.process.parents:PosixSpawn",
         title="spawn a tiny program and wait",
         method="One operation is posix_spawn() of a program that leaves at once, and waitpid()"
         + _PARENT,
@@ -114,7 +114,7 @@ PROBES = (
     ),
     Probe(
         name="process.fork_alive",
-        kernel="cyext.process:ForkAlive",
+        workload="cyext.process.parents:ForkAlive",
         title="fork beside many living children",
         method="One operation, with live_children alive and blocked, is fork() of one more and "
         "read() of the byte that it writes; its end is not timed" + _PARENT,
@@ -129,7 +129,7 @@ PROBES = (
     ),
     Probe(
         name="process.reap",
-        kernel="cyext.process:Reap",
+        workload="cyext.process.parents:Reap",
         title="end and reap one of many children",
         method="One operation, with live_children more alive and blocked, is kill(SIGKILL) of one "
         "child and waitpid() for it; its fork is not timed" + _PARENT,
@@ -142,7 +142,7 @@ PROBES = (
     ),
     Probe(
         name="process.fork_rss",
-        kernel="cyext.process:ForkRss",
+        workload="cyext.process.parents:ForkRss",
         title="fork a parent of much memory",
         method="One operation, with rss bytes of private memory touched in 4 KiB or huge pages, is "
         "fork(), _exit(0) in the child and waitpid() in the parent, a tiny program that shares one "
@@ -163,7 +163,7 @@ PROBES = (
     ),
     Probe(
         name="process.fork_maps",
-        kernel="cyext.process:ForkMaps",
+        workload="cyext.process.parents:ForkMaps",
         title="fork a parent of many maps",
         method="One operation, with maps untouched maps of a page each beside the parent's own, is "
         "fork(), _exit(0) in the child and waitpid() in the parent, a tiny program that shares one "

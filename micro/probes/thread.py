@@ -14,7 +14,7 @@ _THREAD_LIFE = frozenset(
 PROBES = (
     Probe(
         name="thread.create_join",
-        kernel="cyext.thread:CreateJoin",
+        workload="cyext.thread.threads:CreateJoin",
         title="create and join a thread",
         method="One operation is pthread_create() of an empty function and pthread_join(), both "
         "threads on one CPU, with the C library's default stack or the smallest that works.",
@@ -25,7 +25,7 @@ PROBES = (
     ),
     Probe(
         name="thread.create_alive",
-        kernel="cyext.thread:CreateAlive",
+        workload="cyext.thread.threads:CreateAlive",
         title="create a thread beside many living ones",
         method="One operation, with live_threads alive and blocked, is pthread_create() of one "
         "more and read() of the byte that it writes, all threads on one CPU; its end is not "

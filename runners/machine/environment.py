@@ -221,14 +221,14 @@ def libc(root: Path) -> str:
 
 
 def build() -> dict[str, str]:
-    """Which version of micro this is, and what compiled its kernels."""
+    """Which version of micro this is, and what compiled its workloads."""
     facts = {}
     with suppress(importlib.metadata.PackageNotFoundError):
         facts["micro_version"] = importlib.metadata.version("osmicro")
     with suppress(ImportError):
-        kernel = importlib.import_module("cyext.kernel")
+        workload = importlib.import_module("cyext.core.workload")
         for name in ("COMPILER", "COMPILER_FLAGS"):
-            value = str(getattr(kernel, name, "unknown"))
+            value = str(getattr(workload, name, "unknown"))
             facts[name.lower()] = value.replace("unknown", "")
     return facts
 
@@ -285,7 +285,7 @@ def cpu_model(cpuinfo: Fields) -> str:
 def cpu_name() -> str:
     """What the processor calls itself: gVisor would not tell."""
     with suppress(ImportError):
-        return str(importlib.import_module("cyext.kernel").cpu_name())
+        return str(importlib.import_module("cyext.core.workload").cpu_name())
     return ""
 
 

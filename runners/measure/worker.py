@@ -4,7 +4,7 @@ ORDER is a JSON object (see `runners.measure.launch.Order`); the answer is one J
 written as soon as it is known, so that a crash keeps what was measured:
 
 ``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}``
-    one point; ``slices`` holds five integers a slice, as `cyext.kernel.Kernel.sample` gives them;
+    one point; ``slices`` holds five integers a slice, as `cyext.core.workload.Workload.sample` gives them;
 ``{"limit": {"reached", "reason"}}``
     the system would not grow further;
 ``{"skipped": reason}``, ``{"failed": reason}``
@@ -42,7 +42,7 @@ FAST_CLOCK_NS, CLOCK_LOOKS, CLOCK_LOOK_S = 1_000, 30, 0.1
 
 
 def import_module(name: str) -> "Any":
-    """Import a kernel's module without the rest of the standard library that it would pull in.
+    """Import a workload's module without the rest of the standard library that it would pull in.
 
     A limited-API module built by Cython imports `inspect` for a few flag constants, which would
     take longer than everything else here together; a stand-in that holds them serves it.
@@ -150,30 +150,30 @@ class Gate:
         return count
 
 
-def calibrate(kernel: "Any", slice_ns: int) -> int:
+def calibrate(workload: "Any", slice_ns: int) -> int:
     """Operations that fill one slice: 1 where a single one takes longer."""
     n = 1
     while True:
-        elapsed_ns = max(1, min(kernel.run(n) for _ in range(CALIBRATION_RUNS)))
-        if elapsed_ns * 2 >= slice_ns or n >= kernel.max_batch:
-            return int(max(1, min(n * slice_ns // elapsed_ns, kernel.max_batch)))
-        n = int(min(n * min(10, max(2, slice_ns // elapsed_ns)), kernel.max_batch))
+        elapsed_ns = max(1, min(workload.run(n) for _ in range(CALIBRATION_RUNS)))
+        if elapsed_ns * 2 >= slice_ns or n >= workload.max_batch:
+            return int(max(1, min(n * slice_ns // elapsed_ns, workload.max_batch)))
+        n = int(min(n * min(10, max(2, slice_ns // elapsed_ns)), workload.max_batch))
 
 
 def measure(
-    kernel: "Any", order: "dict[str, Any]", batch: int, cpus: "list[int]"
+    workload: "Any", order: "dict[str, Any]", batch: int, cpus: "list[int]"
 ) -> "dict[str, Any]":
     """Sample until enough slices are clean or the time is up; move on from a CPU that is never.
 
     ``cpus`` starts with the one we run on, and is turned as we move: the next level stays there.
     """
     gate = Gate(order["clean_ratio"], order["tolerance"])
-    first = kernel.run(batch)  # warms up, and tells how long a slice is
+    first = workload.run(batch)  # warms up, and tells how long a slice is
     wanted = max(CHUNK_SLICES, min(order["slices"], order["visit_ns"] // max(first, 1)))
     table: Any = None
     clean = here = 0
     while clean < wanted and (table is None or len(table) < 3 * wanted * 5):
-        chunk = kernel.sample(CHUNK_SLICES, batch)
+        chunk = workload.sample(CHUNK_SLICES, batch)
         found = gate.clean(chunk)
         table = chunk if table is None else table + chunk
         clean += found
@@ -181,18 +181,18 @@ def measure(
         if here >= 2 and len(cpus) > 1:
             cpus.append(cpus.pop(0))
             pin(cpus[:1])
-            kernel.moved()
-            kernel.run(batch)
+            workload.moved()
+            workload.run(batch)
             here = 0
     return {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}
 
 
-def trace(kernel: "Any", order: "dict[str, Any]", clock_ns: float, op_ns: float) -> "list[int]":
+def trace(workload: "Any", order: "dict[str, Any]", clock_ns: float, op_ns: float) -> "list[int]":
     """Single operations, where they are far above the cost of the clock; else nothing."""
-    operations = min(order["trace"], int(order["trace_ns"] // max(op_ns, 1)), kernel.max_batch)
+    operations = min(order["trace"], int(order["trace_ns"] // max(op_ns, 1)), workload.max_batch)
     if operations < 1 or op_ns < order["trace_clocks"] * clock_ns:
         return []
-    times: list[int] = kernel.trace(operations).tolist()
+    times: list[int] = workload.trace(operations).tolist()
     return times
 
 
@@ -202,28 +202,28 @@ def round_down(level: int) -> int:
     return level // step * step
 
 
-def slow_down(kernel: "Any", share: float, chain_steps: int) -> None:
+def slow_down(workload: "Any", share: float, chain_steps: int) -> None:
     """Let every operation take this share longer: spin for as many steps as that time holds."""
-    kernel.slow_down(0.0)
-    batch = calibrate(kernel, SPIN_SLICE_NS)
-    table = kernel.sample(SPIN_SLICES, batch)
+    workload.slow_down(0.0)
+    batch = calibrate(workload, SPIN_SLICE_NS)
+    table = workload.sample(SPIN_SLICES, batch)
     op_ns = min(table[::5]) / batch
     step_ns = min(table[1::5]) / chain_steps
-    kernel.slow_down(share * op_ns / step_ns)
+    workload.slow_down(share * op_ns / step_ns)
 
 
 class Growth:
-    """Brings a kernel from level to level, as far as the system lets it and time allows."""
+    """Brings a workload from level to level, as far as the system lets it and time allows."""
 
     def __init__(self, longest_ns: int) -> None:
         self.longest_ns = longest_ns
         self.level = 0
         self.steps: list[tuple[int, int]] = []  # units grown by, and their nanoseconds
 
-    def to(self, kernel: "Any", level: int, refusal: "type[Any]") -> "dict[str, Any] | None":
+    def to(self, workload: "Any", level: int, refusal: "type[Any]") -> "dict[str, Any] | None":
         """Grow to ``level``, or as far as the returned limit lets it, where that is worth a point.
 
-        ``refusal`` is what the kernel raises where the system will not grow.
+        ``refusal`` is what the workload raises where the system will not grow.
         """
         next_ns = self.expected_ns(level - self.level)
         if next_ns > self.longest_ns:
@@ -232,14 +232,14 @@ class Growth:
         limit = None
         started = time.monotonic_ns()
         try:
-            kernel.grow(level)
+            workload.grow(level)
         except refusal as stop:
             # Rounding must not deny the level before, which was measured.
             level = max(round_down(stop.reached), self.level)
             limit = {"reached": level, "reason": stop.reason}
             if level < max(1, 1.05 * self.level):
                 return limit
-            kernel.grow(level)
+            workload.grow(level)
         self.steps.append((level - self.level, time.monotonic_ns() - started))
         self.level = level
         return limit
@@ -254,21 +254,21 @@ class Growth:
 
 
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Any":
-    """The kernel of the order, or the team of kernels."""
-    module, _, name = order["kernel"].partition(":")
-    kernel_class = getattr(import_module(module), name)
+    """The workload of the order, or the team of workloads."""
+    module, _, name = order["workload"].partition(":")
+    workload_class = getattr(import_module(module), name)
     if order["workers"] == "single":
-        return kernel_class(**order["params"])
+        return workload_class(**order["params"])
     members = level if level is not None else order["members"]
-    team = import_module("cyext.team")
-    kernels: list[Any] = []
+    team = import_module("cyext.core.team")
+    workloads: list[Any] = []
     try:
-        kernels.extend(kernel_class(**order["params"]) for _ in range(members))
+        workloads.extend(workload_class(**order["params"]) for _ in range(members))
     except BaseException:
-        for kernel in kernels:
-            kernel.close()
+        for workload in workloads:
+            workload.close()
         raise
-    return team.Team(kernels, order["workers"], cpus)
+    return team.Team(workloads, order["workers"], cpus)
 
 
 def reason_of(error: Exception) -> str:
@@ -282,41 +282,41 @@ def reason_of(error: Exception) -> str:
 
 def visit(order: "dict[str, Any]") -> None:
     """Measure every point of the order, a line each."""
-    base = import_module("cyext.kernel")
+    base = import_module("cyext.core.workload")
     cpus = order["cpus"]
     single = order["workers"] == "single"
     clock_ns = base.clock_cost()
     slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
-    kernel: Any = None
+    workload: Any = None
     try:
         if single:
             pin(cpus[:1])
-            kernel = make(order, None, cpus)
+            workload = make(order, None, cpus)
         noise = Noise()
         growth = Growth(order["growth_ns"])
         for level in order["levels"]:
             limit: Any = None
             if not single:
-                if kernel is not None:
-                    kernel.close()
-                kernel = make(order, level, cpus)
+                if workload is not None:
+                    workload.close()
+                workload = make(order, level, cpus)
             elif level is not None:
                 before = growth.level
-                limit = growth.to(kernel, level, base.LimitReached)
+                limit = growth.to(workload, level, base.LimitReached)
                 if limit is not None and growth.level == before:
                     emit(limit=limit)
                     break
             reached = level if limit is None else limit["reached"]
             if order["slowdown"]:
-                slow_down(kernel, order["slowdown"], base.CHAIN_STEPS)
-            batch = order["batch"].get(str(reached)) or calibrate(kernel, slice_ns)
+                slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
+            batch = order["batch"].get(str(reached)) or calibrate(workload, slice_ns)
             noise.since()
             point = measure(
-                kernel, order, int(min(batch, kernel.max_batch)), cpus if single else []
+                workload, order, int(min(batch, workload.max_batch)), cpus if single else []
             )
             op_ns = min(point["slices"][::5]) / batch
-            traced = trace(kernel, order, clock_ns, op_ns) if single else []
-            measured = point | {"trace": traced, "noise": noise.since(), "facts": kernel.facts()}
+            traced = trace(workload, order, clock_ns, op_ns) if single else []
+            measured = point | {"trace": traced, "noise": noise.since(), "facts": workload.facts()}
             emit(level=reached, clock_ns=clock_ns, **measured)
             if limit is not None:
                 emit(limit=limit)
@@ -326,15 +326,15 @@ def visit(order: "dict[str, Any]") -> None:
     except Exception as error:
         emit(failed=reason_of(error))
     finally:
-        put_away(kernel)
+        put_away(workload)
     emit(done=True)
 
 
-def put_away(kernel: "Any") -> None:
-    """Close a kernel, if there is one; say so where it could not give everything back."""
+def put_away(workload: "Any") -> None:
+    """Close a workload, if there is one; say so where it could not give everything back."""
     try:
-        if kernel is not None:
-            kernel.close()
+        if workload is not None:
+            workload.close()
     except Exception as error:
         emit(failed=f"giving back what it held: {reason_of(error)}")
 
@@ -352,14 +352,14 @@ def await_fast_clock(clock_cost: "Callable[[], float]") -> None:
 
 def survey(order: "dict[str, Any]") -> None:
     """Sentinels of every CPU alone, then of each pair at once: who is clean, who shares a core."""
-    base = import_module("cyext.kernel")
+    base = import_module("cyext.core.workload")
     await_fast_clock(base.clock_cost)
     for cpu in order["cpus"]:
         pin([cpu])
         emit(cpu=cpu, senses=base.sense(order["senses"], order["pause_ns"]).tolist())
-    empty = import_module("cyext.empty")
+    empty = import_module("cyext.core.empty")
     for pair in order["pairs"]:
-        team = import_module("cyext.team").Team([empty.Empty(), empty.Empty()], "threads", pair)
+        team = import_module("cyext.core.team").Team([empty.Empty(), empty.Empty()], "threads", pair)
         try:
             emit(pair=pair, slices=team.sample(order["pair_slices"], 100_000).tolist())
         finally:
@@ -373,7 +373,7 @@ def main() -> int:
     os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
     parent = order.get("parent")
     if parent is not None:
-        import_module("cyext.kernel").die_with_parent()
+        import_module("cyext.core.workload").die_with_parent()
         if os.getppid() != parent:
             return 1
     if "survey" in order:

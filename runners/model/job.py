@@ -29,14 +29,14 @@ class Promise:
 class Job:
     """A probe with its parameters, ready to run in a worker of its own.
 
-    ``kernel`` is ``"module:Class"``. A job with an ``axis`` is a curve: its points are ``levels``,
+    ``workload`` is ``"module:Class"``. A job with an ``axis`` is a curve: its points are ``levels``,
     ascending, measured in one worker as it grows; without one it has a single point, level None.
-    ``workers`` says whether one kernel runs, or a team of ``level`` (or ``members``) threads or
+    ``workers`` says whether one workload runs, or a team of ``level`` (or ``members``) threads or
     processes.
     """
 
     name: str
-    kernel: str
+    workload: str
     params: Mapping[str, Scalar] = field(default_factory=dict)
     axis: str | None = None
     levels: tuple[int, ...] = ()

@@ -52,7 +52,7 @@ class Result:
     percentiles_s: Mapping[str, float] | None = None
     bytes_per_op: int | None = None
     batch: int = 0
-    #: What the kernel tells of itself at this point, beside times.
+    #: What the workload tells of itself at this point, beside times.
     facts: Mapping[str, Scalar] = field(default_factory=dict)
     visits: list[Visit] = field(default_factory=list)
     #: How many visits count, where they were left in their file.

@@ -55,7 +55,7 @@ class Bench:
         ``fault`` is (call, errno, k): the k-th such call fails. Raises `CannotTrace`.
         """
         try:
-            from cyext.tracer import trace  # noqa: PLC0415 - compiled code, and Linux only
+            from cyext.core.tracer import trace  # noqa: PLC0415 - compiled code, and Linux only
         except ImportError as error:
             raise CannotTrace(str(error)) from None
         order = json.dumps(self.order(job, level, count=n))

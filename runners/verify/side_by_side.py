@@ -61,7 +61,7 @@ _bench: Bench
 
 def _begin(benches: SimpleQueue[Bench]) -> None:
     global _bench  # noqa: PLW0603 - what this process of the crew works with
-    from cyext.kernel import die_with_parent  # noqa: PLC0415 - compiled code
+    from cyext.core.workload import die_with_parent  # noqa: PLC0415 - compiled code
 
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for the crew answers it

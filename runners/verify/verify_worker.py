@@ -1,6 +1,6 @@
 """One look at one job while it is verified, in a fresh process: ``python verify_worker.py ORDER``.
 
-ORDER is what `runners.measure.launch.Order` encodes, with one key more: ``{"count": n}`` makes the kernel,
+ORDER is what `runners.measure.launch.Order` encodes, with one key more: ``{"count": n}`` makes the workload,
 runs one batch of n operations with its loop marked for a tracer, closes it, and tells
 ``{"n", "elapsed_ns"}``, ``{"limit"}`` where it could not grow as far, and ``{"left"}``, what it
 failed to give back, by name;
@@ -76,67 +76,67 @@ def left(before: "dict[str, int]") -> "dict[str, int]":
 
 
 def made(order: "dict[str, Any]", base: "Any") -> "Any":
-    """The kernel or the team of the order, grown to its level or to what the system allows."""
+    """The workload or the team of the order, grown to its level or to what the system allows."""
     (level,) = order["levels"]
-    kernel = make(order, level, order["cpus"])
+    workload = make(order, level, order["cpus"])
     if order["workers"] == "single" and level is not None:
         try:
-            kernel.grow(level)
+            workload.grow(level)
         except base.LimitReached as stop:  # it stands at what it reached
             emit(limit={"reached": stop.reached, "reason": stop.reason})
         except BaseException:
-            kernel.close()
+            workload.close()
             raise
-    return kernel
+    return workload
 
 
 def count(order: "dict[str, Any]") -> None:
     """One marked batch, and what was left."""
-    base = import_module("cyext.kernel")
-    import_module(order["kernel"].partition(":")[0])
-    import_module("cyext.team")
+    base = import_module("cyext.core.workload")
+    import_module(order["workload"].partition(":")[0])
+    import_module("cyext.core.team")
     base.mark_loops()
     before = held()
-    kernel: Any = None
+    workload: Any = None
     base.mark_armed(True)
     try:
-        kernel = made(order, base)
-        n = int(min(order["count"], kernel.max_batch))
-        elapsed_ns = kernel.run(n)
+        workload = made(order, base)
+        n = int(min(order["count"], workload.max_batch))
+        elapsed_ns = workload.run(n)
         emit(n=n, elapsed_ns=elapsed_ns)
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
         emit(failed=reason_of(error))
     finally:
-        put_away(kernel)
+        put_away(workload)
         base.mark_armed(False)
-    del kernel
+    del workload
     emit(left=left(before))
 
 
 def pairs(order: "dict[str, Any]") -> None:
     """Batches of n and 2n in turns."""
-    base = import_module("cyext.kernel")
-    kernel: Any = None
+    base = import_module("cyext.core.workload")
+    workload: Any = None
     try:
-        kernel = made(order, base)
-        n = int(min(calibrate(kernel, order["slice_ns"]), kernel.max_batch // 2))
+        workload = made(order, base)
+        n = int(min(calibrate(workload, order["slice_ns"]), workload.max_batch // 2))
         if n < 1:
             emit(skipped="a batch holds a single operation here")
             return
-        once, twice = kernel.sample(1, n)[:0], kernel.sample(1, n)[:0]
-        kernel.sample(2, n)
+        once, twice = workload.sample(1, n)[:0], workload.sample(1, n)[:0]
+        workload.sample(2, n)
         for _ in range(order["pairs"]):
-            once += kernel.sample(1, n)
-            twice += kernel.sample(1, 2 * n)
+            once += workload.sample(1, n)
+            twice += workload.sample(1, 2 * n)
         emit(n=n, once=once.tolist(), twice=twice.tolist(), clock_ns=base.clock_cost())
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
         emit(failed=reason_of(error))
     finally:
-        put_away(kernel)
+        put_away(workload)
 
 
 def main() -> int:
@@ -144,7 +144,7 @@ def main() -> int:
     order = json.loads(sys.argv[1])
     parent = order.get("parent")
     if parent is not None:
-        import_module("cyext.kernel").die_with_parent()
+        import_module("cyext.core.workload").die_with_parent()
         if os.getppid() != parent:
             return 1
     if order["workers"] == "single":

@@ -1,4 +1,4 @@
-"""What the harness itself costs: an empty kernel, a trace, the clock, a worker's cold start.
+"""What the harness itself costs: an empty workload, a trace, the clock, a worker's cold start.
 
 Prints the figures; judges nothing. Run it on a quiet machine: ``python tests/bench/harness.py``.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cyext.empty import Empty
-from cyext.kernel import clock_cost
+from cyext.core.empty import Empty
+from cyext.core.workload import clock_cost
 
 from runners.machine.environment import usable_cpus
 from runners.model.job import Job
@@ -27,7 +27,7 @@ COLD_STARTS = 41
 
 def cold_start_ms() -> list[float]:
     """Milliseconds from exec to the end of the first, one-operation measurement of a worker."""
-    job = Job("fd.open_close", "cyext.fd:OpenClose", slices=5)
+    job = Job("fd.open_close", "cyext.fd.descriptors:OpenClose", slices=5)
     order = Order(job, (None,), tuple(usable_cpus()), batch={None: 1}, visit_ns=1, trace=0)
     command = [sys.executable, "-I", "-S", str(WORKER), order.encode()]
     times = []
@@ -43,13 +43,13 @@ def main() -> None:
     """Print the figures."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {usable_cpus()[-1]})
-    kernel = Empty()
+    workload = Empty()
     n = 1_000_000
-    runs = [kernel.run(n) / n for _ in range(51)]
-    traced = sorted(kernel.trace(100_000))
-    print(f"empty kernel        {statistics.median(runs):8.3f} ns an operation (run)")
+    runs = [workload.run(n) / n for _ in range(51)]
+    traced = sorted(workload.trace(100_000))
+    print(f"empty workload        {statistics.median(runs):8.3f} ns an operation (run)")
     print(f"clock read          {clock_cost():8.1f} ns")
-    print(f"traced empty kernel {statistics.fmean(traced):8.1f} ns an operation, clock included")
+    print(f"traced empty workload {statistics.fmean(traced):8.1f} ns an operation, clock included")
     times = cold_start_ms()
     print(
         f"worker, exec to exit {times[0]:7.1f} ms least, {statistics.median(times):.1f} median, "

@@ -9,7 +9,7 @@ import seccomp
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory that kernels put their files in."""
+    """The directory that workloads put their files in."""
     directory = tmp_path / "scratch"
     directory.mkdir()
     monkeypatch.setenv("MICRO_SCRATCH", str(directory))

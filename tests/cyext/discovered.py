@@ -1,4 +1,4 @@
-"""Every declared probe's kernel, and how to run it in a test."""
+"""Every declared probe's workload, and how to run it in a test."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cyext.kernel import NotSupported
-from cyext.team import Team
+from cyext.core.workload import NotSupported
+from cyext.core.team import Team
 
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Choice, Probe
@@ -43,30 +43,30 @@ def each(probes: dict[str, Probe]) -> pytest.MarkDecorator:
     )
 
 
-def _load(kernel: str) -> Any:
-    module, _, name = kernel.partition(":")
+def _load(workload: str) -> Any:
+    module, _, name = workload.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 # Loaded now: where a test allows no descriptor or no call, nothing can be loaded any more.
-KERNELS = {probe.kernel: _load(probe.kernel) for probe in PROBES.values()}
+WORKLOADS = {probe.workload: _load(probe.workload) for probe in PROBES.values()}
 
 
-def kernel_class(probe: Probe) -> Any:
+def workload_class(probe: Probe) -> Any:
     """The class that a declaration names."""
-    return KERNELS[probe.kernel]
+    return WORKLOADS[probe.workload]
 
 
 def make_one(probe: Probe) -> Any:
-    """One kernel, whatever runs in parallel."""
+    """One workload, whatever runs in parallel."""
     try:
-        return kernel_class(probe)(**probe.params)
+        return workload_class(probe)(**probe.params)
     except NotSupported as reason:
         pytest.skip(f"{probe.name}: {reason}")
 
 
 def make(probe: Probe) -> Any:
-    """The kernel that a worker would measure: a team, where the probe wants one."""
+    """The workload that a worker would measure: a team, where the probe wants one."""
     if probe.workers == "single":
         return make_one(probe)
     return Team([make_one(probe) for _ in range(MEMBERS)], probe.workers)
@@ -84,6 +84,6 @@ def levels(probe: Probe) -> list[int]:
     return sorted({cheap[0], cheap[len(cheap) // 2], cheap[-1]})
 
 
-def batch(kernel: Any, wanted: int) -> int:
-    """``wanted`` operations, or as many as the kernel takes."""
-    return int(min(wanted, kernel.max_batch))
+def batch(workload: Any, wanted: int) -> int:
+    """``wanted`` operations, or as many as the workload takes."""
+    return int(min(wanted, workload.max_batch))

@@ -109,7 +109,7 @@ def leave_address_space(spare_bytes: int) -> None:
 
 @dataclass(frozen=True)
 class Held:
-    """What must not change over a kernel's life."""
+    """What must not change over a workload's life."""
 
     descriptors: int
     threads: int

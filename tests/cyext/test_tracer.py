@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyext.tracer import call_names, trace
+from cyext.core.tracer import call_names, trace
 from held import has_children
 
 SECONDS = 30

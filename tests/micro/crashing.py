@@ -1,4 +1,4 @@
-"""Kernels that end badly; workers import this as ``tests.micro.crashing``."""
+"""Workloads that end badly; workers import this as ``tests.micro.crashing``."""
 
 import os
 import resource

@@ -193,7 +193,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
         (("run", "malloc.threads", "-p", "size"), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "size="), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "=1"), "expected KEY=VALUE"),
-        (("run", "memory.copy", "-p", "kernel=fast"), "must be one of libc, loop, nontemporal"),
+        (("run", "memory.copy", "-p", "variant=fast"), "must be one of libc, loop, nontemporal"),
         (("run", "malloc", "--allocator", "/no/lib.so"), "--allocator /no/lib.so: no such file"),
         (("all", "--allocator", os.path.sep), "name a shared library"),
         (("all", "--allocator", "x" * 5000), "no such file"),
@@ -483,7 +483,7 @@ def test_foreign_packages_are_named(package: str, micro: Micro, tmp_path: Path) 
 
 @pytest.fixture
 def unbuilt(tmp_path: Path) -> Path:
-    """A copy of the checkout before its kernels were built."""
+    """A copy of the checkout before its workloads were built."""
     copy = tmp_path / "checkout"
     for package in ("micro", "runners", "cyext", "baselines"):
         ignored = shutil.ignore_patterns("*.so", "__pycache__")

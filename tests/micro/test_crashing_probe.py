@@ -14,9 +14,9 @@ from runners.measure.schedule import Settings
 from runners.archive.reader import read
 
 
-def probe(name: str, kernel: str, **fields: Any) -> Probe:
-    kernel = f"tests.micro.crashing:{kernel}"
-    return Probe(name, kernel, title=name, method="One operation.", source="tests", **fields)
+def probe(name: str, workload: str, **fields: Any) -> Probe:
+    workload = f"tests.micro.crashing:{workload}"
+    return Probe(name, workload, title=name, method="One operation.", source="tests", **fields)
 
 
 PROBES = (
@@ -26,7 +26,7 @@ PROBES = (
     probe("bad.refuse", "Refuse", params={"size": 8}),
     probe("bad.confused", "Confused"),
     probe("good.fine", "Fine"),
-    Probe("good.real", "cyext.fd:OpenClose", "real", "One operation.", "lmbench"),
+    Probe("good.real", "cyext.fd.descriptors:OpenClose", "real", "One operation.", "lmbench"),
 )
 REASONS = {
     "bad.crash": "crashed: SIGSEGV",

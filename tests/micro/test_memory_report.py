@@ -107,8 +107,8 @@ def test_no_latency_has_no_steps() -> None:
     assert cache_levels(session([skipped], [curve])) == []
 
 
-def moved(name: str, size: int, value_s: float, kernel: str = "libc") -> Result:
-    return measured(f"memory.{name}", value_s, "size", size, params={"kernel": kernel})
+def moved(name: str, size: int, value_s: float, workload: str = "libc") -> Result:
+    return measured(f"memory.{name}", value_s, "size", size, params={"workload": workload})
 
 
 def test_a_copy_is_held_against_the_best_read_and_write_at_the_largest_common_size() -> None:

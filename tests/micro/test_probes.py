@@ -40,8 +40,8 @@ def test_words_of_a_declaration(probe: Probe) -> None:
 
 
 @EACH
-def test_kernel_exists(probe: Probe) -> None:
-    module, _, name = probe.kernel.partition(":")
+def test_workload_exists(probe: Probe) -> None:
+    module, _, name = probe.workload.partition(":")
     assert callable(getattr(importlib.import_module(module), name))
 
 
@@ -63,7 +63,7 @@ def test_jobs_carry_the_declaration(probe: Probe, effort: Effort) -> None:
     jobs = probe.jobs(effort)
     assert jobs
     for job in jobs:
-        same = ("name", "kernel", "workers", "clock_bound_up_to", "waits", "slices")
+        same = ("name", "workload", "workers", "clock_bound_up_to", "waits", "slices")
         for field in (*same, "bytes_per_op"):
             assert getattr(job, field) == getattr(probe, field)
         assert job.params.keys() == probe.params.keys()

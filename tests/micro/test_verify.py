@@ -22,11 +22,11 @@ from runners.verify.check import Bench, CannotTrace, Check
 OPEN_CLOSE = replace(select(["fd.open_close"])[0], promise=Promise({"openat": 1, "close": 1}))
 
 
-def planted(kernel: str, **how: Any) -> Probe:
+def planted(workload: str, **how: Any) -> Probe:
     """A probe that a test declares."""
     return Probe(
-        name=f"planted.{kernel.lower()}",
-        kernel=f"tests.runners.dishonest_kernels:{kernel}",
+        name=f"planted.{workload.lower()}",
+        workload=f"tests.runners.dishonest_workloads:{workload}",
         title="planted",
         method="planted",
         source="nowhere",
@@ -57,7 +57,7 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def can_trace(tmp_path: Path) -> None:
     bench = Bench(verify.Launcher(tmp_path), (0,), None)
     try:
-        bench.traced(Job("fd.open_close", "cyext.fd:OpenClose"), None, 1)
+        bench.traced(Job("fd.open_close", "cyext.fd.descriptors:OpenClose"), None, 1)
     except CannotTrace as reason:
         pytest.skip(str(reason))
 

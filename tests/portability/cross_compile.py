@@ -1,9 +1,9 @@
-"""Compile every kernel and helper program for the systems that none of us runs, and fail on errors.
+"""Compile every workload and helper program for the systems that none of us runs, and fail on errors.
 
 Zig, from PyPI, brings the C headers of all of them: ``python -m pip install cython ziglang``, then
 ``python tests/portability/cross_compile.py [TARGET ...]``. It only compiles: nothing is linked or
 run. Python's headers are the running interpreter's, which must be a 64-bit Linux one; the limited
-API that the kernels use looks the same on every 64-bit system.
+API that the workloads use looks the same on every 64-bit system.
 """
 
 from __future__ import annotations
@@ -54,12 +54,13 @@ def copy_python_headers(folder: Path) -> None:
     (folder / "pyconfig.h").write_text(CONFIGURED + configured)
 
 
-def transpile(folder: Path, kernel: Path) -> Path:
-    """The C file of a kernel."""
-    generated = folder / f"{kernel.stem}.c"
+def transpile(folder: Path, workload: Path) -> Path:
+    """The C file of a workload."""
+    name = f"{workload.parent.name}.{workload.stem}"
+    generated = folder / f"{name}.c"
     command = ["-m", "cython", "-3", "--working", ROOT, "-I", ROOT, "-o", generated]
     subprocess.run(
-        [sys.executable, *command, "--module-name", f"cyext.{kernel.stem}", kernel], check=True
+        [sys.executable, *command, "--module-name", f"cyext.{name}", workload], check=True
     )
     return generated
 
@@ -94,9 +95,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
         folder = Path(name)
         copy_python_headers(folder / "include")
-        kernels = sorted((ROOT / "cyext").glob("*.pyx"))
+        workloads = sorted((ROOT / "cyext").glob("*.pyx"))
         programs = sorted((ROOT / "cyext").glob("*.c"))
-        sources = [*programs, *pool.map(partial(transpile, folder), kernels)]
+        sources = [*programs, *pool.map(partial(transpile, folder), workloads)]
         for target in targets:
             said = list(pool.map(partial(compile_for, target, folder), sources))
             failed = [text for text in said if text]

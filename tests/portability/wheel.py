@@ -3,7 +3,7 @@
     python tests/portability/wheel.py [INTERPRETER ...]
 
 The wheel, built by the running Python, must serve every interpreter named (``python3.13``, a path):
-it is installed in a fresh virtual environment of each, every kernel is imported and one probe run.
+it is installed in a fresh virtual environment of each, every workload is imported and one probe run.
 The sdist is built and tried with the running Python. What micro requires comes from the network.
 """
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORT_ALL = """
 import importlib, pathlib, cyext
 folder = pathlib.Path(cyext.__file__).parent
-names = sorted({path.name.partition(".")[0] for path in folder.glob("*.so")})
+names = sorted({f"{path.parent.name}.{path.name.partition('.')[0]}" for path in folder.glob("*/*.so")})
 for name in names:
     importlib.import_module(f"cyext.{name}")
 print(len(names))
@@ -47,13 +47,13 @@ def install_and_measure(interpreter: str, package: Path, folder: Path) -> str:
     run(interpreter, "-m", "venv", "--clear", environment)
     python = environment / "bin" / "python"
     pip(python, "install", package)
-    kernels = run(python, "-c", IMPORT_ALL, folder=folder).strip()
+    workloads = run(python, "-c", IMPORT_ALL, folder=folder).strip()
     micro = environment / "bin" / "micro"
     told = json.loads(run(micro, "run", "fd.open_close", "--quick", "--json", "-q", folder=folder))
     statuses = {result["status"] for result in told["results"]}
     assert statuses <= {"ok", "unstable"}, f"{interpreter}: fd.open_close is {statuses}"
     version = run(python, "-V").strip()
-    return f"{package.name} with {version}: {kernels} kernels imported, fd.open_close measured"
+    return f"{package.name} with {version}: {workloads} workloads imported, fd.open_close measured"
 
 
 def main() -> None:

@@ -148,5 +148,5 @@ def only(session: Session) -> Result:
     return result
 
 
-JOBS = [Job(name, "nowhere:Kernel") for name in ("a", "b", "c", "d", "e")]
-CURVE = Job("curve", "nowhere:Kernel", axis="open_fds", levels=(10, 100, 1000))
+JOBS = [Job(name, "nowhere:Workload") for name in ("a", "b", "c", "d", "e")]
+CURVE = Job("curve", "nowhere:Workload", axis="open_fds", levels=(10, 100, 1000))

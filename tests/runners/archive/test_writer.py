@@ -119,7 +119,7 @@ def test_any_session_is_read_as_it_was_written(path: Path, any_session: Session)
 def test_no_text_keeps_a_session_from_being_stored(
     path: Path, fact: str, word: str, why: str, data: st.DataObject
 ) -> None:
-    # A kernel's words and a machine's facts are whatever they are.
+    # A workload's words and a machine's facts are whatever they are.
     odd = session()
     odd.environment = {"os": "linux", "fact": fact}
     odd.results[0].params = {"word": word}

@@ -206,15 +206,15 @@ def test_names_and_paths_in_what_people_chose_are_hidden(
 ) -> None:
     set_uname(monkeypatch, release=f"6.9.0-rc1-{SHORT_HOST}+")
     flags = f"-O2 -I/opt/{USER}/include -ffile-prefix-map=/srv/b=. --sysroot=/x -DBY={USER} -g"
-    kernel = SimpleNamespace(COMPILER="GNU 12.2.0 /usr/bin/cc", COMPILER_FLAGS=flags)
-    monkeypatch.setattr(importlib, "import_module", lambda name: kernel)
+    workload = SimpleNamespace(COMPILER="GNU 12.2.0 /usr/bin/cc", COMPILER_FLAGS=flags)
+    monkeypatch.setattr(importlib, "import_module", lambda name: workload)
     facts = describe(tmp_path)
     assert facts["os_release"] == "6.9.0-rc1-*+"
     assert facts["compiler"] == "GNU 12.2.0"
     assert facts["compiler_flags"] == "-O2 -DBY=* -g"
 
 
-def test_kernels_that_were_not_built_are_no_error(
+def test_workloads_that_were_not_built_are_no_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def missing(name: str) -> None:
@@ -225,8 +225,8 @@ def test_kernels_that_were_not_built_are_no_error(
 
 
 def test_an_unknown_compiler_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    kernel = SimpleNamespace(COMPILER="unknown", COMPILER_FLAGS="unknown")
-    monkeypatch.setattr(importlib, "import_module", lambda name: kernel)
+    workload = SimpleNamespace(COMPILER="unknown", COMPILER_FLAGS="unknown")
+    monkeypatch.setattr(importlib, "import_module", lambda name: workload)
     assert not {"compiler", "compiler_flags"} & set(describe(tmp_path))
 
 
@@ -514,7 +514,7 @@ def test_cpu_model(plant: Plant, cpuinfo: str, model: str | None) -> None:
 def test_a_cpu_that_the_system_does_not_name_is_asked(
     monkeypatch: pytest.MonkeyPatch, plant: Plant
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cyext.kernel", SimpleNamespace(cpu_name=lambda: "AMD EPYC"))
+    monkeypatch.setitem(sys.modules, "cyext.core.workload", SimpleNamespace(cpu_name=lambda: "AMD EPYC"))
     facts = describe(plant({"proc/cpuinfo": "vendor_id\t: AuthenticAMD\nmodel name\t: unknown\n"}))
     assert facts["cpu_model"] == "AMD EPYC"
 
@@ -622,7 +622,7 @@ def test_an_image_that_boots_as_a_machine_is_no_container(plant: Plant) -> None:
         ("mitigations_off", "proc/cmdline", "xmitigations=off\n", None),
     ],
 )
-def test_kernel_settings(
+def test_workload_settings(
     plant: Plant, name: str, path: str, content: str, expected: str | int | None
 ) -> None:
     assert describe(plant({path: content})).get(name) == expected

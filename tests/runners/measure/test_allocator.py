@@ -127,7 +127,7 @@ def test_a_worker_has_it_and_what_the_worker_starts_has_not(
     monkeypatch.delenv("LD_PRELOAD", raising=False)
     library = compiled(tmp_path, ALLOCATOR)
     launcher = Launcher(tmp_path, allocator=library)
-    answer = launcher.visit(Order(Job("fake", "tests.runners.fake_kernels:Tell"), (None,), ()))
+    answer = launcher.visit(Order(Job("fake", "tests.runners.fake_workloads:Tell"), (None,), ()))
     found = json.loads(answer.lines[0]["failed"].removeprefix("RuntimeError: "))
     assert "LD_PRELOAD" not in found["environ"]
     assert str(library) in found["libraries"]

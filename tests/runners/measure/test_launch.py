@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_kernels import CLEAN, RATIO
+from fake_workloads import CLEAN, RATIO
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,9 +29,9 @@ needs_affinity = pytest.mark.skipif(
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to kill orphans")
 
 
-def order(kernel: str, levels: tuple[int | None, ...] = (10, 100), **changes: Any) -> Order:
-    """An order for one of the fake kernels, or a real one (with a module's name)."""
-    name = kernel if ":" in kernel else f"tests.runners.fake_kernels:{kernel}"
+def order(workload: str, levels: tuple[int | None, ...] = (10, 100), **changes: Any) -> Order:
+    """An order for one of the fake workloads, or a real one (with a module's name)."""
+    name = workload if ":" in workload else f"tests.runners.fake_workloads:{workload}"
     job = Job("fake", name, **changes)
     return Order(job, levels, tuple(usable_cpus()), visit_ns=1_000_000)
 
@@ -82,8 +82,8 @@ def assert_gone(*processes: int) -> None:
 # What a good worker brings
 
 
-def test_a_kernel_of_ours_is_measured(launcher: Launcher) -> None:
-    answer = launcher.visit(order("cyext.fd:OpenClose", levels=(None,)))
+def test_a_workload_of_ours_is_measured(launcher: Launcher) -> None:
+    answer = launcher.visit(order("cyext.fd.descriptors:OpenClose", levels=(None,)))
     assert answer.error is None
     point, done = answer.lines
     assert done == {"done": True}
@@ -99,16 +99,16 @@ def test_a_kernel_of_ours_is_measured(launcher: Launcher) -> None:
 
 
 def test_a_curve_of_ours_is_measured(launcher: Launcher) -> None:
-    answer = launcher.visit(order("cyext.fd:OpenInterleaved"))
+    answer = launcher.visit(order("cyext.fd.descriptors:OpenInterleaved"))
     assert (answer.error, levels(answer)) == (None, [10, 100])
     assert list(launcher.scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("workers", ["threads", "processes"])
 def test_a_team_is_measured(launcher: Launcher, workers: Any) -> None:
-    answer = launcher.visit(order("cyext.empty:Empty", levels=(1, 2), workers=workers))
+    answer = launcher.visit(order("cyext.core.empty:Empty", levels=(1, 2), workers=workers))
     assert (answer.error, levels(answer)) == (None, [1, 2])
-    answer = launcher.visit(order("cyext.empty:Empty", levels=(None,), workers=workers, members=2))
+    answer = launcher.visit(order("cyext.core.empty:Empty", levels=(None,), workers=workers, members=2))
     assert (answer.error, levels(answer)) == (None, [None])
 
 
@@ -137,7 +137,7 @@ def test_an_order_reaches_the_worker_as_it_was(launcher: Launcher) -> None:
 @pytest.mark.skipif(len(usable_cpus()) < 2, reason="there is only one CPU")
 def test_a_worker_settles_where_no_neighbour_is(launcher: Launcher) -> None:
     cpus = usable_cpus()
-    job = Job("fake", "tests.runners.fake_kernels:CleanOnLast", params={"last": cpus[-1]})
+    job = Job("fake", "tests.runners.fake_workloads:CleanOnLast", params={"last": cpus[-1]})
     answer = launcher.visit(Order(job, (1, 2, 3), tuple(cpus), clean_ratio=RATIO))
     assert answer.error is None
     assert [line["cpu"] for line in answer.lines[:-1]] == [cpus[-1]] * 3
@@ -175,28 +175,28 @@ def test_a_worker_does_not_carry_the_runner_along(launcher: Launcher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "error"),
+    ("workload", "error"),
     [
         ("Crash", "crashed: SIGSEGV"),
         ("Torn", "crashed: SIGABRT"),
         ("Exit", "worker ended with exit code 0"),
     ],
 )
-def test_a_crash_keeps_what_was_said(launcher: Launcher, kernel: str, error: str) -> None:
-    answer = launcher.visit(order(kernel, levels=(10, 50, 100, 1000)))
+def test_a_crash_keeps_what_was_said(launcher: Launcher, workload: str, error: str) -> None:
+    answer = launcher.visit(order(workload, levels=(10, 50, 100, 1000)))
     assert (answer.error, levels(answer)) == (error, [10, 50])
     assert len(answer.lines) == 2
 
 
 @pytest.mark.parametrize(
-    ("kernel", "names"),
+    ("workload", "names"),
     [
-        ("cyext.no_such_module:Kernel", ["cyext.no_such_module"]),
-        ("cyext.empty:NoSuchKernel", ["NoSuchKernel"]),
+        ("cyext.no_such_module:Workload", ["cyext.no_such_module"]),
+        ("cyext.core.empty:NoSuchWorkload", ["NoSuchWorkload"]),
     ],
 )
-def test_a_kernel_that_is_not_there(launcher: Launcher, kernel: str, names: list[str]) -> None:
-    answer = launcher.visit(order(kernel))
+def test_a_workload_that_is_not_there(launcher: Launcher, workload: str, names: list[str]) -> None:
+    answer = launcher.visit(order(workload))
     assert answer.error is None
     failed, done = answer.lines
     assert done == {"done": True}
@@ -258,21 +258,21 @@ def test_an_answer_without_end_is_ended(
     assert (answer.error, levels(answer)) == ("no end of its answer: killed", [10])
 
 
-@pytest.mark.parametrize(("kernel", "measured"), [("Hang", [10]), ("Orphan", [10, 100])])
+@pytest.mark.parametrize(("workload", "measured"), [("Hang", [10]), ("Orphan", [10, 100])])
 def test_the_time_limit_ends_the_worker_and_its_children(
-    launcher: Launcher, monkeypatch: pytest.MonkeyPatch, kernel: str, measured: list[int]
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch, workload: str, measured: list[int]
 ) -> None:
     started = time.monotonic()
 
     def clock() -> float:
         """Stands still until the worker hangs, or has left its child behind."""
         left_word = (launcher.scratch / "pids").exists()
-        stuck = left_word and (kernel == "Hang" or not alive(pids(launcher.scratch)[0]))
+        stuck = left_word and (workload == "Hang" or not alive(pids(launcher.scratch)[0]))
         return 1e9 if stuck or time.monotonic() - started > 60 else 0.0
 
     monkeypatch.setattr(launch, "LOOK_S", 0.02)
     monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=clock))
-    answer = launcher.visit(order(kernel))
+    answer = launcher.visit(order(workload))
     assert (answer.error, levels(answer)) == ("no end after 60 s: killed", measured)
     assert_gone(*pids(launcher.scratch))
 
@@ -280,8 +280,8 @@ def test_the_time_limit_ends_the_worker_and_its_children(
 def test_a_visit_leaves_no_descriptor_open(tmp_path: Path) -> None:
     launcher = Launcher(tmp_path)
     before = sorted(os.listdir("/dev/fd"))
-    for kernel in ["Plain", "Crash", "cyext.nothing:Here", "Exit"] * 5:
-        launcher.visit(order(kernel))
+    for workload in ["Plain", "Crash", "cyext.nothing:Here", "Exit"] * 5:
+        launcher.visit(order(workload))
     assert sorted(os.listdir("/dev/fd")) == before
 
 
@@ -402,10 +402,10 @@ def test_whole_lines_survive_a_torn_end(lines: list[dict[str, Any]], cut: int) -
 
 
 def test_an_order_is_plain_json() -> None:
-    job = Job("fd.open", "cyext.fd:OpenClose", {"size": 64, "mode": "x"}, members=3, slices=40)
+    job = Job("fd.open", "cyext.fd.descriptors:OpenClose", {"size": 64, "mode": "x"}, members=3, slices=40)
     job = replace(job, slowdown=0.25)
     plain = json.loads(Order(job, (None, 5), (0, 1), batch={None: 3, 5: 4}).encode())
-    assert plain["kernel"] == "cyext.fd:OpenClose"
+    assert plain["workload"] == "cyext.fd.descriptors:OpenClose"
     assert plain["params"] == {"size": 64, "mode": "x"}
     assert (plain["workers"], plain["members"], plain["slices"]) == ("single", 3, 40)
     assert plain["slowdown"] == 0.25

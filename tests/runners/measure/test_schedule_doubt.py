@@ -54,7 +54,7 @@ def test_a_core_without_one_clean_slice_still_gives_a_marked_figure() -> None:
 
 
 def test_a_team_says_that_it_may_be_its_own_neighbour() -> None:
-    job = Job("team", "nowhere:Kernel", axis="threads", levels=(2,), workers="threads")
+    job = Job("team", "nowhere:Workload", axis="threads", levels=(2,), workers="threads")
     result = only(measure(Machine({"team": always(clean=2)}), job, rounds=6))
     assert result.reason == "neighbour on a core, or two of ours on one (13% clean)"
 
@@ -202,7 +202,7 @@ def test_a_survey_that_crashed_costs_only_what_it_would_have_told() -> None:
     assert only(session).status == "ok"
 
 
-# What the kernel tells of disturbance
+# What the workload tells of disturbance
 
 SECOND = QUIET["wall_ns"]
 STOLEN = "CPU time stolen by the hypervisor"
@@ -231,7 +231,7 @@ def test_disturbance_over_two_hundredths(noise: Mapping[str, int], doubt: str | 
     assert len(machine.orders) == (18 if doubt else 6)
 
 
-def test_a_kernel_that_tells_nothing_raises_no_doubt() -> None:
+def test_a_workload_that_tells_nothing_raises_no_doubt() -> None:
     assert only(measure(Machine({"a": always(noise={})}))).status == "ok"
 
 

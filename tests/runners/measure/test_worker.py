@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_kernels import CLEAN, DIRTY, RATIO, Plain, made
+from fake_workloads import CLEAN, DIRTY, RATIO, Plain, made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,17 +97,17 @@ class Costed(Plain):
     ),
     st.integers(1, 10**9),
 )
-def test_a_batch_is_never_empty_nor_too_large(kernel: Costed, slice_ns: int) -> None:
-    batch = worker.calibrate(kernel, slice_ns)
+def test_a_batch_is_never_empty_nor_too_large(workload: Costed, slice_ns: int) -> None:
+    batch = worker.calibrate(workload, slice_ns)
     assert isinstance(batch, int)
-    assert 1 <= batch <= kernel.max_batch
-    assert len(kernel.diary) < 3 * 70
+    assert 1 <= batch <= workload.max_batch
+    assert len(workload.diary) < 3 * 70
 
 
 @given(st.floats(0.3, 1e8), st.integers(100_000, 1_000_000))
 def test_a_batch_fills_a_slice(op_ns: float, slice_ns: int) -> None:
-    kernel = Costed(op_ns, 0, 2**63 - 1)
-    batch = worker.calibrate(kernel, slice_ns)
+    workload = Costed(op_ns, 0, 2**63 - 1)
+    batch = worker.calibrate(workload, slice_ns)
     assert batch == 1 or batch * op_ns == pytest.approx(slice_ns, rel=0.02, abs=op_ns)
 
 
@@ -119,7 +119,7 @@ def test_one_slow_run_does_not_shrink_the_batch() -> None:
     assert worker.calibrate(Hiccup(), 300_000) == 300
 
 
-def test_a_batch_stops_at_what_the_kernel_holds() -> None:
+def test_a_batch_stops_at_what_the_workload_holds() -> None:
     assert worker.calibrate(Costed(10.0, 0, 700), 300_000) == 700
     assert worker.calibrate(Costed(1e9, 0, 700), 300_000) == 1
 
@@ -170,18 +170,18 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
 def plain_order(**changes: Any) -> Line:
     """An order as it reaches the worker."""
-    job = Job("fake", "fake_kernels:Plain", slices=changes.pop("slices", 15))
+    job = Job("fake", "fake_workloads:Plain", slices=changes.pop("slices", 15))
     job = replace(job, slowdown=changes.pop("slowdown", 0.0))
-    if "kernel" in changes:
-        job = replace(job, kernel=changes.pop("kernel"), params=changes.pop("params", {}))
+    if "workload" in changes:
+        job = replace(job, workload=changes.pop("workload"), params=changes.pop("params", {}))
     order = Order(job, changes.pop("levels", (None,)), changes.pop("cpus", (4, 5, 6)), **changes)
     plain: Line = json.loads(order.encode())
     return plain
 
 
-def measure(kernel: Plain, cpus: Sequence[int] = (4, 5, 6), **changes: Any) -> Line:
+def measure(workload: Plain, cpus: Sequence[int] = (4, 5, 6), **changes: Any) -> Line:
     order = plain_order(**{"clean_ratio": RATIO, **changes})
-    return worker.measure(kernel, order, 100, list(cpus))
+    return worker.measure(workload, order, 100, list(cpus))
 
 
 @pytest.mark.parametrize(
@@ -223,11 +223,11 @@ def test_long_operations_get_fewer_slices(
 
 
 def test_a_cpu_that_is_never_clean_is_left(pinned: list[list[int]]) -> None:
-    kernel = Sequenced(0, 0, 5)
-    assert measure(kernel)["cpu"] == 5
+    workload = Sequenced(0, 0, 5)
+    assert measure(workload)["cpu"] == 5
     assert pinned == [[5]]
     # A batch that is not counted warms the new one up.
-    assert kernel.diary.count(("run", 100)) == 2
+    assert workload.diary.count(("run", 100)) == 2
 
 
 def test_all_cpus_are_tried_in_turn(pinned: list[list[int]]) -> None:
@@ -272,9 +272,9 @@ def test_without_a_level_no_cpu_is_left(pinned: list[list[int]]) -> None:
 def test_operations_are_traced_where_the_clock_weighs_little(
     op_ns: float, clock_ns: float, max_batch: int, changes: Mapping[str, int], count: int
 ) -> None:
-    kernel = Plain()
-    kernel.max_batch = max_batch
-    times = worker.trace(kernel, plain_order(**changes), clock_ns, op_ns)
+    workload = Plain()
+    workload.max_batch = max_batch
+    times = worker.trace(workload, plain_order(**changes), clock_ns, op_ns)
     assert times == [1000] * count
 
 
@@ -285,14 +285,14 @@ Visit = Callable[..., tuple[list[Line], Any]]
 
 @pytest.fixture
 def visit(monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]) -> Visit:
-    """Carries out an order with a given kernel; returns the lines told and the kernel."""
+    """Carries out an order with a given workload; returns the lines told and the workload."""
 
-    def carry_out(kernel: Any, **changes: Any) -> tuple[list[Line], Any]:
+    def carry_out(workload: Any, **changes: Any) -> tuple[list[Line], Any]:
         lines: list[Line] = []
         monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-        monkeypatch.setattr(worker, "make", lambda *arguments: kernel)
+        monkeypatch.setattr(worker, "make", lambda *arguments: workload)
         worker.visit(plain_order(**changes))
-        return lines, kernel
+        return lines, workload
 
     return carry_out
 
@@ -307,14 +307,14 @@ class Limited(Plain):
     def grow(self, level: int) -> None:
         super().grow(min(level, self.room))
         if level > self.room:
-            base = worker.import_module("cyext.kernel")
+            base = worker.import_module("cyext.core.workload")
             raise base.LimitReached(self.room, "RLIMIT_NOFILE")
 
 
 def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
-    lines, kernel = visit(Plain(), levels=(10, 100, 1000))
+    lines, workload = visit(Plain(), levels=(10, 100, 1000))
     assert [line.get("level") for line in lines] == [10, 100, 1000, None]
-    assert [entry for entry in kernel.diary if entry[0] == "grow"] == [
+    assert [entry for entry in workload.diary if entry[0] == "grow"] == [
         ("grow", 10),
         ("grow", 100),
         ("grow", 1000),
@@ -325,7 +325,7 @@ def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
     assert lines[0]["batch"] == 300
     assert len(lines[0]["trace"]) == 200
     assert lines[-1] == {"done": True}
-    assert kernel.closed == 1
+    assert workload.closed == 1
 
 
 def test_the_survey_waits_until_the_clock_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,11 +357,11 @@ def test_a_curve_ends_where_growing_takes_too_long(
     visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     levels = (10, 100, 1000, 10_000)
-    lines, kernel = visit(Growing(monkeypatch, 200), levels=levels, growth_ns=9 * 10**9)
+    lines, workload = visit(Growing(monkeypatch, 200), levels=levels, growth_ns=9 * 10**9)
     assert [line["level"] for line in lines if "level" in line] == [10, 100, 1000]
     reason = "--budget: growing to 10000 would take 9 s"
     assert lines[-2:] == [{"limit": {"reached": 1000, "reason": reason}}, {"done": True}]
-    assert kernel.closed == 1
+    assert workload.closed == 1
 
 
 @pytest.mark.parametrize(
@@ -380,25 +380,25 @@ def test_what_grows_in_time_grows_to_the_end(
     levels: tuple[int, ...],
     growth_ms: int,
 ) -> None:
-    kernel = Growing(monkeypatch, step_ms)
-    lines, _ = visit(kernel, levels=levels, growth_ns=growth_ms * 1_000_000)
+    workload = Growing(monkeypatch, step_ms)
+    lines, _ = visit(workload, levels=levels, growth_ns=growth_ms * 1_000_000)
     assert [line["level"] for line in lines if "level" in line] == list(levels)
 
 
 def test_a_slow_clock_makes_slices_longer(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = worker.import_module("cyext.kernel")
-    kernel = Plain()
-    kernel.max_batch = 1 << 40
+    base = worker.import_module("cyext.core.workload")
+    workload = Plain()
+    workload.max_batch = 1 << 40
     monkeypatch.setattr(base, "clock_cost", lambda: 16_000.0)
-    assert visit(kernel)[0][0]["batch"] == 200 * 16
+    assert visit(workload)[0][0]["batch"] == 200 * 16
     monkeypatch.setattr(base, "clock_cost", lambda: 1_500.0)
-    assert visit(kernel)[0][0]["batch"] == 300
+    assert visit(workload)[0][0]["batch"] == 300
 
 
 def test_a_job_without_an_axis_does_not_grow(visit: Visit) -> None:
-    lines, kernel = visit(Plain())
+    lines, workload = visit(Plain())
     assert [line.get("level", "-") for line in lines] == [None, "-"]
-    assert "grow" not in dict(kernel.diary)
+    assert "grow" not in dict(workload.diary)
 
 
 def test_a_batch_that_was_frozen_is_not_calibrated_again(visit: Visit) -> None:
@@ -426,13 +426,13 @@ def test_a_limit_is_measured_as_the_last_point(
     visit: Visit, room: int, measured: list[int], reached: int
 ) -> None:
     levels = (10, 100, 10_000, 1_000_000)
-    lines, kernel = visit(Limited(room), levels=levels)
+    lines, workload = visit(Limited(room), levels=levels)
     assert [line["level"] for line in lines if "level" in line] == measured
     assert lines[-2:] == [
         {"limit": {"reached": reached, "reason": "RLIMIT_NOFILE"}},
         {"done": True},
     ]
-    assert kernel.closed == 1
+    assert workload.closed == 1
 
 
 def test_a_rounded_limit_does_not_deny_the_level_before(visit: Visit) -> None:
@@ -463,7 +463,7 @@ class Failing(Plain):
 
 
 def not_supported() -> Exception:
-    error: Exception = worker.import_module("cyext.kernel").NotSupported("no io_uring here")
+    error: Exception = worker.import_module("cyext.core.workload").NotSupported("no io_uring here")
     return error
 
 
@@ -483,20 +483,20 @@ def not_supported() -> Exception:
 def test_a_failure_is_told_and_everything_given_back(
     visit: Visit, error: Exception, line: str
 ) -> None:
-    lines, kernel = visit(Failing(error), levels=(10, 100, 1000))
+    lines, workload = visit(Failing(error), levels=(10, 100, 1000))
     assert lines[0]["level"] == 10
     assert lines[1:] == [{"failed": line}, {"done": True}]
-    assert kernel.closed == 1
+    assert workload.closed == 1
 
 
 def test_what_the_system_lacks_is_skipped(visit: Visit) -> None:
-    lines, kernel = visit(Failing(not_supported()), levels=(100,))
+    lines, workload = visit(Failing(not_supported()), levels=(100,))
     assert lines == [{"skipped": "no io_uring here"}, {"done": True}]
-    assert kernel.closed == 1
+    assert workload.closed == 1
 
 
 def test_a_failed_batch_is_told_in_its_own_words(visit: Visit) -> None:
-    failed = worker.import_module("cyext.kernel").OperationFailed("open", 24, 19993)
+    failed = worker.import_module("cyext.core.workload").OperationFailed("open", 24, 19993)
     lines, _ = visit(Failing(failed), levels=(100,))
     assert lines[0] == {"failed": "open: EMFILE after 19993"}
 
@@ -523,19 +523,19 @@ def test_every_level_of_a_team_is_a_team_of_its_own(
 
 
 def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list[int]]) -> None:
-    order = plain_order(kernel="fake_kernels:Scarce") | {"workers": "threads"}
+    order = plain_order(workload="fake_workloads:Scarce") | {"workers": "threads"}
     made.clear()
     with pytest.raises(OSError, match="too many"):
         worker.make(order, 3, [4, 5])
-    assert [kernel.closed for kernel in made] == [1, 1]
+    assert [workload.closed for workload in made] == [1, 1]
 
 
-def test_a_kernel_that_cannot_be_made_leaves_nothing_to_close(
+def test_a_workload_that_cannot_be_made_leaves_nothing_to_close(
     monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
 ) -> None:
     lines: list[Line] = []
     monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-    worker.visit(plain_order(kernel="fake_kernels:CleanOnLast", params={"nonsense": 1}))
+    worker.visit(plain_order(workload="fake_workloads:CleanOnLast", params={"nonsense": 1}))
     assert "nonsense" in lines[0]["failed"]
     assert lines[1:] == [{"done": True}]
 
@@ -574,7 +574,7 @@ PROC = {
 
 @pytest.fixture
 def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
-    """Plants what the kernel tells before (0) or after (1)."""
+    """Plants what the workload tells before (0) or after (1)."""
     place = {path: tmp_path / path.replace("/", "_") for path in PROC}
     opened = worker._open
     monkeypatch.setattr(worker, "_open", lambda path: opened(str(place[path])))
@@ -632,7 +632,7 @@ def run_python(code: str) -> str:
 def test_the_stand_in_for_inspect_does_not_stay() -> None:
     code = """
 from runners.measure import worker
-worker.import_module("cyext.kernel")
+worker.import_module("cyext.core.workload")
 assert "inspect" not in sys.modules
 import inspect
 print(inspect.signature(lambda a, b=1: 0))
@@ -644,7 +644,7 @@ def test_the_stand_in_does_not_stay_after_a_failure_either() -> None:
     code = """
 from runners.measure import worker
 try:
-    worker.import_module("cyext.no_such_kernel")
+    worker.import_module("cyext.no_such_workload")
 except ImportError:
     print("inspect" in sys.modules)
 """
@@ -655,7 +655,7 @@ def test_a_real_inspect_is_left_alone() -> None:
     code = """
 import inspect
 from runners.measure import worker
-worker.import_module("cyext.kernel")
+worker.import_module("cyext.core.workload")
 print(sys.modules["inspect"] is inspect)
 """
     assert run_python(code) == "True"
@@ -666,10 +666,10 @@ print(sys.modules["inspect"] is inspect)
 
 def test_a_slow_down_spins_for_its_share_of_an_operation(visit: Visit) -> None:
     # An operation takes 1,000 ns, and a step of the chain 1 ns: 6,000 steps in 6,000 ns.
-    _, kernel = visit(Plain(), levels=(10,), slowdown=0.05)
-    assert kernel.spin == pytest.approx(0.05 * 1000 / (Plain.CHAIN_NS / 6000))
+    _, workload = visit(Plain(), levels=(10,), slowdown=0.05)
+    assert workload.spin == pytest.approx(0.05 * 1000 / (Plain.CHAIN_NS / 6000))
 
 
 def test_without_one_nothing_spins(visit: Visit) -> None:
-    _, kernel = visit(Plain(), levels=(10,))
-    assert not hasattr(kernel, "spin")
+    _, workload = visit(Plain(), levels=(10,))
+    assert not hasattr(workload, "spin")

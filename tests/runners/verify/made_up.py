@@ -1,4 +1,4 @@
-"""Benches that trace planted kernels, and records and slices that nobody measured."""
+"""Benches that trace planted workloads, and records and slices that nobody measured."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ OWN = [CHAIN_NS, round(CHAIN_NS * RATIO)] * 2
 DISTURBED = [CHAIN_NS, round(CHAIN_NS * RATIO * 1.9)] * 2
 
 
-def job(kernel: str = "Honest", **how: Any) -> Job:
-    """A job for one of the planted kernels."""
-    return Job("fake", f"tests.runners.dishonest_kernels:{kernel}", **how)
+def job(workload: str = "Honest", **how: Any) -> Job:
+    """A job for one of the planted workloads."""
+    return Job("fake", f"tests.runners.dishonest_workloads:{workload}", **how)
 
 
 def tracing(tmp_path: Path) -> Bench:

@@ -254,7 +254,7 @@ def test_where_calls_cannot_be_made_to_fail_the_check_is_a_named_skip(first: boo
     assert (check.verdict, check.detail) == ("skipped", "not permitted")
 
 
-# Planted kernels, really traced
+# Planted workloads, really traced
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ PROMISE = Promise({"getppid": 1})
 
 
 @pytest.mark.parametrize(
-    ("kernel", "kind", "defect"),
+    ("workload", "kind", "defect"),
     [
         ("Honest", "named error", None),
         ("Persistent", "right number", None),
@@ -278,16 +278,16 @@ PROMISE = Promise({"getppid": 1})
         ("Bearing", "leak", "leaves 1 processes"),
     ],
 )
-def test_planted_kernels(bench: Bench, kernel: str, kind: str, defect: str | None) -> None:
-    check = faults(bench, job(kernel), None, PROMISE, short=True)
+def test_planted_workloads(bench: Bench, workload: str, kind: str, defect: str | None) -> None:
+    check = faults(bench, job(workload), None, PROMISE, short=True)
     planted = [text for text in check.data["defects"] if text.startswith("getppid")]
     assert check.data["outcomes"][kind] >= 2, check
     assert planted == ([f"getppid EPERM at call {at}: {defect}" for at in (1, 2)] if defect else [])
     assert check.verdict == ("defect" if defect else "ok"), check
 
 
-def test_a_kernel_of_ours_has_no_defect(bench: Bench) -> None:
-    ours = Job("fake", "cyext.fd:OpenClose")
+def test_a_workload_of_ours_has_no_defect(bench: Bench) -> None:
+    ours = Job("fake", "cyext.fd.descriptors:OpenClose")
     check = faults(bench, ours, None, Promise({"openat": 1, "close": 1}), short=True)
     assert check.verdict == "ok", check
     assert check.data["injected"] >= 4

@@ -107,7 +107,7 @@ def test_each_member_of_a_team_keeps_the_promise() -> None:
     assert judged(DUP, calls, level=3, axis="threads", workers="threads").verdict == "ok"
     assert judged(DUP, calls, level=2, axis="threads", workers="threads").verdict == "defect"
     assert judged(DUP, calls, members=3, workers="processes").verdict == "ok"
-    # A level of a single kernel is no number of members.
+    # A level of a single workload is no number of members.
     assert judged(DUP, calls, level=3, axis="open_fds").verdict == "defect"
 
 
@@ -149,7 +149,7 @@ def test_where_calls_cannot_be_counted_the_check_is_a_named_skip() -> None:
     assert "Operation not permitted" in check.detail
 
 
-# Planted kernels, really traced
+# Planted workloads, really traced
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ PROMISE = Promise({"getppid": 1}, tolerated=frozenset({"mmap", "munmap", "brk", 
 
 
 @pytest.mark.parametrize(
-    ("kernel", "verdict", "detail"),
+    ("workload", "verdict", "detail"),
     [
         ("Honest", "ok", "getppid 1"),
         ("OncePerBatch", "ok", "getppid 1"),
@@ -173,20 +173,20 @@ PROMISE = Promise({"getppid": 1}, tolerated=frozenset({"mmap", "munmap", "brk", 
         ("Unsupported", "skipped", "skipped: no such call here"),
     ],
 )
-def test_planted_kernels(bench: Bench, kernel: str, verdict: str, detail: str) -> None:
-    check = receipts(bench, job(kernel), None, PROMISE)
+def test_planted_workloads(bench: Bench, workload: str, verdict: str, detail: str) -> None:
+    check = receipts(bench, job(workload), None, PROMISE)
     assert check.verdict == verdict, check
     assert check.detail.startswith(detail)
 
 
-def test_page_faults_of_a_planted_kernel(bench: Bench) -> None:
+def test_page_faults_of_a_planted_workload(bench: Bench) -> None:
     check = receipts(bench, job("Faulting"), None, Promise(page_faults=1))
     assert (check.verdict, check.detail) == ("ok", "page faults 1")
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_a_team_of_ours_is_marked_in_every_member(bench: Bench, mode: Any) -> None:
-    team = Job("fake", "cyext.fd:OpenClose", workers=mode, members=3)
+    team = Job("fake", "cyext.fd.descriptors:OpenClose", workers=mode, members=3)
     check = receipts(bench, team, None, Promise({"openat": 1, "close": 1}))
     assert (check.verdict, check.detail) == ("ok", "close 1, openat 1")
 
@@ -194,7 +194,7 @@ def test_a_team_of_ours_is_marked_in_every_member(bench: Bench, mode: Any) -> No
 @pytest.mark.parametrize("image", ["python", "static", "dynamic"])
 def test_processes_of_ours_are_marked_whoever_their_parent_is(bench: Bench, image: str) -> None:
     wanted = Promise({"clone": 1, "wait4": 1, "exit_group": 1}, frozenset({"set_robust_list"}))
-    check = receipts(bench, Job("fake", "cyext.process:ForkExit", {"image": image}), None, wanted)
+    check = receipts(bench, Job("fake", "cyext.process.parents:ForkExit", {"image": image}), None, wanted)
     if check.verdict == "skipped":
         pytest.skip(check.detail)
     assert check.verdict == "ok", check

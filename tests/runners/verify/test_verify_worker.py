@@ -21,12 +21,12 @@ def look(scratch: Path, job: Job, level: int | None = None, **asked: Any) -> Ans
     return Launcher(scratch).witness(order | asked)
 
 
-def planted(kernel: str, **how: Any) -> Job:
-    return Job("fake", f"tests.runners.dishonest_kernels:{kernel}", **how)
+def planted(workload: str, **how: Any) -> Job:
+    return Job("fake", f"tests.runners.dishonest_workloads:{workload}", **how)
 
 
 def test_one_batch_is_counted(tmp_path: Path) -> None:
-    answer = look(tmp_path, Job("fake", "cyext.fd:OpenClose"), count=5)
+    answer = look(tmp_path, Job("fake", "cyext.fd.descriptors:OpenClose"), count=5)
     assert answer.error is None
     number, left, done = answer.lines
     assert number["n"] == 5
@@ -37,24 +37,24 @@ def test_one_batch_is_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_a_team_leaves_nothing(tmp_path: Path, mode: Any) -> None:
-    answer = look(tmp_path, Job("fake", "cyext.empty:Empty", workers=mode, members=3), count=5)
+    answer = look(tmp_path, Job("fake", "cyext.core.empty:Empty", workers=mode, members=3), count=5)
     assert answer.error is None
     assert answer.lines[1] == {"left": {}}
 
 
 def test_a_curve_is_grown_to_its_level(tmp_path: Path) -> None:
-    job = Job("fake", "cyext.fd:OpenInterleaved", axis="open_fds")
+    job = Job("fake", "cyext.fd.descriptors:OpenInterleaved", axis="open_fds")
     answer = look(tmp_path, job, 100, count=5)
     assert (answer.error, answer.lines[1]) == (None, {"left": {}})
 
 
-def test_a_batch_is_no_larger_than_the_kernel_takes(tmp_path: Path) -> None:
+def test_a_batch_is_no_larger_than_the_workload_takes(tmp_path: Path) -> None:
     answer = look(tmp_path, planted("Honest"), count=5000)
     assert answer.lines[0]["n"] == 1000
 
 
 @pytest.mark.parametrize(
-    ("kernel", "said"),
+    ("workload", "said"),
     [
         ("Failing", {"failed": "[Errno 5] getppid: EIO after 0"}),
         ("Unsupported", {"skipped": "no such call here"}),
@@ -62,9 +62,9 @@ def test_a_batch_is_no_larger_than_the_kernel_takes(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("asked", [{"count": 3}, {"pairs": 3}])
 def test_without_a_number_it_says_why(
-    tmp_path: Path, kernel: str, said: dict[str, str], asked: dict[str, int]
+    tmp_path: Path, workload: str, said: dict[str, str], asked: dict[str, int]
 ) -> None:
-    answer = look(tmp_path, planted(kernel), **asked)
+    answer = look(tmp_path, planted(workload), **asked)
     assert answer.error is None
     assert answer.lines[0] == said
     assert not any("elapsed_ns" in line or "once" in line for line in answer.lines)
@@ -85,12 +85,12 @@ def test_a_child_that_lives_is_named_too(tmp_path: Path) -> None:
 
 @linux
 @pytest.mark.parametrize(
-    ("kernel", "left"), [("Maps", {"mappings": 40}), ("Threads", {"threads": 2})]
+    ("workload", "left"), [("Maps", {"mappings": 40}), ("Threads", {"threads": 2})]
 )
 def test_maps_and_threads_that_are_left_are_named(
-    tmp_path: Path, kernel: str, left: dict[str, int]
+    tmp_path: Path, workload: str, left: dict[str, int]
 ) -> None:
-    answer = look(tmp_path, planted(kernel), count=3)
+    answer = look(tmp_path, planted(workload), count=3)
     (found,) = (line["left"] for line in answer.lines if "left" in line)
     for name, count in left.items():
         assert abs(found[name] - count) <= (16 if name == "mappings" else 0)
@@ -125,6 +125,6 @@ def test_a_batch_of_one_has_no_pair(tmp_path: Path) -> None:
 
 
 def test_real_pairs(tmp_path: Path) -> None:
-    answer = look(tmp_path, Job("fake", "cyext.fd:OpenClose"), pairs=3)
+    answer = look(tmp_path, Job("fake", "cyext.fd.descriptors:OpenClose"), pairs=3)
     assert answer.error is None
     assert len(answer.lines[0]["once"]) == len(answer.lines[0]["twice"]) == 15

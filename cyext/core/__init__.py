@@ -1,0 +1,1 @@
+"""The contract of all workloads and what they share."""

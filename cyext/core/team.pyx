@@ -1,0 +1,154 @@
+"""Several workloads at once: threads or processes that start at one barrier; the slowest counts."""
+
+import os
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from cyext.core.workload cimport (
+    Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, SelfTimedWorkload, micro_mark, micro_sense_t)
+
+from cyext.core.workload import OperationFailed
+
+
+cdef extern from "core/team.h" nogil:
+    enum:
+        MICRO_PREPARE
+        MICRO_LOOP
+        MICRO_TEAM_MAX
+    ctypedef struct micro_member_t:
+        const char *failed_call
+        uint64_t failed_after
+    ctypedef struct micro_shared_t:
+        micro_member_t *members
+    ctypedef int64_t (*micro_step_t)(
+        void *workload, int step, uint64_t n, micro_member_t *member) noexcept nogil
+    ctypedef struct micro_team_t:
+        unsigned count
+        unsigned cpu_count
+        int processes
+        const int *cpus
+        void **workloads
+        micro_step_t step
+        micro_shared_t *shared
+    int micro_team_start(micro_team_t *team, const char **call)
+    void micro_team_stop(micro_team_t *team)
+    int64_t micro_team_slice(
+        micro_team_t *team, uint64_t n, int64_t *elapsed_ns,
+        micro_sense_t *before, micro_sense_t *after, unsigned *failed)
+
+
+cdef int64_t step(void *workload, int which, uint64_t n, micro_member_t *member) noexcept nogil:
+    cdef int64_t status
+    if which == MICRO_PREPARE:
+        (<Workload>workload).failed_call = NULL  # nobody asked a member for its last failure
+        status = (<Workload>workload).prepare(n)
+    elif which == MICRO_LOOP:
+        if (<Workload>workload).marks:
+            micro_mark(MICRO_LOOP_BEGINS)
+        status = (<Workload>workload).loop(n)
+        if (<Workload>workload).marks:
+            micro_mark(MICRO_LOOP_ENDS)
+    else:
+        status = (<Workload>workload).restore(n)
+    if status:
+        member.failed_call = (<Workload>workload).failed_call
+        member.failed_after = (<Workload>workload).failed_after
+    return status
+
+
+cdef class Team(SelfTimedWorkload):
+    """Run one workload a member, all members at once.
+
+    A batch of n is n operations in *every* member, from the first start to the last end. ``mode``
+    is "threads" or "processes"; member i is pinned to ``cpus[i % len(cpus)]``, and the first member
+    on each CPU runs the sentinel there. The team closes its workloads.
+    """
+
+    cdef list workloads
+    cdef micro_team_t team
+    cdef void **pointers
+    cdef int *cpus
+    cdef bint running
+
+    def __init__(self, workloads, mode, cpus=()):
+        if mode not in ("threads", "processes"):
+            raise ValueError(f"mode is threads or processes, not {mode!r}")
+        if not 1 <= len(workloads) <= MICRO_TEAM_MAX:
+            raise ValueError(f"a team has 1 to {MICRO_TEAM_MAX} members, not {len(workloads)}")
+        cdef Workload member
+        cdef const char *call = NULL
+        cdef int status
+        self.workloads = list(workloads)
+        self.pointers = <void **>calloc(len(self.workloads), sizeof(void *))
+        self.cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
+        if self.pointers == NULL or self.cpus == NULL:
+            raise MemoryError
+        for i, member in enumerate(self.workloads):
+            self.pointers[i] = <void *>member
+            if mode == "threads":
+                member.join(self.workloads, i)
+            self.max_batch = min(self.max_batch, member.max_batch)
+        for i, cpu in enumerate(cpus):
+            self.cpus[i] = cpu
+        self.team.count = <unsigned>len(self.workloads)
+        self.team.cpu_count = <unsigned>len(cpus)
+        self.team.processes = mode == "processes"
+        self.team.cpus = self.cpus
+        self.team.workloads = self.pointers
+        self.team.step = step
+        self.level = len(self.workloads)
+        self.running = True
+        with nogil:
+            status = micro_team_start(&self.team, &call)
+        if status:
+            self.close()
+            raise OperationFailed(call.decode(), -status, 0)
+
+    def __dealloc__(self):
+        if self.running:
+            micro_team_stop(&self.team)
+        free(self.pointers)
+        free(self.cpus)
+
+    cdef int64_t _slice(self, uint64_t n, Slice *out) noexcept nogil:
+        cdef unsigned failed = 0
+        cdef int64_t status = micro_team_slice(
+            &self.team, n, &out.elapsed_ns, &out.before, &out.after, &failed)
+        if status:
+            self.failed_call = self.team.shared.members[failed].failed_call
+            self.failed_after = self.team.shared.members[failed].failed_after
+        return status
+
+    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        cdef Slice out
+        cdef int64_t status = self._slice(n, &out)
+        elapsed_ns[0] = out.elapsed_ns
+        return status
+
+    cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
+        return self._slice(n, out)
+
+    def close(self):
+        """Stop all members and close their workloads."""
+        if self.running:
+            self.running = False
+            with nogil:
+                micro_team_stop(&self.team)
+            for workload in self.workloads:
+                workload.close()
+        Workload.close(self)
+
+
+def parallel(workloads, n, mode, cpus=()):
+    """Nanoseconds of one batch of ``n`` operations in each of ``workloads`` at once; closes them.
+
+    ``os.sched_getaffinity`` gives the CPUs where none are named.
+    """
+    if not cpus and hasattr(os, "sched_getaffinity"):
+        cpus = sorted(os.sched_getaffinity(0))
+    team = Team(workloads, mode, cpus)
+    try:
+        return team.run(n)
+    finally:
+        team.close()

@@ -1,0 +1,57 @@
+"""The workload contract; workload.pyx explains it."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef extern from "os/clock.h" nogil:
+    int64_t micro_now_ns()
+
+cdef extern from "core/sentinel.h" nogil:
+    ctypedef struct micro_sense_t:
+        int64_t chain_ns
+        int64_t width_ns
+        int64_t end_ns
+    void micro_sense(micro_sense_t *out)
+    void micro_chain(uint64_t steps)
+    enum:
+        MICRO_CHAIN_STEPS
+
+
+cdef extern from "os/mark.h" nogil:
+    enum:
+        MICRO_LOOP_BEGINS
+        MICRO_LOOP_ENDS
+        MICRO_ARMED
+        MICRO_DISARMED
+    void micro_mark(int place)
+
+
+cdef struct Slice:
+    int64_t elapsed_ns
+    micro_sense_t before
+    micro_sense_t after
+
+
+cdef class Workload:
+    cdef readonly uint64_t level
+    cdef readonly uint64_t max_batch
+    cdef const char *failed_call
+    cdef uint64_t failed_after
+    cdef micro_sense_t last_sense
+    cdef bint marks
+    cdef uint64_t slices_left
+    cdef readonly double spin
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil
+    cdef int64_t loop(self, uint64_t n) noexcept nogil
+    cdef int64_t restore(self, uint64_t n) noexcept nogil
+    cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil
+    cdef int64_t slowed_batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil
+    cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil
+    cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil
+    cdef object failure(self, int64_t status)
+    cdef check_batch(self, n)
+
+
+cdef class SelfTimedWorkload(Workload):
+    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil

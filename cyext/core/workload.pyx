@@ -1,0 +1,344 @@
+"""What every workload shares: the clock, the sentinel and the rule that a failure is never timed.
+
+A workload is one ``cdef class`` that extends `Workload` and overrides some of these, in order:
+
+==================  ======  ====================================================================
+``__init__``        --      acquire what the probe needs; raise `OSError` or `NotSupported`
+``join(team, i)``   --      teams of threads: share what an operation needs two members for
+``grow(level)``     --      curves: bring the live resources to ``level``, or raise `LimitReached`
+``prepare(n)``      --      before a batch: make whatever n operations consume
+``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
+``restore(n)``      --      after a batch, also a failed one: undo what it left
+``facts()``         --      curves: numbers worth keeping beside the times at this level
+``close()``         --      give everything back, then ``Workload.close(self)``; may be called twice
+==================  ======  ====================================================================
+
+``prepare(a + b)``, ``loop(a)``, ``loop(b)``, ``restore(a + b)`` is legal: a workload that uses up
+what ``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic clock.
+"""
+
+import array
+import errno
+
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
+from libc.string cimport memset
+
+
+cdef extern from "os/process.h" nogil:
+    int micro_die_with_parent()
+
+cdef extern from "os/processor.h" nogil:
+    enum: MICRO_CPU_NAME_BYTES
+    void micro_cpu_name(char *name)
+
+cdef extern from *:
+    """
+    #ifndef MICRO_COMPILER
+    #define MICRO_COMPILER "unknown"
+    #define MICRO_FLAGS_USED "unknown"
+    #endif
+    """
+    const char *MICRO_COMPILER
+    const char *MICRO_FLAGS_USED
+
+# Two slices share the sentinel between them if no more than this passed since it ran: the neighbour
+# comes and goes in milliseconds.
+cdef int64_t SHARED_SENSE_NS = 20_000
+
+cdef bint marking = False
+
+#: Steps of the sentinel's chain.
+CHAIN_STEPS = MICRO_CHAIN_STEPS
+COMPILER = MICRO_COMPILER.decode()
+COMPILER_FLAGS = MICRO_FLAGS_USED.decode()
+
+
+class NotSupported(Exception):
+    """This system lacks what the probe measures; the text says what. The probe is skipped."""
+
+
+class LimitReached(Exception):
+    """The system would not hold more resources.
+
+    ``reached`` is the level the workload now stands at, ``reason`` the limit, by its name.
+    """
+
+    def __init__(self, reached, reason):
+        super().__init__(f"stopped at {reached}: {reason}")
+        self.reached = reached
+        self.reason = reason
+
+
+class OperationFailed(OSError):
+    """An operation of a batch failed: ``call``, ``errno``, and how many had succeeded before it."""
+
+    def __init__(self, call, error, after):
+        name = errno.errorcode.get(error, f"error {error}")
+        super().__init__(error, f"{call}: {name} after {after}")
+        self.call = call
+        self.after = after
+
+    def __str__(self):
+        return self.strerror
+
+
+cdef class Workload:
+    """Base of all workloads. ``max_batch`` is the most operations a batch may hold at this level."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.level = 0
+        self.max_batch = INT64_MAX
+        self.failed_call = NULL
+        self.marks = marking
+        self.slices_left = 1
+        self.spin = 0
+        memset(&self.last_sense, 0, sizeof(self.last_sense))
+
+    def __init__(self):
+        pass  # no parameters, unless the workload has some
+
+    def grow(self, uint64_t level):
+        """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
+        self.level = level
+
+    def join(self, members, index):
+        """Be number ``index`` of a team of threads, and share with the other ``members``."""
+
+    def slow_down(self, double steps):
+        """Let every operation take so many steps of the sentinel's chain longer, for the clock too.
+
+        Only to prove that a slow-down is found, and never on but for that.
+        """
+        self.spin = steps
+
+    def moved(self):
+        """The worker runs on another CPU now: whoever works for the workload should follow."""
+
+    def facts(self):
+        """What else is known of this level, as numbers or texts by name: never a time."""
+        return {}
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        return 0
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        return self.fail(b"loop", 38, 0)  # ENOSYS: a workload without a loop measures nothing
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        return 0
+
+    def close(self):
+        """Give back every process, descriptor, map and file: no run after it. May come twice."""
+        self.max_batch = 0
+
+    cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
+        """Note which call failed with which errno after how many operations; returns -errno."""
+        if self.failed_call == NULL:  # the first failure is the cause, later ones its consequences
+            self.failed_call = call
+            self.failed_after = after
+        return -error if error > 0 else -5  # EIO: a failure without a number is one all the same
+
+    cdef object failure(self, int64_t status):
+        call = self.failed_call.decode() if self.failed_call != NULL else "batch"
+        error = OperationFailed(call, -status, self.failed_after)
+        self.failed_call = NULL
+        return error
+
+    cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        cdef int64_t start, status
+        if self.spin:
+            return self.slowed_batch(n, elapsed_ns)
+        if self.marks:
+            micro_mark(MICRO_LOOP_BEGINS)
+        start = micro_now_ns()
+        status = self.loop(n)
+        elapsed_ns[0] = micro_now_ns() - start
+        if self.marks:
+            micro_mark(MICRO_LOOP_ENDS)
+        return status
+
+    cdef int64_t slowed_batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        # Apart, so that nothing but the loop stands between the clocks of an honest batch.
+        cdef uint64_t steps = <uint64_t>(self.spin * <double>n)
+        cdef int64_t start = micro_now_ns()
+        cdef int64_t status = self.loop(n)
+        micro_chain(steps)
+        elapsed_ns[0] = micro_now_ns() - start
+        return status
+
+    cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
+        cdef int64_t undone
+        cdef int64_t status = self.prepare(n)
+        if status == 0:
+            if micro_now_ns() - self.last_sense.end_ns > SHARED_SENSE_NS:
+                micro_sense(&self.last_sense)
+            out.before = self.last_sense
+            status = self.batch(n, &out.elapsed_ns)
+            micro_sense(&self.last_sense)
+            out.after = self.last_sense
+        undone = self.restore(n)
+        return status if status else undone
+
+    cdef check_batch(self, n):
+        if self.max_batch == 0:
+            raise ValueError("the workload is closed")
+        if not 1 <= n <= self.max_batch:
+            raise ValueError(f"a batch here holds 1 to {self.max_batch} operations, not {n}")
+
+    def run(self, n):
+        """Nanoseconds that one batch of ``n`` operations takes. Raises `OperationFailed`."""
+        self.check_batch(n)
+        cdef uint64_t count = n
+        cdef int64_t elapsed_ns = 0
+        cdef int64_t status, undone
+        with nogil:
+            status = self.prepare(count)
+            if status == 0:
+                status = self.batch(count, &elapsed_ns)
+            undone = self.restore(count)
+            if status == 0:
+                status = undone
+        if status:
+            raise self.failure(status)
+        return elapsed_ns
+
+    def trace(self, n):
+        """Nanoseconds of each of ``n`` operations, as an int64 array; one clock read apiece."""
+        self.check_batch(n)
+        times = array.array("q", bytes(8 * n))
+        cdef uintptr_t address = times.buffer_info()[0]
+        cdef int64_t *out = <int64_t *>address
+        cdef uint64_t count = n
+        cdef uint64_t i
+        cdef int64_t before, now, status, undone
+        with nogil:
+            status = self.prepare(count)
+            if status == 0:
+                before = micro_now_ns()
+                for i in range(count):
+                    status = self.loop(1)
+                    if status:
+                        self.failed_after += i
+                        break
+                    now = micro_now_ns()
+                    out[i] = now - before
+                    before = now
+            undone = self.restore(count)
+            if status == 0:
+                status = undone
+        if status:
+            raise self.failure(status)
+        return times
+
+    def sample(self, slices, n):
+        """Time ``slices`` batches of ``n`` operations, the sentinel before and after each.
+
+        Returns an int64 array of five numbers a slice, all nanoseconds: the batch, then chain and
+        width of the sentinel before it, then of the one after it. Raises `OperationFailed`.
+        """
+        self.check_batch(n)
+        table = array.array("q", bytes(8 * 5 * slices))
+        cdef uintptr_t address = table.buffer_info()[0]
+        cdef int64_t *row = <int64_t *>address
+        cdef uint64_t count = n
+        cdef uint64_t total = slices
+        cdef uint64_t _i
+        cdef int64_t status = 0
+        cdef Slice one
+        with nogil:
+            for _i in range(total):
+                self.slices_left = total - _i
+                status = self.slice(count, &one)
+                if status:
+                    break
+                row[0] = one.elapsed_ns
+                row[1] = one.before.chain_ns
+                row[2] = one.before.width_ns
+                row[3] = one.after.chain_ns
+                row[4] = one.after.width_ns
+                row += 5
+        if status:
+            raise self.failure(status)
+        return table
+
+
+cdef class SelfTimedWorkload(Workload):
+    """A workload whose start and end lie in different threads or processes: it times itself.
+
+    Where it has ``marks`` set, it also marks its loop (`os/mark.h`), in the thread that runs it.
+    """
+
+    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        return self.fail(b"timed_loop", 38, 0)  # ENOSYS
+
+    def slow_down(self, double steps):
+        """Not possible: nobody could spin in the sight of a clock that is read elsewhere."""
+        raise NotSupported("it times itself and cannot be slowed on purpose")
+
+    cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        return self.timed_loop(n, elapsed_ns)
+
+    def trace(self, n):
+        """One batch of a single operation each: such a workload keeps its own clock."""
+        self.check_batch(n)
+        return array.array("q", [self.run(1) for _ in range(n)])
+
+
+def sense(count, pause_ns=0):
+    """Run the sentinel ``count`` times, ``pause_ns`` apart; int64 array of (chain, width) pairs."""
+    table = array.array("q", bytes(16 * count))
+    cdef uintptr_t address = table.buffer_info()[0]
+    cdef int64_t *row = <int64_t *>address
+    cdef uint64_t total = count
+    cdef int64_t pause = pause_ns
+    cdef int64_t until
+    cdef uint64_t _i
+    cdef micro_sense_t one
+    with nogil:
+        for _i in range(total):
+            micro_sense(&one)
+            row[0] = one.chain_ns
+            row[1] = one.width_ns
+            row += 2
+            until = one.end_ns + pause
+            while micro_now_ns() < until:
+                pass
+    return table
+
+
+def clock_cost(reads=2000):
+    """Nanoseconds of one read of the clock, as a float: the mean over ``reads``."""
+    if reads < 1:
+        raise ValueError(f"the clock is read at least once, not {reads} times")
+    cdef uint64_t total = reads
+    cdef uint64_t _i
+    cdef int64_t start, end
+    with nogil:
+        start = micro_now_ns()
+        end = start
+        for _i in range(total):
+            end = micro_now_ns()
+    return <double>(end - start) / <double>total
+
+
+def mark_loops():
+    """From now on, workloads of this process mark where their loops begin and end, for a tracer."""
+    global marking
+    marking = True
+
+
+def mark_armed(armed):
+    """Mark from where to where a tracer may make calls fail."""
+    micro_mark(MICRO_ARMED if armed else MICRO_DISARMED)
+
+
+def cpu_name():
+    """What the processor calls itself; empty where a program cannot ask it."""
+    cdef char name[MICRO_CPU_NAME_BYTES]
+    micro_cpu_name(name)
+    return name.decode("ascii", "replace").strip()
+
+
+def die_with_parent():
+    """Ask to be killed when the parent process dies; False where the system cannot do that."""
+    return bool(micro_die_with_parent())

@@ -1,0 +1,17 @@
+"""What a core does without the system: the measure of the machine itself."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from cyext.core.workload cimport Workload
+
+
+cdef extern from "core/sentinel.h" nogil:
+    void micro_chain(uint64_t steps)
+
+
+cdef class Chain(Workload):
+    """One operation: a multiplication and an addition that wait for those before them."""
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        micro_chain(n)
+        return 0

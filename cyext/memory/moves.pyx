@@ -1,0 +1,312 @@
+"""Moving bytes, and waiting for them."""
+
+import errno as errno_names
+
+from libc.errno cimport errno
+from libc.stdint cimport int64_t, uint64_t
+
+from cyext.core.workload cimport Workload
+
+from cyext.core.workload import LimitReached, NotSupported
+from cyext.core.limits import available_bytes
+
+
+cdef extern from "os/mapping.h" nogil:
+    bint MICRO_ASKS_FOR_PAGES
+    int MICRO_HUGE_PAGES
+    int MICRO_SMALL_PAGES
+    void *micro_advised_buffer(size_t bytes, int advice, void **base, size_t *length)
+    void micro_touch_here(void *buffer, size_t bytes)
+    int munmap(void *address, size_t length)
+
+cdef extern from "memory/copy_loops.h" nogil:
+    enum:
+        MICRO_SOURCE_BYTE
+        MICRO_SET_BYTE
+    ctypedef uint64_t (*micro_move_t)(
+        unsigned char *to, const unsigned char *source, size_t bytes, uint64_t n) noexcept nogil
+    ctypedef struct micro_mover_t:
+        micro_move_t move
+        int vector_bits
+        const char *lacking
+    micro_mover_t micro_mover(const char *operation, const char *variant)
+
+cdef extern from "core/random.h" nogil:
+    uint64_t micro_random_below(uint64_t *state, uint64_t count)
+
+# Half a page: were target and source the same distance from a page's start, a load would seem to
+# the CPU to read what was just stored, or not, as the process happens to lie in memory.
+cdef size_t TARGET_SHIFT = 2048
+# Moves that are not aligned start at an odd byte, another one in the source than in the target.
+cdef size_t SOURCE_ODD = 1
+cdef size_t TARGET_ODD = 3
+cdef size_t MOST_SHIFT = TARGET_SHIFT + 8
+# Places of a target that are looked at after each batch, its last byte among them.
+cdef size_t LOOKED_AT = 16
+
+
+cdef class _Buffers(Workload):
+    """A workload whose level is the size of its one or two buffers."""
+
+    cdef void *buffers[2]
+    cdef void *bases[2]
+    cdef size_t lengths[2]
+    cdef int count
+    cdef int advice
+    cdef size_t size
+
+    def __cinit__(self, *args, **kwargs):
+        self.bases[0] = self.bases[1] = NULL
+        self.buffers[0] = self.buffers[1] = NULL
+        self.advice = MICRO_HUGE_PAGES
+
+    cdef acquire(self, int count, uint64_t size):
+        """The first buffers, of ``size`` bytes; `NotSupported` where there is no room for them."""
+        self.count = count
+        try:
+            self.grow(size)
+        except LimitReached as limit:
+            raise NotSupported(f"no buffer of {size} bytes: {limit.reason}") from None
+        self.level = 0  # nobody asked for this one: a curve that stops at once has reached nothing
+
+    def grow(self, uint64_t level):
+        """Make each buffer ``level`` bytes long and touch it."""
+        cdef uint64_t reached = self.level
+        cdef uint64_t before = self.size
+        cdef int i
+        available = available_bytes()
+        if available is not None and level > available // 2 // self.count:
+            raise LimitReached(reached, f"half of {available // 2 ** 20} MiB available memory")
+        self.unmap()
+        for i in range(self.count):
+            self.buffers[i] = micro_advised_buffer(
+                level + MOST_SHIFT, self.advice, &self.bases[i], &self.lengths[i])
+            if self.buffers[i] == NULL:
+                reason = f"mmap: {errno_names.errorcode.get(errno)}"
+                self.unmap()
+                if before:
+                    self.grow(before)
+                self.level = reached
+                raise LimitReached(reached, reason)
+        self.level = level
+        self.size = level
+
+    cdef void unmap(self) noexcept:
+        cdef int i
+        for i in range(2):
+            if self.bases[i] != NULL:
+                munmap(self.bases[i], self.lengths[i])
+            self.bases[i] = NULL
+            self.buffers[i] = NULL
+        self.level = 0
+        self.size = 0
+
+    def close(self):
+        """Unmap the buffers."""
+        self.unmap()
+        Workload.close(self)
+
+
+cdef class _Move(_Buffers):
+    """Moves of ``level`` bytes by one of the ways in `moving.h`.
+
+    ``variant`` is libc (memcpy, memset, memchr), loop (vectors of the CPU's width), nontemporal
+    (stores past the caches) or rep (one x86 string instruction). Whether the bytes arrived is
+    looked at after each batch; a read is told right or wrong by what it found.
+    """
+
+    cdef micro_mover_t mover
+    cdef unsigned char *target
+    cdef unsigned char *source
+    cdef size_t target_shift
+    cdef size_t source_shift
+
+    cdef start(self, operation, variant, variants, alignment, size):
+        if variant not in variants:
+            raise ValueError(f"variant is {' or '.join(variants)}, not {variant!r}")
+        if alignment not in ("aligned", "misaligned"):
+            raise ValueError(f"alignment is aligned or misaligned, not {alignment!r}")
+        if size < 1:
+            raise ValueError(f"size is a positive number of bytes, not {size}")
+        self.mover = micro_mover(operation, variant.encode())
+        if self.mover.move == NULL:
+            raise NotSupported(self.mover.lacking.decode())
+        self.target_shift = TARGET_SHIFT
+        if alignment == "misaligned":
+            self.source_shift = SOURCE_ODD
+            self.target_shift += TARGET_ODD
+        self.acquire(2 if operation == b"copy" else 1, size)
+
+    def grow(self, uint64_t level):
+        """Move ``level`` bytes from now on."""
+        try:
+            _Buffers.grow(self, level)
+        finally:
+            self.source = self.target = NULL
+            if self.size:
+                self.target = <unsigned char *>self.buffers[self.count - 1] + self.target_shift
+                self.source = <unsigned char *>self.buffers[0] + self.source_shift
+
+    def facts(self):
+        """The width of the vectors, where a loop of ours uses them."""
+        return {"vector_bits": self.mover.vector_bits} if self.mover.vector_bits else {}
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef uint64_t right
+        if self.target == NULL:  # a failed growth, and no way back
+            return self.fail(b"mmap", 12, 0)  # ENOMEM
+        right = self.mover.move(self.target, self.source, self.size, n)
+        return 0 if right == n else self.fail(b"read", 5, right)  # EIO: other bytes than there are
+
+    cdef int64_t blank(self) noexcept nogil:
+        """Before a batch: forget the bytes that it will be asked for."""
+        cdef size_t i
+        if self.target != NULL:
+            for i in range(LOOKED_AT):
+                self.target[(self.size - 1) * (i + 1) // LOOKED_AT] = 0
+        return 0
+
+    cdef int64_t look(self, const char *call, unsigned char expected, uint64_t n) noexcept nogil:
+        """After a batch: all bytes that were looked at must have arrived."""
+        cdef size_t i
+        if self.target != NULL:
+            for i in range(LOOKED_AT):
+                if self.target[(self.size - 1) * (i + 1) // LOOKED_AT] != expected:
+                    return self.fail(call, 5, n)  # EIO
+        return 0
+
+
+cdef class Copy(_Move):
+    """One operation: ``level`` bytes copied between two touched buffers."""
+
+    cdef bint touched_elsewhere
+
+    def __init__(self, variant="libc", alignment="aligned", size=4096):
+        self.start(b"copy", variant, ("libc", "loop", "nontemporal", "rep"), alignment, size)
+
+    def join(self, members, index):
+        """Have buffers near the member's CPU: they were made by another thread."""
+        self.touched_elsewhere = True
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        cdef int i
+        if self.touched_elsewhere and self.target != NULL:
+            self.touched_elsewhere = False
+            for i in range(self.count):
+                micro_touch_here(self.buffers[i], self.size + MOST_SHIFT)
+        return self.blank()
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        return self.look(b"copy", MICRO_SOURCE_BYTE, n)
+
+
+cdef class Set(_Move):
+    """One operation: ``level`` bytes of a touched buffer set to one value by library or CPU."""
+
+    def __init__(self, variant="libc", alignment="aligned", size=4096):
+        self.start(b"set", variant, ("libc", "rep"), alignment, size)
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        return self.blank()
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        return self.look(b"set", MICRO_SET_BYTE, n)
+
+
+cdef class Write(_Move):
+    """One operation: ``level`` bytes of a touched buffer stored by instructions of our own."""
+
+    def __init__(self, variant="loop", alignment="aligned", size=4096):
+        self.start(b"write", variant, ("loop", "nontemporal"), alignment, size)
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        return self.blank()
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        return self.look(b"write", MICRO_SET_BYTE, n)
+
+
+cdef class Read(_Move):
+    """One operation: ``level`` bytes of a touched buffer read: summed up, or searched in vain."""
+
+    def __init__(self, variant="loop", alignment="aligned", size=4096):
+        self.start(b"read", variant, ("loop", "libc"), alignment, size)
+
+
+cdef size_t LINE_BYTES = 64
+
+cdef struct Line:
+    Line *next
+    char padding[56]
+
+
+cdef class Latency(_Buffers):
+    """One operation: a load whose address is what the load before it brought.
+
+    The loads follow one random cycle (Sattolo) through all 64-byte lines of ``level`` bytes.
+    ``pages`` is huge or 4k.
+    """
+
+    cdef Line *at
+
+    def __init__(self, pages="huge"):
+        if pages not in ("huge", "4k"):
+            raise ValueError(f"pages is huge or 4k, not {pages!r}")
+        if not MICRO_ASKS_FOR_PAGES:
+            raise NotSupported("this system cannot be asked for huge or small pages")
+        if pages == "huge" and _huge_pages_are_off():
+            raise NotSupported("/sys/kernel/mm/transparent_hugepage/enabled is never")
+        self.advice = MICRO_HUGE_PAGES if pages == "huge" else MICRO_SMALL_PAGES
+        self.acquire(1, 4096)
+
+    def grow(self, uint64_t level):
+        """Spread the cycle over ``level`` bytes."""
+        self.at = NULL
+        try:
+            _Buffers.grow(self, level)
+        finally:
+            if self.size:
+                self.link()
+
+    cdef void link(self) noexcept nogil:
+        cdef Line *lines = <Line *>self.buffers[0]
+        cdef uint64_t count = max(self.size // LINE_BYTES, <size_t>1)
+        cdef uint64_t state = count
+        cdef uint64_t i, j
+        cdef Line *next
+        for i in range(count):
+            lines[i].next = &lines[i]
+        for i in range(count - 1, 0, -1):
+            j = micro_random_below(&state, i)
+            next = lines[i].next
+            lines[i].next = lines[j].next
+            lines[j].next = next
+        self.at = lines
+
+    @property
+    def line(self):
+        """The number of the line that the next load reads."""
+        return self.at - <Line *>self.buffers[0]
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef Line *at = self.at
+        cdef uint64_t _i
+        if at == NULL:  # a failed growth, and no way back
+            return self.fail(b"mmap", 12, 0)  # ENOMEM
+        for _i in range(n):
+            at = at.next
+        self.at = at
+        return 0
+
+    def close(self):
+        """Unmap the buffer."""
+        self.at = NULL
+        _Buffers.close(self)
+
+
+def _huge_pages_are_off():
+    try:
+        with open("/sys/kernel/mm/transparent_hugepage/enabled", "rb") as file:
+            return b"[never]" in file.read(100)
+    except OSError:
+        return False

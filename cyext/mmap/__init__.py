@@ -1,0 +1,1 @@
+"""Memory mappings and page faults."""
