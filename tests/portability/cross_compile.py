@@ -95,8 +95,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
         folder = Path(name)
         copy_python_headers(folder / "include")
-        workloads = sorted((ROOT / "cyext").glob("*.pyx"))
-        programs = sorted((ROOT / "cyext").glob("*.c"))
+        workloads = sorted((ROOT / "cyext").glob("*/*.pyx"))
+        programs = sorted((ROOT / "cyext").glob("*/*.c"))
         sources = [*programs, *pool.map(partial(transpile, folder), workloads)]
         for target in targets:
             said = list(pool.map(partial(compile_for, target, folder), sources))
