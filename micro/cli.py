@@ -16,6 +16,7 @@ from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError
 from micro.reports import say
 from runners.archive.reader import BadFile
 
+
 def commands() -> dict[str, ModuleType]:
     """Every command's module by its name, in the order of their ``ORDER``."""
     modules = [

@@ -139,7 +139,7 @@ static inline uint32_t micro_uring_completed(const micro_uring_t *ring)
 /* Hand over what is queued and wait for `wanted` completions: how many there are, or -errno. */
 static inline int micro_uring_enter(micro_uring_t *ring, uint32_t wanted)
 {
-    struct __workload_timespec wait = {.tv_sec = MICRO_WAIT_MS / 1000};
+    struct __kernel_timespec wait = {.tv_sec = MICRO_WAIT_MS / 1000};
     struct io_uring_getevents_arg arguments = {.ts = (uint64_t)(uintptr_t)&wait};
     __atomic_store_n(ring->tail, *ring->tail + ring->queued, __ATOMIC_RELEASE);
     const long taken = syscall(SYS_io_uring_enter, ring->fd, ring->queued, wanted,

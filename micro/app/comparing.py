@@ -9,19 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.app.configuration import Configuration, configuration
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Effort
 from runners.archive import baselines, history
-from runners.machine import environment
 from runners.archive.baselines import Baseline, Summary
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
-from runners.model.job import Job, benchmark_name
+from runners.machine import environment
 from runners.measure.launch import Launcher
 from runners.measure.schedule import Scheduler, Settings
 from runners.measure.scratch import scratch_directory
+from runners.model.job import Job, benchmark_name
 
 EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE = 3, 4, 5, 6
 #: What ``git bisect run`` takes for "cannot be tested".

@@ -20,19 +20,19 @@ from micro.reports import console, say
 from micro.reports.exports.document import document
 from micro.reports.terminal.progress import display
 from micro.reports.terminal.session_table import print_session
-from runners.machine import environment
 from runners.archive import history, writer
-from runners.measure.allocator import BadAllocator, checked
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import in_one_line
 from runners.doctor.limits import limits
 from runners.doctor.settings import settings as setting_findings
-from runners.model.job import Job
+from runners.machine import environment
+from runners.measure.allocator import BadAllocator, checked
 from runners.measure.launch import Launcher, inherited_environment
 from runners.measure.schedule import Scheduler, Settings
 from runners.measure.scratch import scratch_directory
-from runners.model.session import Session
 from runners.measure.survey import Surveyed
+from runners.model.job import Job
+from runners.model.session import Session
 
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=26.0)

@@ -22,9 +22,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.app.comparing import EXIT_REGRESSED
 from micro.app.measuring import Interrupted, signals
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import console, printable, say
 from runners.gate import ab
 from runners.gate.evidence import benjamini_hochberg

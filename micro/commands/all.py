@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from micro.app import comparing, measuring
-from micro.errors import UsageError
 from micro.commands import compare
+from micro.errors import UsageError
 from micro.probes.catalogue import all_probes, matches, select
-from runners.machine import environment
 from runners.archive.baselines import of_session
+from runners.machine import environment
 from runners.model.session import Session
 
 HELP = "measure every probe and print a table"

@@ -14,16 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from micro.app import comparing, session_process
-from micro.app.installation import require_workloads
-from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.app.configuration import configuration
+from micro.app.installation import require_workloads
 from micro.app.measuring import Interrupted, signals
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import console, printable, say
 from runners.archive import baselines
-from runners.machine import environment
 from runners.archive.baselines import Baseline, summarize
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
+from runners.machine import environment
 
 HELP = "record, list and prune the sessions to compare with"
 ORDER = 6

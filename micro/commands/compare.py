@@ -8,15 +8,21 @@ import os
 from pathlib import Path
 
 from micro.app import comparing, measuring
-from micro.errors import UsageError
 from micro.app.configuration import configuration
+from micro.errors import UsageError
 from micro.reports import console, say
-from micro.reports.exports.ci import bencher, document, github_action_benchmark, junit, workflow_commands
+from micro.reports.exports.ci import (
+    bencher,
+    document,
+    github_action_benchmark,
+    junit,
+    workflow_commands,
+)
 from micro.reports.terminal.verdicts import markdown, print_outcome
-from runners.machine import environment
 from runners.archive import history
 from runners.archive.baselines import Summary, files, summarize
 from runners.archive.reader import BadFile
+from runners.machine import environment
 
 HELP = "judge a session against its baseline"
 ORDER = 5

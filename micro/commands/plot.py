@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from micro.errors import UsageError
 from micro.commands.table import add_inputs, comparison
+from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
-from micro.reports.pictures import png
 from micro.reports import printable, say
-from micro.reports.pictures.chart import curve_chart, spread_chart
-from micro.reports.insights.comparison import Comparison
 from micro.reports.exports.files import write_bytes
-from micro.reports.pictures.svg import curve_svg, spread_svg
+from micro.reports.insights.comparison import Comparison
 from micro.reports.insights.systems import Place
+from micro.reports.pictures import png
+from micro.reports.pictures.chart import curve_chart, spread_chart
+from micro.reports.pictures.svg import curve_svg, spread_svg
 
 HELP = "draw a probe's curve as SVG or PNG"
 ORDER = 8

@@ -12,24 +12,24 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.app import comparing, session_process
-from micro.app.installation import require_workloads
-from micro.errors import EXIT_OK, UsageError
-from micro.app.configuration import Configuration, configuration
 from micro.app.comparing import REFERENCES, Outcome, compare, find
+from micro.app.configuration import Configuration, configuration
+from micro.app.installation import require_workloads
 from micro.app.measuring import QUICK, Interrupted, signals
+from micro.errors import EXIT_OK, UsageError
 from micro.probes.catalogue import all_probes
 from micro.reports import console, printable, say
-from runners.machine import environment
 from runners.archive import history
 from runners.archive.baselines import Baseline, Summary, of_session, summarize
 from runners.gate.distributions import binomial_bounds
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement
 from runners.gate.power import detections, deviations, false_alarms
-from runners.model.job import Job, benchmark_name
+from runners.machine import environment
 from runners.measure.launch import Launcher
 from runners.measure.schedule import Scheduler
 from runners.measure.scratch import scratch_directory
+from runners.model.job import Job, benchmark_name
 
 HELP = "how often the gate cries wolf, and what it finds"
 ORDER = 8

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.reports import console, printable, say
-from micro.reports.terminal.braille import print_curves
 from micro.reports.exports.document import document
+from micro.reports.terminal.braille import print_curves
 from micro.reports.terminal.noise import noise_table
 from micro.reports.terminal.session_table import print_session
 from runners.archive.reader import BadFile, read

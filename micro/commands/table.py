@@ -9,8 +9,8 @@ from pathlib import Path
 
 from micro.errors import UsageError
 from micro.reports import console, printable
-from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
+from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.insights.systems import NoSystems, System, read_systems
 
 HELP = "compare systems: one column for each"

@@ -48,8 +48,8 @@ class Choice:
 class Probe:
     """One named measurement.
 
-    ``workload`` is ``"module:Class"``, a string so that listing needs no compiled code. ``method`` is
-    one sentence: what one operation is and what is not timed; ``source`` is where it comes from.
+    ``workload`` is ``"module:Class"``, a string so that listing needs no compiled code. ``method``
+    is one sentence: what one operation is and what is not timed; ``source`` is where it comes from.
     """
 
     name: str

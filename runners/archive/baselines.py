@@ -15,13 +15,13 @@ from functools import cache
 from pathlib import Path
 from statistics import NormalDist
 
-from runners.machine.environment import key
 from runners.analyse.estimate import order_statistic_ranks
+from runners.archive.reader import BadFile, printable, read
+from runners.archive.writer import write
 from runners.gate.evidence import Figure, Sample
+from runners.machine.environment import key
 from runners.model.job import Scalar, benchmark_name
 from runners.model.session import SLOWED, Result, Session
-from runners.archive.writer import write
-from runners.archive.reader import BadFile, printable, read
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
 MOST_SESSIONS = 20

@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runners.model.job import Scalar
 from runners.measure.sentinel import Clean, agree
+from runners.model.job import Scalar
 
 _FILE = "clean_levels.json"
 

@@ -1,4 +1,4 @@
-"""What `runners.archive.writer` wrote, read back as plain JSON and checked: every file is untrusted.
+"""What `runners.archive.writer` wrote, read as plain JSON and checked: every file is untrusted.
 
 Visits, nine tenths of a file, can be skipped without being parsed.
 """

@@ -18,8 +18,8 @@ from typing import Any
 
 import pyperf
 
-from runners.model.session import Curve, Result, Session
 from runners.archive.reader import SCHEMA, printable
+from runners.model.session import Curve, Result, Session
 
 _VISIT_SECONDS = ("plain_s", "minimum_s", "gated_s", "scaled_s", "lowest_s")
 _VISIT_OTHERS = ("round", "clean", "slices", "cpu", "chain_ns")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners.machine import environment
 from runners.doctor.finding import Finding
+from runners.machine import environment
 from runners.measure.survey import Surveyed
 
 #: Clean shares below which a CPU is called disturbed, and hardly ever ours.

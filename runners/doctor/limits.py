@@ -7,8 +7,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners.machine import environment
 from runners.doctor.finding import Finding
+from runners.machine import environment
 
 #: What the longest curves reach where nothing stops them.
 MOST_DESCRIPTORS, MOST_MAPS, MOST_PROCESSES, MOST_PORTS = 1 << 17, 1 << 16, 1 << 15, 28_000

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.machine import environment
 from runners.doctor.finding import Finding
+from runners.machine import environment
 
 #: Shares of the time from which on loss, or the work of others, is worth a word.
 LOST, BUSY = 0.01, 0.05

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runners.gate.evidence import Row, points_of
 from runners.analyse.growth import CLASSES, STEP, Floats, Growth, find_growth, growth_of_points
+from runners.gate.evidence import Row, points_of
 
 
 def class_change(growth: Row, rows: Sequence[Row]) -> str | None:

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Literal
 
 from runners.gate import evidence
+from runners.gate.class_change import class_change
 from runners.gate.distributions import t_quantile
 from runners.gate.evidence import (
     Kind,
@@ -24,7 +25,6 @@ from runners.gate.evidence import (
     moves_with_its_curve,
 )
 from runners.gate.references import Elsewhere
-from runners.gate.class_change import class_change
 
 Verdict = Literal[
     "regressed",

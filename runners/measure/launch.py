@@ -21,7 +21,6 @@ from runners.measure.allocator import preload
 from runners.model.job import Job
 
 WORKER = Path(__file__).with_name("worker.py")
-WITNESS = Path(__file__).parents[1] / "verify" / "verify_worker.py"
 # The worker's words should fit into the pipe: they are read when it has ended, so that nobody but
 # the probe runs while it measures. One look a second keeps a longer answer from blocking it.
 PIPE_BYTES = 1 << 20
@@ -154,7 +153,7 @@ def inherited_environment() -> dict[str, str]:
 class Launcher:
     """Runs workers one at a time. ``scratch`` is where their files go.
 
-    ``allocator`` is a library that serves their malloc(), as `runners.measure.allocator.checked` gave it.
+    ``allocator`` is a library that serves their malloc(), as `allocator.checked` gave it.
     Programs that a probe starts are without it: static ones could not load it, and others would
     pay for loading it.
     """
@@ -168,7 +167,7 @@ class Launcher:
 
     def visit(self, order: Order) -> Answer:
         """Carry out one order."""
-        return self._run(WORKER, order.encode())
+        return self.run(WORKER, order.encode())
 
     def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
         """Run the sentinel on every CPU alone and on each pair at once."""
@@ -179,13 +178,10 @@ class Launcher:
             "pause_ns": 100_000,
             "pair_slices": 100,
         }
-        return self._run(WORKER, json.dumps({"survey": survey}))
+        return self.run(WORKER, json.dumps({"survey": survey}))
 
-    def witness(self, order: Mapping[str, Any]) -> Answer:
-        """What a witness tells, untraced; see `runners.verify.verify_worker`."""
-        return self._run(WITNESS, json.dumps(order))
-
-    def _run(self, program: Path, order: str) -> Answer:
+    def run(self, program: Path, order: str) -> Answer:
+        """What a program answers to an order, a JSON object; it ends with this process."""
         order = order[:-1] + f', "parent": {os.getpid()}}}'
         with contextlib.ExitStack() as started:
             with interrupts_later():

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from runners.measure import sentinel
 from runners.analyse.estimate import LEAST_ROUNDS, find_doubt, median_interval, percentiles
-from runners.model.job import Job, Scalar
+from runners.measure import sentinel
 from runners.measure.launch import Answer, Order
 from runners.measure.sentinel import Clean, Slices
-from runners.model.session import SLOWED, Curve, Result, Session, Status, Visit
 from runners.measure.survey import Survey, Surveyed, survey
+from runners.model.job import Job, Scalar
+from runners.model.session import SLOWED, Curve, Result, Session, Status, Visit
 
 NEIGHBOUR = "neighbour on the core"
 #: Clean slices without which a visit does not count, and the share of those wanted.

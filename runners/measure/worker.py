@@ -1,10 +1,10 @@
 """One visit to one job, in a fresh process: ``python -m runners.measure.worker ORDER``.
 
-ORDER is a JSON object (see `runners.measure.launch.Order`); the answer is one JSON object a line, each
-written as soon as it is known, so that a crash keeps what was measured:
+ORDER is a JSON object (see `runners.measure.launch.Order`); the answer is one JSON object a line,
+each written as soon as it is known, so that a crash keeps what was measured:
 
 ``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}``
-    one point; ``slices`` holds five integers a slice, as `cyext.core.workload.Workload.sample` gives them;
+    one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them;
 ``{"limit": {"reached", "reason"}}``
     the system would not grow further;
 ``{"skipped": reason}``, ``{"failed": reason}``
@@ -359,7 +359,9 @@ def survey(order: "dict[str, Any]") -> None:
         emit(cpu=cpu, senses=base.sense(order["senses"], order["pause_ns"]).tolist())
     empty = import_module("cyext.core.empty")
     for pair in order["pairs"]:
-        team = import_module("cyext.core.team").Team([empty.Empty(), empty.Empty()], "threads", pair)
+        team = import_module("cyext.core.team").Team(
+            [empty.Empty(), empty.Empty()], "threads", pair
+        )
         try:
             emit(pair=pair, slices=team.sample(order["pair_slices"], 100_000).tolist())
         finally:

@@ -29,8 +29,9 @@ class Promise:
 class Job:
     """A probe with its parameters, ready to run in a worker of its own.
 
-    ``workload`` is ``"module:Class"``. A job with an ``axis`` is a curve: its points are ``levels``,
-    ascending, measured in one worker as it grows; without one it has a single point, level None.
+    ``workload`` is ``"module:Class"``. A job with an ``axis`` is a curve: its points are the
+    ``levels``, ascending, measured in one worker as it grows; without one it has a single point,
+    level None.
     ``workers`` says whether one workload runs, or a team of ``level`` (or ``members``) threads or
     processes.
     """

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from runners.analyse.estimate import median_interval
-from runners.model.job import Job
 from runners.measure.launch import Order
 from runners.measure.sentinel import Slices
+from runners.model.job import Job
 from runners.verify.check import Bench, Check, Verdict, name_of, outcome
 
 BLOCKS = 15

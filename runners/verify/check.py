@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from runners.model.job import Job, benchmark_name
-from runners.measure.launch import WITNESS, Launcher, Order, parse
+from runners.measure.launch import Answer, Launcher, Order, parse
 from runners.measure.sentinel import Clean
+from runners.model.job import Job, benchmark_name
 
+VERIFY_WORKER = Path(__file__).with_name("verify_worker.py")
 Kind = Literal["receipts", "faults", "linearity", "agreement"]
 #: "unclear" is neither right nor wrong: too little was measured on a core of our own.
 Verdict = Literal["ok", "defect", "skipped", "unclear"]
@@ -43,14 +45,18 @@ class Bench:
     seconds: int = 15
 
     def order(self, job: Job, level: int | None, **asked: object) -> dict[str, Any]:
-        """What a witness is told."""
+        """What `runners.verify.verify_worker` is told."""
         encoded: dict[str, Any] = json.loads(Order(job, (level,), self.cpus).encode())
         return encoded | asked
+
+    def look(self, job: Job, level: int | None, **asked: object) -> Answer:
+        """What the verifying worker answers, untraced."""
+        return self.launcher.run(VERIFY_WORKER, json.dumps(self.order(job, level, **asked)))
 
     def traced(
         self, job: Job, level: int | None, n: int, fault: tuple[str, int, int] | None = None
     ) -> dict[str, Any]:
-        """One batch of n operations under the tracer: its record and the witness's ``lines``.
+        """One batch of n operations under the tracer: its record and the worker's ``lines``.
 
         ``fault`` is (call, errno, k): the k-th such call fails. Raises `CannotTrace`.
         """
@@ -59,7 +65,7 @@ class Bench:
         except ImportError as error:
             raise CannotTrace(str(error)) from None
         order = json.dumps(self.order(job, level, count=n))
-        argv = [sys.executable, "-I", "-S", str(WITNESS), order]
+        argv = [sys.executable, "-I", "-S", str(VERIFY_WORKER), order]
         # A file, not a pipe: nobody reads while the tracer holds this thread.
         with tempfile.TemporaryFile() as answer:
             try:
@@ -78,7 +84,7 @@ def name_of(job: Job, level: int | None) -> str:
 
 
 def outcome(lines: Sequence[Mapping[str, Any]]) -> str | None:
-    """A witness's own word why there is no number, or None."""
+    """The worker's own word why there is no number, or None."""
     for line in lines:
         for kind in ("skipped", "failed"):
             if kind in line:

@@ -134,7 +134,7 @@ def _killed(signal: str, of_library: bool) -> tuple[str, str | None]:
 
 
 def _named(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
-    """What the witness called it, where it did."""
+    """What the worker called it, where it did."""
     said = outcome(record["lines"])
     if said is not None:
         return "named skip" if said.startswith("skipped") else "named error"

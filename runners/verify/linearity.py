@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from runners.analyse.estimate import median_interval
-from runners.model.job import Job
 from runners.measure.sentinel import Slices
+from runners.model.job import Job
 from runners.verify.check import Bench, Check, Verdict, name_of, outcome
 
 PAIRS = 60
@@ -21,7 +21,7 @@ CLOCK_SHARE_MOST = 0.01
 
 def linearity(bench: Bench, job: Job, level: int | None) -> Check:
     """T(2n) / T(n) is 2 within its interval; two clock reads are under 1 % of a batch of 2n."""
-    answer = bench.launcher.witness(bench.order(job, level, pairs=PAIRS))
+    answer = bench.look(job, level, pairs=PAIRS)
     lines = [line for line in answer.lines if "once" in line]
     if not lines:
         said = outcome(answer.lines) or answer.error or "no answer"

@@ -44,7 +44,7 @@ def receipts(bench: Bench, job: Job, level: int | None, promise: Promise) -> Che
 
 
 def ended(record: Mapping[str, Any]) -> str:
-    """How a witness without a word ended."""
+    """How a worker without a word ended."""
     if record["signal"] is not None:
         return f"died of {record['signal']}"
     return f"ended with exit code {record['exit_code']} and no word"

@@ -13,8 +13,8 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
-from runners.model.job import Job
 from runners.measure.launch import Launcher
+from runners.model.job import Job
 from runners.verify.check import Bench, Check
 
 

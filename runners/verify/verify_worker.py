@@ -1,7 +1,7 @@
 """One look at one job while it is verified, in a fresh process: ``python verify_worker.py ORDER``.
 
-ORDER is what `runners.measure.launch.Order` encodes, with one key more: ``{"count": n}`` makes the workload,
-runs one batch of n operations with its loop marked for a tracer, closes it, and tells
+ORDER is what `runners.measure.launch.Order` encodes, with one key more: ``{"count": n}`` makes the
+workload, runs one batch of n operations with its loop marked for a tracer, closes it, and tells
 ``{"n", "elapsed_ns"}``, ``{"limit"}`` where it could not grow as far, and ``{"left"}``, what it
 failed to give back, by name;
 ``{"pairs": k}`` tells the slices of k batches of n and of k batches of 2n, taken in turns. The rest

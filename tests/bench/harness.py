@@ -19,8 +19,8 @@ from cyext.core.empty import Empty
 from cyext.core.workload import clock_cost
 
 from runners.machine.environment import usable_cpus
-from runners.model.job import Job
 from runners.measure.launch import WORKER, Order
+from runners.model.job import Job
 
 COLD_STARTS = 41
 

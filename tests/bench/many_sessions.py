@@ -13,9 +13,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from runners.archive.baselines import SHIPPED
-from runners.model.session import Session
-from runners.archive.writer import write
 from runners.archive.reader import read
+from runners.archive.writer import write
+from runners.model.session import Session
 
 
 def make(folder: Path, number: int, benchmarks: int, systems: int = 1) -> int:

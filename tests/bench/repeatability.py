@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from runners.model.session import Session
 from runners.archive.reader import read
+from runners.model.session import Session
 
 
 def measure(runs: int, options: list[str], directory: Path) -> list[Path]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cyext.core.workload import NotSupported
 from cyext.core.team import Team
+from cyext.core.workload import NotSupported
 
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Choice, Probe

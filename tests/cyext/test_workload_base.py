@@ -14,14 +14,16 @@ from typing import Any
 import cyext.core.workload
 import pytest
 from cyext.core.empty import Empty
-from cyext.fd.descriptors import OpenClose
-from cyext.core.workload import Workload, LimitReached, OperationFailed, SelfTimedWorkload
 from cyext.core.team import Team
+from cyext.core.workload import LimitReached, OperationFailed, SelfTimedWorkload, Workload
+from cyext.fd.descriptors import OpenClose
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-@pytest.mark.parametrize(("workload", "call"), [(Workload, "loop"), (SelfTimedWorkload, "timed_loop")])
+@pytest.mark.parametrize(
+    ("workload", "call"), [(Workload, "loop"), (SelfTimedWorkload, "timed_loop")]
+)
 def test_a_workload_without_a_loop_measures_nothing(workload: Any, call: str) -> None:
     one = workload()
     for operation in (one.run, one.trace, lambda n: one.sample(2, n)):

@@ -11,7 +11,7 @@ import cyext.process.parents
 import cyext.thread.threads
 import pytest
 from cyext.core.workload import LimitReached
-from discovered import CURVES, PROBES, batch, each, workload_class, levels, make, make_one
+from discovered import CURVES, PROBES, batch, each, levels, make, make_one, workload_class
 from held import Held, address_space_bytes, descriptors, maps, same_as
 from isolated import isolated
 
@@ -72,7 +72,11 @@ def test_a_sample_holds_each_slice_between_two_sentinels(probe: Probe) -> None:
 def test_a_batch_of_none_or_too_many_is_refused(probe: Probe, method: str) -> None:
     def check() -> None:  # where it is not refused, it never ends
         workload = make(probe)
-        call = {"run": workload.run, "trace": workload.trace, "sample": lambda n: workload.sample(3, n)}
+        call = {
+            "run": workload.run,
+            "trace": workload.trace,
+            "sample": lambda n: workload.sample(3, n),
+        }
         for n in (0, -1, workload.max_batch + 1):
             with pytest.raises(ValueError, match=f"{n}$"):
                 call[method](n)

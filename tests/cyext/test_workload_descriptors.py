@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from cyext.fd.descriptors import DupLowest, OpenInterleaved, SocketChurn, SocketCreate, TableGrowth
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.fd.descriptors import DupLowest, OpenInterleaved, SocketChurn, SocketCreate, TableGrowth
 from held import Held, children, leave_descriptors, same_as, threads
 from isolated import isolated
 

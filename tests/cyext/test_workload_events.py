@@ -14,11 +14,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.event.poll import Poll, PollArray, Select
 from cyext.event.queue import Epoll, EpollEdge, Kqueue
 from cyext.event.signal import Sigio
 from cyext.event.uring import IoUring, why_not
-from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from isolated import isolated
 
 LEVEL_TRIGGERED = [Select, Poll, Epoll, Kqueue, IoUring]
@@ -73,7 +73,9 @@ def spoil(workload: Any, harm: Callable[[list[int]], None]) -> None:
 @by_level_triggered
 @by_ready
 @by_rotation
-def test_as_many_are_ready_as_the_level_says(workload_class: Any, ready: str, rotation: str) -> None:
+def test_as_many_are_ready_as_the_level_says(
+    workload_class: Any, ready: str, rotation: str
+) -> None:
     def check() -> None:
         workload = made(workload_class, ready, rotation)
         for level in (1, 2, 9, 64, 300, 64, 1):
@@ -182,7 +184,9 @@ def test_one_ready_socket_for_another_is_an_error(workload_class: Any) -> None:
 
 
 # io_uring would wait for it: ten seconds.
-@pytest.mark.parametrize("workload_class", [Select, Poll, Epoll], ids=lambda workload: workload.__name__)
+@pytest.mark.parametrize(
+    "workload_class", [Select, Poll, Epoll], ids=lambda workload: workload.__name__
+)
 def test_one_ready_socket_less_is_an_error(workload_class: Any) -> None:
     def check() -> None:
         workload = made(workload_class, "10%", "fixed")

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import seccomp
-from cyext.fd.descriptors import OpenClose
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.fd.descriptors import OpenClose
 from cyext.memory.moves import Copy
 from cyext.process.parents import ForkExit, VforkExit
 from cyext.thread.threads import CreateJoin
-from discovered import CURVES, PROBES, each, workload_class, make_one
+from discovered import CURVES, PROBES, each, make_one, workload_class
 from held import Held, allow_descriptors, leave_descriptors, same_as
 from isolated import isolated
 
@@ -133,7 +133,11 @@ def test_a_failure_in_a_program_that_does_the_work_is_named(
     def check() -> None:
         forbid("wait")  # programs started from now on inherit this
         workload = make_one(probe)
-        call = {"run": workload.run, "trace": workload.trace, "sample": lambda n: workload.sample(2, n)}
+        call = {
+            "run": workload.run,
+            "trace": workload.trace,
+            "sample": lambda n: workload.sample(2, n),
+        }
         for _ in range(2):
             with pytest.raises(OperationFailed, match=r"^(waitpid|execve): EPERM after [0-4]$"):
                 call[method](4)

@@ -15,7 +15,7 @@ from cyext.malloc.allocator import Pair
 from cyext.memory.moves import Copy
 from cyext.mmap.mappings import Map
 from cyext.port.ports import BindEphemeral
-from discovered import CURVES, PROBES, batch, each, workload_class, make_one
+from discovered import CURVES, PROBES, batch, each, make_one, workload_class
 from held import (
     STATM,
     Held,

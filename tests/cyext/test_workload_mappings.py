@@ -13,9 +13,9 @@ from typing import Any
 
 import cyext.process.parents
 import pytest
-from cyext.mmap.page_faults import FaultAnon, FaultFile, Length
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.mmap.mappings import ManyFiles, Protect, Unmap
+from cyext.mmap.page_faults import FaultAnon, FaultFile, Length
 from cyext.process.parents import ForkMaps, ForkRss
 from discovered import PROBES, each, make_one
 from held import Held, children, descriptors, leave_address_space, leave_descriptors, maps, same_as

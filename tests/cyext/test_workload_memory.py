@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyext.core.team import Team
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.malloc.allocator import Churn, Pair, RemoteFree
 from cyext.memory.moves import Copy, Latency, Read, Set, Write
-from cyext.core.team import Team
 from held import STATM, address_space_bytes, leave_address_space
 from isolated import isolated
 

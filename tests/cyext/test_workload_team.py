@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from cyext.core.empty import Empty
+from cyext.core.team import Team, parallel
+from cyext.core.workload import OperationFailed, SelfTimedWorkload, Workload
 from cyext.fd.descriptors import OpenClose
-from cyext.core.workload import Workload, OperationFailed, SelfTimedWorkload
 from cyext.mmap.mappings import Map
 from cyext.port.ports import BindEphemeral
-from cyext.core.team import Team, parallel
-from discovered import PROBES, each, workload_class, make_one
+from discovered import PROBES, each, make_one, workload_class
 from held import (
     Held,
     allow_descriptors,
@@ -179,7 +179,10 @@ def test_only_workloads_are_members(mode: str) -> None:
 
 @both_modes
 def test_a_member_that_cannot_run_in_a_team_says_so(mode: str) -> None:
-    for member, text in ((SelfTimedWorkload, "loop: ENOSYS after 0"), (Workload, "loop: ENOSYS after 0")):
+    for member, text in (
+        (SelfTimedWorkload, "loop: ENOSYS after 0"),
+        (Workload, "loop: ENOSYS after 0"),
+    ):
         team = Team([Empty(), member()], mode)
         with pytest.raises(OperationFailed, match=f"^{text}$"):
             team.run(5)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyext.event.queue import Epoll, Register
 from cyext.core.workload import NotSupported
+from cyext.event.queue import Epoll, Register
 from cyext.mmap.mappings import Map, Touch
 from cyext.process.parents import ForkExit, VforkExit
 from cyext.thread.threads import CreateJoin

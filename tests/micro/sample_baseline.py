@@ -9,8 +9,8 @@ from typing import Any
 
 from sample_sessions import measured, session
 
-from micro.app.configuration import Configuration
 from micro.app.comparing import Outcome, compare
+from micro.app.configuration import Configuration
 from runners.archive.baselines import Baseline, of_session
 from runners.model.session import Result, Session
 

@@ -11,8 +11,8 @@ import pytest
 from sample_systems import HOSTILE, hostile_session, system_session
 
 from micro.reports.insights.comparison import compare
-from micro.reports.web.page import report
 from micro.reports.insights.systems import of_sessions
+from micro.reports.web.page import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -10,8 +10,8 @@ import pytest
 
 from micro import cli
 from micro.probes.declaration import Axis, Probe
-from runners.measure.schedule import Settings
 from runners.archive.reader import read
+from runners.measure.schedule import Settings
 
 
 def probe(name: str, workload: str, **fields: Any) -> Probe:

@@ -11,9 +11,9 @@ from sample_baseline import DEFAULT, at_clock, baseline, figures, outcome
 from sample_sessions import measured, session
 
 from micro.app import comparing
-from micro.errors import UsageError
-from micro.app.configuration import Configuration, configuration
 from micro.app.comparing import Outcome, compare, final_code, jobs_of
+from micro.app.configuration import Configuration, configuration
+from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
 from micro.reports.terminal.verdicts import sentences
 from runners.archive.baselines import Baseline, Summary, of_session
@@ -164,7 +164,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, again: Session) -> list[set[str]]:
         kept = {n: f for n, f in summary.sample.figures.items() if n in benchmarks}
         return replace(summary, sample=replace(summary.sample, figures=kept))
 
-    monkeypatch.setattr(gate, "_measure", measure)
+    monkeypatch.setattr(comparing, "_measure", measure)
     return asked
 
 
@@ -193,7 +193,9 @@ def test_suspects_are_decided_by_fresh_rounds(
 ) -> None:
     asked = fresh(monkeypatch, again)
     decided = {
-        j.benchmark: j for j in comparing.confirm(suspicious(), DEFAULT).judgements if j.kind == "point"
+        j.benchmark: j
+        for j in comparing.confirm(suspicious(), DEFAULT).judgements
+        if j.kind == "point"
     }
     assert decided["a.x"].verdict == verdict
     assert word in decided["a.x"].why

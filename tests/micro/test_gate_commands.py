@@ -14,9 +14,9 @@ from micro_process import Micro
 from sample_baseline import figures
 
 from micro.reports.terminal.verdicts import escaped
+from runners.archive.writer import write
 from runners.machine.environment import describe, key
 from runners.model.session import Session
-from runners.archive.writer import write
 
 # The commands
 

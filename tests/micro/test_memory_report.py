@@ -13,7 +13,12 @@ from sample_sessions import measured, session
 
 from micro.probes.catalogue import all_probes
 from micro.reports.insights.malloc import malloc_ratio, malloc_ratios
-from micro.reports.insights.memory import best_copy_share, cache_levels, cache_sentence, copy_sentence
+from micro.reports.insights.memory import (
+    best_copy_share,
+    cache_levels,
+    cache_sentence,
+    copy_sentence,
+)
 from micro.reports.terminal.session_table import remarks
 from runners.model.session import Curve, Result, Session
 

@@ -18,15 +18,21 @@ from rich.console import Console
 from sample_systems import HOSTILE, LEVELS, hostile_session, point, system_session, write_systems
 
 from micro.cli import run
-from micro.reports.terminal.braille import print_curves
-from micro.reports.pictures.chart import curve_chart, spread_chart
-from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.exports.formats import TEXTS
-from micro.reports.web.page import report
-from micro.reports.pictures.scales import binary_scale, count_text, duration_text, linear_scale, log_scale
-from micro.reports.pictures.svg import NARROW, WIDTH, curve_svg, spread_svg
+from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.insights.systems import Place, of_sessions
+from micro.reports.pictures.chart import curve_chart, spread_chart
+from micro.reports.pictures.scales import (
+    binary_scale,
+    count_text,
+    duration_text,
+    linear_scale,
+    log_scale,
+)
+from micro.reports.pictures.svg import NARROW, WIDTH, curve_svg, spread_svg
+from micro.reports.terminal.braille import print_curves
 from micro.reports.terminal.session_table import print_session
+from micro.reports.web.page import report
 from runners.archive import writer
 from runners.model.session import Curve, Session
 

@@ -18,8 +18,8 @@ from micro.reports.exports.document import document
 from micro.reports.terminal.noise import deviations, noise_table
 from micro.reports.terminal.session_table import headline, print_session, remarks
 from runners.archive import writer
-from runners.model.session import Curve, Result, Session
 from runners.archive.reader import read
+from runners.model.session import Curve, Result, Session
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 140, 300])
 

@@ -15,9 +15,9 @@ from rich.console import Console
 from sample_systems import HOSTILE, LEVELS, hostile_session, system_session, write_systems
 
 from micro.cli import run
+from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
 from micro.reports.insights.comparison import compare
 from micro.reports.insights.conclusions import conclusions, headlines, remarks
-from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
 from micro.reports.insights.systems import of_sessions
 from runners.archive import writer
 from runners.model.session import Session

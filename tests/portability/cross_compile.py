@@ -1,4 +1,4 @@
-"""Compile every workload and helper program for the systems that none of us runs, and fail on errors.
+"""Compile every workload and helper program for systems that none of us runs; fail on errors.
 
 Zig, from PyPI, brings the C headers of all of them: ``python -m pip install cython ziglang``, then
 ``python tests/portability/cross_compile.py [TARGET ...]``. It only compiles: nothing is linked or

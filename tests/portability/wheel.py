@@ -3,7 +3,7 @@
     python tests/portability/wheel.py [INTERPRETER ...]
 
 The wheel, built by the running Python, must serve every interpreter named (``python3.13``, a path):
-it is installed in a fresh virtual environment of each, every workload is imported and one probe run.
+it is installed in a fresh virtual environment of each, every workload imported and one probe run.
 The sdist is built and tried with the running Python. What micro requires comes from the network.
 """
 
@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORT_ALL = """
 import importlib, pathlib, cyext
 folder = pathlib.Path(cyext.__file__).parent
-names = sorted({f"{path.parent.name}.{path.name.partition('.')[0]}" for path in folder.glob("*/*.so")})
+modules = folder.glob("*/*.so")
+names = sorted({f"{path.parent.name}.{path.name.partition('.')[0]}" for path in modules})
 for name in names:
     importlib.import_module(f"cyext.{name}")
 print(len(names))

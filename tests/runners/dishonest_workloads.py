@@ -1,7 +1,7 @@
 """Workloads without compiled code that `verify` must see through, and honest ones that it must not.
 
-An operation is one getppid() or one dup() and close(). Loops are marked as `cyext.core.workload` marks
-its own.
+An operation is one getppid() or one dup() and close(). Loops are marked as `cyext.core.workload`
+marks its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Workloads without compiled code, for the worker: well-behaved, slow, failing and crashing ones."""
+"""Workloads without compiled code, for the worker: well-behaved, slow, failing, crashing ones."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runners.model.job import Job
 from runners.measure.launch import Answer, Order
 from runners.measure.schedule import Scheduler, Settings
 from runners.measure.sentinel import Clean
+from runners.model.job import Job
 from runners.model.session import Result, Session
 
 RATIO = 1.25

@@ -20,8 +20,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from runners.machine.environment import usable_cpus  # noqa: E402
 from runners.analyse.estimate import median_interval  # noqa: E402
+from runners.machine.environment import usable_cpus  # noqa: E402
 from runners.measure.sentinel import Clean, Slices, find_clean  # noqa: E402
 
 COMPILERS = {"glibc": "cc", "musl": "musl-gcc"}

@@ -8,8 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from micro.errors import UsageError
 from micro.app.comparing import Outcome, told
+from micro.errors import UsageError
 from micro.reports import printable
 from micro.reports.terminal.verdicts import label, ordered, sentences
 from runners.gate.judge import Judgement

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from micro.reports.exports.document import growth_fields
 from micro.reports.insights.comparison import Cell, Comparison, Row, curve_text, ratio_text
 from micro.reports.insights.conclusions import conclusions, remarks
-from micro.reports.exports.document import growth_fields
 from micro.reports.insights.systems import CurveSummary, Place
 
 BEST = "*"

@@ -13,9 +13,9 @@ import numpy as np
 from micro.reports import printable
 from runners.analyse.estimate import LEAST_ROUNDS, median_interval
 from runners.analyse.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
+from runners.archive.reader import read, read_environment
 from runners.model.job import Scalar, benchmark_name
 from runners.model.session import Curve, Result, Session, Status
-from runners.archive.reader import read, read_environment
 
 Params = tuple[tuple[str, Scalar], ...]
 

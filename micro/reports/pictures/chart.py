@@ -9,6 +9,7 @@ import numpy as np
 
 from micro import units
 from micro.reports.insights.comparison import Comparison, curve_text
+from micro.reports.insights.systems import CurveSummary, Place
 from micro.reports.pictures.scales import (
     Scale,
     binary_scale,
@@ -19,7 +20,6 @@ from micro.reports.pictures.scales import (
     log_scale,
     rate_text,
 )
-from micro.reports.insights.systems import CurveSummary, Place
 
 #: A flat curve should look flat: the least factor that the axis of times spans.
 _LEAST_SPAN = 10.0

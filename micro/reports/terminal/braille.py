@@ -7,9 +7,9 @@ import itertools
 from rich.console import Console
 from rich.text import Text
 
-from micro.reports.pictures.chart import Chart, Series, curve_chart
 from micro.reports.insights.comparison import compare
 from micro.reports.insights.systems import of_session
+from micro.reports.pictures.chart import Chart, Series, curve_chart
 from runners.model.session import Session
 
 #: Bits of a braille character by column and row of its dots.

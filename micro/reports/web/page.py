@@ -12,14 +12,14 @@ from importlib.resources import files
 from micro import units
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Probe
-from micro.reports.pictures import svg
-from micro.reports.pictures.chart import Series, SpreadChart, curve_chart, spread_chart
 from micro.reports.insights.classes import class_words, exponent_words, scaling_words
 from micro.reports.insights.comparison import Cell, Comparison, group_of, ratio_text
 from micro.reports.insights.conclusions import headlines, remarks
+from micro.reports.insights.systems import CurveSummary, Place, System
+from micro.reports.pictures import svg
+from micro.reports.pictures.chart import Series, SpreadChart, curve_chart, spread_chart
 from micro.reports.pictures.scales import level_text
 from micro.reports.pictures.svg import escape
-from micro.reports.insights.systems import CurveSummary, Place, System
 
 #: How many conclusions are seen at once.
 _HEADLINES = 8
@@ -29,7 +29,9 @@ _TINTS = (1.1, 1.5, 3.0, 10.0)
 
 def report(shown: Comparison) -> str:
     """The whole page."""
-    style = files("micro.reports.web").joinpath("page.css").read_text(encoding="utf-8") + svg.style()
+    style = (
+        files("micro.reports.web").joinpath("page.css").read_text(encoding="utf-8") + svg.style()
+    )
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     names = ", ".join(system.label for system in shown.systems)

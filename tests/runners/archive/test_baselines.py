@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from runners.archive import baselines
 from runners.archive.baselines import load, of_session, summarize
+from runners.archive.reader import BadFile, read
+from runners.archive.writer import write
 from runners.machine.environment import key
 from runners.model.session import SLOWED, Result, Session, Visit
-from runners.archive.writer import write
-from runners.archive.reader import BadFile, read
 
 ENVIRONMENT = {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "Sample CPU"}
 KEY = key(ENVIRONMENT)

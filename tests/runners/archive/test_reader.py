@@ -19,9 +19,9 @@ from session_files import Where, assert_printable, edit, laid_out, leaves, plant
 
 import runners.archive.reader
 from runners.archive import writer
-from runners.model.session import Session
-from runners.archive.writer import write
 from runners.archive.reader import BadFile, read, read_environment
+from runners.archive.writer import write
+from runners.model.session import Session
 
 many_files = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

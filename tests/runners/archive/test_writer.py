@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from session_files import assert_printable, session
 
 from runners.archive import writer
-from runners.model.session import Curve, Result, Session, Visit
-from runners.archive.writer import write
 from runners.archive.reader import read
+from runners.archive.writer import write
+from runners.model.session import Curve, Result, Session, Visit
 
 ROOT = Path(writer.__file__).parents[2]
 many_files = settings(

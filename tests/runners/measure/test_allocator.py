@@ -13,8 +13,8 @@ import pytest
 
 from runners.measure import allocator
 from runners.measure.allocator import BadAllocator, checked
-from runners.model.job import Job
 from runners.measure.launch import Launcher, Order
+from runners.model.job import Job
 
 COMPILER = shutil.which("cc")
 ENVIRONMENT = {"PATH": os.environ["PATH"]}

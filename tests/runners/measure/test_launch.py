@@ -17,10 +17,10 @@ from fake_workloads import CLEAN, RATIO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.measure import launch
 from runners.machine.environment import usable_cpus
-from runners.model.job import Job
+from runners.measure import launch
 from runners.measure.launch import Launcher, Order, parse
+from runners.model.job import Job
 
 ROOT = Path(launch.__file__).parents[2]
 needs_affinity = pytest.mark.skipif(
@@ -108,7 +108,9 @@ def test_a_curve_of_ours_is_measured(launcher: Launcher) -> None:
 def test_a_team_is_measured(launcher: Launcher, workers: Any) -> None:
     answer = launcher.visit(order("cyext.core.empty:Empty", levels=(1, 2), workers=workers))
     assert (answer.error, levels(answer)) == (None, [1, 2])
-    answer = launcher.visit(order("cyext.core.empty:Empty", levels=(None,), workers=workers, members=2))
+    answer = launcher.visit(
+        order("cyext.core.empty:Empty", levels=(None,), workers=workers, members=2)
+    )
     assert (answer.error, levels(answer)) == (None, [None])
 
 
@@ -402,7 +404,9 @@ def test_whole_lines_survive_a_torn_end(lines: list[dict[str, Any]], cut: int) -
 
 
 def test_an_order_is_plain_json() -> None:
-    job = Job("fd.open", "cyext.fd.descriptors:OpenClose", {"size": 64, "mode": "x"}, members=3, slices=40)
+    job = Job(
+        "fd.open", "cyext.fd.descriptors:OpenClose", {"size": 64, "mode": "x"}, members=3, slices=40
+    )
     job = replace(job, slowdown=0.25)
     plain = json.loads(Order(job, (None, 5), (0, 1), batch={None: 3, 5: 4}).encode())
     assert plain["workload"] == "cyext.fd.descriptors:OpenClose"

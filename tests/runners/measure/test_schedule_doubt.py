@@ -26,9 +26,9 @@ from scripted_machine import (
     senses,
 )
 
-from runners.model.job import Job
 from runners.measure.launch import Answer, Order
 from runners.measure.schedule import MOST_VISITS
+from runners.model.job import Job
 from runners.model.session import Result
 
 # A neighbour

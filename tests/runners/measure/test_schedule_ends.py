@@ -17,8 +17,8 @@ from scripted_machine import (
     steady,
 )
 
-from runners.model.job import Job
 from runners.measure.launch import Answer, Order
+from runners.model.job import Job
 from runners.model.session import Session
 
 # The budget

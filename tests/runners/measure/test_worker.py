@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.measure import worker
-from runners.model.job import Job
 from runners.measure.launch import Order
 from runners.measure.sentinel import TOLERANCE, Clean, Slices
+from runners.model.job import Job
 
 ROOT = Path(worker.ROOT)
 Line = dict[str, Any]

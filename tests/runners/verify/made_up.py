@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from runners.model.job import Job
 from runners.measure.launch import Answer, Launcher, Order
 from runners.measure.sentinel import Clean
+from runners.model.job import Job
 from runners.verify.check import Bench, CannotTrace
 
 RATIO, CHAIN_NS = 1.25, 6000
@@ -36,7 +36,7 @@ def tracing(tmp_path: Path) -> Bench:
 
 
 def record(**what: Any) -> dict[str, Any]:
-    """A trace's record, of a witness that was content."""
+    """A trace's record, of a worker that was content."""
     lines = what.pop("lines", [{"n": 2, "elapsed_ns": 5}, {"left": {}}])
     usual = {
         "in_loop": {},
@@ -69,22 +69,21 @@ def table(elapsed_ns: Sequence[float], sense: Sequence[int] = OWN) -> list[int]:
 
 
 class Scripted(Launcher):
-    """A launcher that runs nothing: one answer for every witness, one for every visit."""
+    """A launcher that runs nothing: one answer for every program, one for every visit."""
 
     def __init__(
         self,
-        witness: Sequence[Mapping[str, Any]] = (),
+        told: Sequence[Mapping[str, Any]] = (),
         visit: Callable[[Order], Answer] | None = None,
         error: str | None = None,
     ) -> None:
         super().__init__(Path("/nowhere"))
-        self.told = Answer([dict(line) for line in witness], error)
+        self.told = Answer([dict(line) for line in told], error)
         self.script = visit
         self.orders: list[Any] = []
 
-    def witness(self, order: Mapping[str, Any]) -> Answer:
-        json.dumps(order)
-        self.orders.append(order)
+    def run(self, program: Path, order: str) -> Answer:
+        self.orders.append(json.loads(order))
         return self.told
 
     def visit(self, order: Order) -> Answer:

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import CLEAN, DISTURBED, OWN, Scripted, job, table
 
-from runners.model.job import Job
 from runners.measure.launch import Answer, Launcher, Order
+from runners.model.job import Job
 from runners.verify import agreement as module
 from runners.verify.agreement import (
     BLOCKS,

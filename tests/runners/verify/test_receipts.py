@@ -194,7 +194,9 @@ def test_a_team_of_ours_is_marked_in_every_member(bench: Bench, mode: Any) -> No
 @pytest.mark.parametrize("image", ["python", "static", "dynamic"])
 def test_processes_of_ours_are_marked_whoever_their_parent_is(bench: Bench, image: str) -> None:
     wanted = Promise({"clone": 1, "wait4": 1, "exit_group": 1}, frozenset({"set_robust_list"}))
-    check = receipts(bench, Job("fake", "cyext.process.parents:ForkExit", {"image": image}), None, wanted)
+    check = receipts(
+        bench, Job("fake", "cyext.process.parents:ForkExit", {"image": image}), None, wanted
+    )
     if check.verdict == "skipped":
         pytest.skip(check.detail)
     assert check.verdict == "ok", check

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.model.job import Job
 from runners.measure.launch import Launcher
+from runners.model.job import Job
 from runners.verify.check import Bench, Check
 from runners.verify.side_by_side import Task, side_by_side
 

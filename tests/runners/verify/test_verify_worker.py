@@ -1,8 +1,7 @@
-"""The witness: one look at one job, and what the job failed to give back."""
+"""The verifying worker: one look at one job, and what the job failed to give back."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,15 @@ from typing import Any
 import pytest
 
 from runners.machine.environment import usable_cpus
+from runners.measure.launch import Answer, Launcher
 from runners.model.job import Job
-from runners.measure.launch import Answer, Launcher, Order
+from runners.verify.check import Bench
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux lists what a process holds")
 
 
 def look(scratch: Path, job: Job, level: int | None = None, **asked: Any) -> Answer:
-    order = json.loads(Order(job, (level,), tuple(usable_cpus())).encode())
-    return Launcher(scratch).witness(order | asked)
+    return Bench(Launcher(scratch), tuple(usable_cpus()), None).look(job, level, **asked)
 
 
 def planted(workload: str, **how: Any) -> Job:
