@@ -1,9 +1,9 @@
 """Reading the sentinel: which slices were measured on a core of our own, and at which clock.
 
-The workloads run two stretches of fixed code around every slice (`cyext/core/sentinel.h`). Their
-ratio, width over chain, is a constant of the microarchitecture while nobody else is on the core, and
-the chain's time alone is the clock rate. The choice of slices looks only at the sentinel, never at the
-measured value, and the sentinel makes no system call: a slower kernel cannot hide behind it.
+Workloads run two stretches of fixed code around every slice (`cyext/core/sentinel.h`). Their ratio,
+width over chain, is a constant of the microarchitecture while the core is not shared; the chain's
+time alone tracks the clock rate. Slices are chosen by the sentinel alone, never by the measured
+value, and the sentinel makes no system call: a slower kernel cannot hide behind it.
 """
 
 from __future__ import annotations
