@@ -112,7 +112,7 @@ def test_moves_of_any_size_arrive(
 
 def test_a_loop_tells_how_wide_its_vectors_are() -> None:
     for workload_class in (Copy, Write, Read):
-        workload = workload_class(workload="loop")
+        workload = workload_class(variant="loop")
         assert workload.facts()["vector_bits"] in (128, 256)
         workload.close()
     workload = Copy()

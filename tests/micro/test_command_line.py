@@ -157,7 +157,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
     micro: Micro, tmp_path: Path
 ) -> None:
     library, file = tmp_path / "libown.so.3", tmp_path / "session.json"
-    source = ROOT / "tests" / "runners" / "own_allocator.c"
+    source = ROOT / "tests" / "runners" / "measure" / "own_allocator.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-fno-builtin", "-o", library, source], check=True)
     done = micro(*BRIEF, "--allocator", library, "-o", file)
     assert done.returncode == 0

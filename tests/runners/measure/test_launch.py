@@ -310,7 +310,7 @@ def session(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     code = f"""
 import sys
 from pathlib import Path
-sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parents[1])!r}]
+sys.path[:0] = [{str(ROOT)!r}, *{[str(path) for path in Path(__file__).parents[:2]]!r}]
 from test_launch import Launcher, order
 Launcher(Path({str(tmp_path)!r}), time_limit_s=600).visit(order("Hang"))
 """
