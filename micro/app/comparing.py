@@ -21,7 +21,8 @@ from runners.machine import environment
 from runners.measure.launch import Launcher
 from runners.measure.schedule import Scheduler, Settings
 from runners.measure.scratch import scratch_directory
-from runners.model.job import Job, benchmark_name
+from runners.model.benchmark import Benchmark
+from runners.model.job import Job
 
 EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE = 3, 4, 5, 6
 #: What ``git bisect run`` takes for "cannot be tested".
@@ -30,12 +31,15 @@ EXIT_SKIP = 125
 CONFIRMING = Settings(rounds=10, budget_s=90.0, trace=0)
 _CONTROLS = 5
 #: What the system barely touches: arithmetic, three levels of cache and memory, and a copy.
-REFERENCES = (
-    "cpu.chain",
-    "memory.latency[pages=huge,size=4096]",
-    "memory.latency[pages=huge,size=8388608]",
-    "memory.latency[pages=huge,size=67108864]",
-    "memory.copy[variant=libc,alignment=aligned,size=67108864]",
+REFERENCES = frozenset(
+    {
+        Benchmark("cpu.chain"),
+        *(
+            Benchmark("memory.latency", (("pages", "huge"),), "size", size)
+            for size in (4 << 10, 8 << 20, 64 << 20)
+        ),
+        Benchmark("memory.copy", (("variant", "libc"), ("alignment", "aligned")), "size", 64 << 20),
+    }
 )
 _RULES = Rules()
 
@@ -120,13 +124,13 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
     judged = judge(samples, now, _RULES, chosen.least_effect_of)
     # What nobody asked this session for is not missing; a shorter one is asked for fewer levels.
     shorter = any(_rounds(current) < _rounds(session) for session in used)
-    asked = {name.partition("[")[0] for name in current.without}
+    asked = {benchmark.probe for benchmark in current.without}
     if not shorter:
-        asked |= {name.partition("[")[0] for name in current.sample.figures}
+        asked |= {benchmark.probe for benchmark in current.sample.figures}
     judged = [
         _explained(judgement, current)
         for judgement in judged
-        if judgement.verdict != "missing" or judgement.benchmark.partition("[")[0] in asked
+        if judgement.verdict != "missing" or judgement.benchmark.probe in asked
     ]
     return Outcome(
         current,
@@ -155,10 +159,8 @@ def _rounds(session: Summary) -> float:
 
 def _with_references(sample: Sample) -> Sample:
     """References tell of the machine: they are compared with, not judged."""
-    found = {name: f for name, f in sample.figures.items() if name in REFERENCES}
-    if not found:
-        return sample
-    judged = {name: f for name, f in sample.figures.items() if name not in found}
+    judged = {name: f for name, f in sample.figures.items() if name not in REFERENCES}
+    found = {str(name): f for name, f in sample.figures.items() if name in REFERENCES}
     return replace(sample, figures=judged, references={**sample.references, **found})
 
 
@@ -175,10 +177,9 @@ def _advisory(used: Sequence[Summary], current: Summary) -> str | None:
 
 def _explained(judgement: Judgement, current: Summary) -> Judgement:
     """A missing benchmark's reason, where the session has one."""
-    probe = judgement.benchmark.partition("[")[0]
-    for name in (judgement.benchmark, probe):
-        if judgement.verdict == "missing" and name in current.without:
-            return replace(judgement, why=current.without[name])
+    for benchmark in (judgement.benchmark, judgement.benchmark.curve):
+        if judgement.verdict == "missing" and benchmark in current.without:
+            return replace(judgement, why=current.without[benchmark])
     return judgement
 
 
@@ -210,7 +211,10 @@ def _slower(judgement: Judgement) -> bool:
 
 
 def _decided(
-    suspect: Judgement, again: Judgement | None, moved: Sequence[Judgement], controls: Sequence[str]
+    suspect: Judgement,
+    again: Judgement | None,
+    moved: Sequence[Judgement],
+    controls: Sequence[Benchmark],
 ) -> Judgement:
     if again is None or again.verdict == "missing":
         return replace(suspect, verdict="inconclusive", why="could not be measured again")
@@ -225,7 +229,7 @@ def _decided(
     return replace(suspect, verdict="within noise", why=f"not confirmed: {change}")
 
 
-def _measure(benchmarks: set[str]) -> Summary:
+def _measure(benchmarks: set[Benchmark]) -> Summary:
     facts = environment.describe()
     with scratch_directory() as scratch:
         scheduler = Scheduler(
@@ -239,32 +243,19 @@ def _measure(benchmarks: set[str]) -> Summary:
         return baselines.of_session(scheduler.session(facts), Path("fresh rounds"))
 
 
-def jobs_of(benchmarks: set[str]) -> list[Job]:
+def jobs_of(benchmarks: set[Benchmark]) -> list[Job]:
     """The jobs that measure these benchmarks and nothing else."""
-    found: dict[str, tuple[Job, set[int]]] = {}
+    levels: dict[Benchmark, set[int]] = {}
+    for benchmark in benchmarks:
+        found = levels.setdefault(benchmark.curve, set())
+        if benchmark.level is not None:  # also one that no grid has: where a limit ended a curve
+            found.add(benchmark.level)
     efforts: tuple[Effort, ...] = ("usual", "quick", "rigorous")
-    for probe in all_probes():
-        for job in (job for effort in efforts for job in probe.jobs(effort)):
-            _, levels = found.setdefault(
-                benchmark_name(job.name, job.params, None, None), (job, set())
-            )
-            levels |= {
-                level
-                for level in (*job.levels, *_levels(job, benchmarks))
-                if benchmark_name(job.name, job.params, job.axis, level) in benchmarks
-            }
-    return [
-        replace(job, levels=tuple(sorted(levels)))
-        for name, (job, levels) in found.items()
-        if levels or name in benchmarks
-    ]
-
-
-def _levels(job: Job, benchmarks: set[str]) -> list[int]:
-    """Levels of a curve that no grid has: where a limit ended it."""
-    found = []
-    for name in benchmarks:
-        _, _, inside = name.partition(f"{job.axis}=")
-        if job.axis and name.partition("[")[0] == job.name and inside.rstrip("]").isdigit():
-            found.append(int(inside.rstrip("]")))
-    return found
+    jobs = {
+        job.at(None): replace(job, levels=tuple(sorted(levels[job.at(None)])))
+        for probe in all_probes()
+        for effort in efforts
+        for job in probe.jobs(effort)
+        if job.at(None) in levels
+    }
+    return list(jobs.values())

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from micro.errors import UsageError
+from runners.model.benchmark import Benchmark
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,13 @@ class Configuration:
     baselines: Path | None = None
     least_effect: Mapping[str, float] = field(default_factory=dict)
 
-    def least_effect_of(self, benchmark: str) -> float | None:
+    def least_effect_of(self, benchmark: Benchmark) -> float | None:
         """The least change of a benchmark that matters; None for the usual one.
 
         The first glob that matches its name, with or without its parameters, decides.
         """
-        probe = benchmark.partition("[")[0]
         for pattern, effect in self.least_effect.items():
-            if benchmark == pattern or fnmatch.fnmatchcase(probe, pattern):
+            if pattern == str(benchmark) or fnmatch.fnmatchcase(benchmark.probe, pattern):
                 return effect
         return None
 

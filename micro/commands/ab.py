@@ -29,7 +29,7 @@ from micro.reports import console, printable, say
 from runners.gate import ab
 from runners.gate.evidence import benjamini_hochberg
 from runners.gate.judge import Rules
-from runners.model.job import benchmark_name
+from runners.model.benchmark import Benchmark
 
 HELP = "compare two ways to run micro, in interleaved blocks"
 ORDER = 7
@@ -137,7 +137,7 @@ def _measured(command: Sequence[str], side: str, state: str, limit_s: float) -> 
     try:
         results = json.loads(done.stdout)["results"]
         values = {
-            benchmark_name(r["name"], r["params"], None, None): float(r["value"])
+            str(Benchmark.of(r["name"], r["params"])): float(r["value"])
             for r in results
             if r["value"] is not None
         }

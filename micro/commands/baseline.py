@@ -173,7 +173,7 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
     found = precision(baseline)
     for judgement in found:
         share = "–" if judgement.detectable is None else f"{judgement.detectable:.1%}"
-        table.add_row(Text(judgement.benchmark), str(judgement.sessions), share)
+        table.add_row(Text(str(judgement.benchmark)), str(judgement.sessions), share)
     out.print(table)
     known = [j.detectable for j in found if j.detectable is not None]
     if known:

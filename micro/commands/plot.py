@@ -11,10 +11,10 @@ from micro.probes.catalogue import all_probes
 from micro.reports import printable, say
 from micro.reports.exports.files import write_bytes
 from micro.reports.insights.comparison import Comparison
-from micro.reports.insights.systems import Place
 from micro.reports.pictures import png
 from micro.reports.pictures.chart import curve_chart, spread_chart
 from micro.reports.pictures.svg import curve_svg, spread_svg
+from runners.model.benchmark import Benchmark
 
 HELP = "draw a probe's curve as SVG or PNG"
 ORDER = 8
@@ -48,10 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _picture(shown: Comparison, place: Place, as_png: bool) -> bytes:
+def _picture(shown: Comparison, place: Benchmark, as_png: bool) -> bytes:
     """The curve, or where there is none how single operations spread."""
     titles = {probe.name: probe.title for probe in all_probes()}
-    title = f"{place.label}: {titles[place.name]}" if place.name in titles else place.label
+    title = f"{place.label}: {titles[place.probe]}" if place.probe in titles else place.label
     if any(curve is not None and curve.levels for curve in shown.curves.get(place, ())):
         curve = curve_chart(shown, place, title)
         return png.curve_png(curve) if as_png else _svg(curve_svg(curve, "micro", alone=True))
@@ -67,11 +67,11 @@ def _svg(element: str) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{element}\n'.encode()
 
 
-def find_place(shown: Comparison, name: str) -> Place:
+def find_place(shown: Comparison, name: str) -> Benchmark:
     """The probe of that name; its parameters must be named where it was measured with several."""
     places = list(dict.fromkeys(row.place.curve for row in shown.rows))
     exact = [place for place in places if name == place.label]
-    chosen = exact or [place for place in places if name == place.name]
+    chosen = exact or [place for place in places if name == place.probe]
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
@@ -79,5 +79,5 @@ def find_place(shown: Comparison, name: str) -> Place:
         raise UsageError(
             f"{printable(name)} was measured with several parameters; name one: {known}"
         )
-    known = ", ".join(dict.fromkeys(place.name for place in places))
+    known = ", ".join(dict.fromkeys(place.probe for place in places))
     raise UsageError(f"no {printable(name)!r} in these files; they hold {known}")

@@ -29,7 +29,7 @@ from runners.machine import environment
 from runners.measure.launch import Launcher
 from runners.measure.schedule import Scheduler
 from runners.measure.scratch import scratch_directory
-from runners.model.job import Job, benchmark_name
+from runners.model.benchmark import Benchmark
 
 HELP = "how often the gate cries wolf, and what it finds"
 ORDER = 8
@@ -213,45 +213,28 @@ def _decided(verdicts: Counter[str]) -> int:
     return verdicts.total() - verdicts["missing"] - verdicts["inconclusive"]
 
 
-def _slowed_session(size: float, number: int) -> tuple[Summary, set[str]]:
+def _slowed_session(size: float, number: int) -> tuple[Summary, set[Benchmark]]:
     """A quick session with every second job slowed, and the names of these jobs' benchmarks."""
     probes = [probe for probe in all_probes() if probe.measured_at("quick")]
     jobs = [job for probe in probes for job in probe.jobs("quick")]
+    references = {benchmark.curve for benchmark in REFERENCES}
     slowed = {
-        job_name(job)
+        job.at(None)
         for i, job in enumerate(jobs)
-        if i % 2 == number % 2 and job.workers == "single" and not _is_reference(job)
+        if i % 2 == number % 2 and job.workers == "single" and job.at(None) not in references
     }
-    jobs = [replace(job, slowdown=size) if job_name(job) in slowed else job for job in jobs]
+    jobs = [replace(job, slowdown=size) if job.at(None) in slowed else job for job in jobs]
     facts = environment.describe()
     with scratch_directory() as scratch:
         known = history.known_clean(facts)
         scheduler = Scheduler(jobs, Launcher(scratch), QUICK, environment.usable_cpus(), known)
         scheduler.run()
         session = scheduler.session(facts)
-    names = {
-        result.benchmark
-        for result in session.results
-        if benchmark_name(result.name, result.params, None, None) in slowed
-    }
+    names = {result.benchmark for result in session.results if result.benchmark.curve in slowed}
     return of_session(session), names
 
 
-def _beside_references(samples: Sequence[Sample]) -> set[str]:
+def _beside_references(samples: Sequence[Sample]) -> set[Benchmark]:
     """References, and what is slowed with them: by a slower reference the gate tells a machine."""
-    curves = {
-        (name, figure.curve or name)
-        for sample in samples
-        for name, figure in sample.figures.items()
-    }
-    theirs = {curve for name, curve in curves if name in REFERENCES}
-    return {name for name, curve in curves if curve in theirs}
-
-
-def _is_reference(job: Job) -> bool:
-    return any(name.startswith(job_name(job).rstrip("]")) for name in REFERENCES)
-
-
-def job_name(job: Job) -> str:
-    """A job's name, without a level."""
-    return benchmark_name(job.name, job.params, None, None)
+    curves = {benchmark.curve for benchmark in REFERENCES}
+    return {b for sample in samples for b in sample.figures if b.curve in curves}

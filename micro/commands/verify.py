@@ -68,14 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
         with steps(len(untimed) + len(timed)) as step:
             for check in side_by_side(bench, untimed):
                 found.append(check)
-                step(check.benchmark)
+                step(str(check.benchmark))
             for task in timed:
                 step(task.job.name)
                 found.append(task.done(bench))
     place = {probe.name: number for number, probe in enumerate(probes)}
-    found.sort(key=lambda check: place[check.benchmark.partition("[")[0]])
+    found.sort(key=lambda check: place[check.benchmark.probe])
     if arguments.json:
-        print(json.dumps({"schema": 1, "checks": [asdict(check) for check in found]}))
+        checks = [asdict(check) | {"benchmark": str(check.benchmark)} for check in found]
+        print(json.dumps({"schema": 1, "checks": checks}))
     else:
         out = console(stderr=False)
         out.print(check_table(found))

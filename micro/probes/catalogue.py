@@ -14,7 +14,8 @@ from functools import cache
 import micro.probes
 from micro.errors import UsageError
 from micro.probes.declaration import Choice, Effort, Probe
-from runners.model.job import Job, Scalar
+from runners.model.benchmark import Scalar
+from runners.model.job import Job
 
 
 class UnknownProbe(UsageError):

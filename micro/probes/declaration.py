@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runners.model.job import Job, Promise, Scalar, Workers
+from runners.model.benchmark import Scalar
+from runners.model.job import Job, Promise, Workers
 
 Effort = Literal["quick", "usual", "rigorous"]
 EFFORTS: tuple[Effort, ...] = ("quick", "usual", "rigorous")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
-from runners.model.job import Promise, Scalar
+from runners.model.benchmark import Scalar
+from runners.model.job import Promise
 
 _BANGA = "Banga and Mogul 1998; Linux Scalability Project (Michigan 1999)"
 _GAMMO = "Gammo, Brecht, Shukla and Pariag 2004"

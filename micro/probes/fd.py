@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
-from runners.model.job import Promise, Scalar
+from runners.model.benchmark import Scalar
+from runners.model.job import Promise
 
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))}))

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
-from runners.model.job import Promise, Scalar
+from runners.model.benchmark import Scalar
+from runners.model.job import Promise
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"

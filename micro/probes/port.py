@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from cyext.core.limits import ephemeral_ports
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
-from runners.model.job import Promise, Scalar
+from runners.model.benchmark import Scalar
+from runners.model.job import Promise
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _LOW, _HIGH = ephemeral_ports() or (49152, 65535)  # where it is not told, as IANA has it

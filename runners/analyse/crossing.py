@@ -29,7 +29,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CurvePair:
     """Two curves over the range of x, first to last, that both cover.
 
     ``first_told`` and ``last_told`` are the outermost x at which one is cheaper beyond doubt, and
@@ -59,7 +59,7 @@ class _Gap(NamedTuple):
         return 0 if self.low > 0 else 1 if self.high < 0 else None
 
 
-def compare(curve0: Sequence[Point], curve1: Sequence[Point]) -> Comparison | None:
+def compare(curve0: Sequence[Point], curve1: Sequence[Point]) -> CurvePair | None:
     """Compare two curves where both were measured; None where they share no stretch of x.
 
     Between points both follow straight lines on logarithmic axes; nothing is said beyond the range
@@ -76,7 +76,7 @@ def compare(curve0: Sequence[Point], curve1: Sequence[Point]) -> Comparison | No
     xs = sorted({point.x for point in (*curve0, *curve1) if first <= point.x <= last})
     gaps = [_gap(curve0, curve1, x) for x in xs]
     told = [at for at, gap in enumerate(gaps) if gap.cheaper is not None]
-    return Comparison(
+    return CurvePair(
         first=first,
         last=last,
         first_told=xs[told[0]] if told else None,

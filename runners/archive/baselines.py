@@ -18,9 +18,9 @@ from statistics import NormalDist
 from runners.analyse.estimate import order_statistic_ranks
 from runners.archive.reader import BadFile, printable, read
 from runners.archive.writer import write
-from runners.gate.evidence import Figure, Sample
+from runners.gate.evidence import Sample, SessionFigure
 from runners.machine.environment import key
-from runners.model.job import Scalar, benchmark_name
+from runners.model.benchmark import Benchmark, Scalar
 from runners.model.session import SLOWED, Result, Session
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
@@ -45,8 +45,8 @@ class Summary:
     environment: Mapping[str, Scalar]
     settings: Mapping[str, Scalar]
     sample: Sample
-    #: Why a benchmark or a probe has no value, by name.
-    without: Mapping[str, str] = field(default_factory=dict)
+    #: Why a benchmark or a whole curve has no value.
+    without: Mapping[Benchmark, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -168,23 +168,22 @@ def of_session(session: Session, path: Path = Path("this session")) -> Summary:
     return Summary(path, session.environment, session.settings, sample, without)
 
 
-def _references(settings: Mapping[str, Scalar]) -> dict[str, Figure]:
+def _references(settings: Mapping[str, Scalar]) -> dict[str, SessionFigure]:
     """The sentinel's chain at its best clock, which no system can make faster or slower."""
     chain_ns = settings.get("clean_chain_ns")
     if not isinstance(chain_ns, int | float) or not 0 < chain_ns < 1e18:
         return {}
-    return {"the sentinel's clock": Figure(math.log(chain_ns * 1e-9), _CHAIN_ERROR)}
+    return {"the sentinel's clock": SessionFigure(math.log(chain_ns * 1e-9), _CHAIN_ERROR)}
 
 
-def _figure_of(result: Result) -> Figure:
-    curve = benchmark_name(result.name, result.params, None, None) if result.axis else None
+def _figure_of(result: Result) -> SessionFigure:
     doubt = result.reason or "unstable" if result.status != "ok" else None
     value_s = result.value_s or 0.0
     low_s, high_s = result.ci95_s or (value_s, value_s)
     if value_s <= 0 or low_s <= 0:
-        return Figure(0.0, 0.0, curve, result.x, doubt or "no time measured")
+        return SessionFigure(0.0, 0.0, doubt or "no time measured")
     error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(result.rounds))
-    return Figure(math.log(value_s), error, curve, result.x, doubt)
+    return SessionFigure(math.log(value_s), error, doubt)
 
 
 @cache

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.measure.sentinel import Clean, agree
-from runners.model.job import Scalar
+from runners.model.benchmark import Scalar
 
 _FILE = "clean_levels.json"
 

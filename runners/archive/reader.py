@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runners.analyse.estimate import PERCENTILES
-from runners.model.job import Scalar, benchmark_name
+from runners.model.benchmark import Scalar
 from runners.model.session import Curve, Result, Session, Status, Visit
 
 SCHEMA = 1
@@ -162,7 +162,7 @@ def _session(document: Any, visits: bool) -> Session:
         point = {**shared, **_metadata(benchmark)}
         result = _result(point, benchmark["runs"], visits)
         session.results.append(result)
-        names.add(_benchmark(result.name, point["micro_params"], result.axis, result.x))
+        names.add(str(result.benchmark))
     if not names:
         raise ValueError("no benchmark")
     if len(names) < len(session.results):
@@ -356,8 +356,3 @@ def _params(text: str) -> Mapping[str, Scalar]:
 @functools.lru_cache(maxsize=64)
 def _told(text: str) -> list[dict[str, Any]]:
     return _objects(_parsed(text))
-
-
-@functools.lru_cache(maxsize=8192, typed=True)
-def _benchmark(name: str, params: str, axis: str | None, x: int | None) -> str:
-    return benchmark_name(name, _params(params), axis, x)

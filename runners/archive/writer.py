@@ -44,7 +44,7 @@ def suite(session: Session) -> pyperf.BenchmarkSuite | None:
 
 def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:
     point = {
-        "name": result.benchmark,
+        "name": str(result.benchmark),
         "micro_probe": result.name,
         "micro_params": json.dumps(dict(result.params)),
         "micro_status": result.status,

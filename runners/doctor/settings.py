@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runners.doctor.finding import Finding
 from runners.machine import environment
-from runners.model.job import Scalar
+from runners.model.benchmark import Scalar
 
 GOOD_CLOCKS = {"tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page"}
 TUNE = "python -m pyperf system tune"

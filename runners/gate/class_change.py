@@ -12,16 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from runners.analyse.growth import CLASSES, STEP, Floats, Growth, find_growth, growth_of_points
-from runners.gate.evidence import Row, points_of
+from runners.gate.evidence import Change, points_of
 
 
-def class_change(growth: Row, rows: Sequence[Row]) -> str | None:
+def class_change(growth: Change, rows: Sequence[Change]) -> str | None:
     """A curve's classes now and before, in words: ``now O(n), was O(1) on [1, 64]``.
 
     None unless they lie apart in the direction of its growth: all that it may be now above (or
     below) all that it may have been, and not by the doing of a single point.
     """
-    points = list({row.x: row for row in points_of(growth.curve, rows) if row.x}.values())
+    points = list({row.level: row for row in points_of(growth.curve, rows) if row.level}.values())
     if not points:
         return None
     furthest = max(points, key=lambda point: point.effect * growth.effect)
@@ -30,22 +30,22 @@ def class_change(growth: Row, rows: Sequence[Row]) -> str | None:
         lower, higher = (before, found) if growth.effect > 0 else (found, before)
         if not lower or not higher or max(lower) >= min(higher):
             return None
-    return f"now {_words(now)}, was {_words(before)} on [{points[0].x}, {points[-1].x}]"
+    return f"now {_words(now)}, was {_words(before)} on [{points[0].level}, {points[-1].level}]"
 
 
-def _classes_before(points: Sequence[Row]) -> list[int]:
+def _classes_before(points: Sequence[Change]) -> list[int]:
     sessions_s = np.exp([point.mean + point.deviations for point in points]).T
     return _classes(find_growth(_levels(points), sessions_s, np.random.default_rng(1)))
 
 
-def _classes_now(points: Sequence[Row]) -> list[int]:
+def _classes_now(points: Sequence[Change]) -> list[int]:
     today_s = np.exp([point.mean + point.effect for point in points])
     errors = np.fmax([point.sd for point in points], np.sqrt([point.error2 for point in points]))
     return _classes(growth_of_points(_levels(points), today_s, errors, np.random.default_rng(1)))
 
 
-def _levels(points: Sequence[Row]) -> Floats:
-    return np.array([point.x for point in points], dtype=np.float64)
+def _levels(points: Sequence[Change]) -> Floats:
+    return np.array([point.level for point in points], dtype=np.float64)
 
 
 def _classes(growth: Growth | None) -> list[int]:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from runners.gate import moderation
 from runners.gate.distributions import t_tail
-from runners.gate.references import Elsewhere, Reference, elsewhere, explain
+from runners.gate.references import Elsewhere, ReferenceBenchmark, elsewhere, explain
+from runners.model.benchmark import Benchmark
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["point", "curve", "growth"]
@@ -26,16 +27,14 @@ _LEAST_VARIANCE = 1e-16
 
 
 @dataclass(frozen=True)
-class Figure:
-    """What one session says of one benchmark: the log of its seconds and their standard error.
+class SessionFigure:
+    """What one session measured of one benchmark: the log of its seconds and their standard error.
 
-    Points of one ``curve`` are judged together; ``doubt`` says why it is not to be compared.
+    ``doubt`` says why it is not to be compared.
     """
 
     log_s: float
     error: float
-    curve: str | None = None
-    x: int | None = None
     doubt: str | None = None
 
 
@@ -43,15 +42,15 @@ class Figure:
 class Sample:
     """One session: its benchmarks and its references."""
 
-    figures: Mapping[str, Figure]
-    references: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[Benchmark, SessionFigure]
+    references: Mapping[str, SessionFigure] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
-class Row:
-    """One thing that is tested: a point, the mean of a curve's points, or a curve's growth."""
+class Change:
+    """What is tested: the change of a point, the mean of a curve's points, or a curve's growth."""
 
-    name: str
+    benchmark: Benchmark
     kind: Kind
     #: Each session's distance from the baseline's mean; NaN where it has none.
     deviations: Floats
@@ -60,8 +59,6 @@ class Row:
     error2: float
     #: The same, as the baseline's sessions had it.
     usual_error2: float
-    curve: str | None = None
-    x: int | None = None
     mean: float = math.nan
     least: float = 0.0
     sd: float = math.nan
@@ -69,6 +66,17 @@ class Row:
     dof: float = 0.0
     p: float = math.nan
     q: float = math.nan
+
+    @cached_property
+    def curve(self) -> Benchmark | None:
+        """The curve that it is, or is a point of; points of one curve are judged together."""
+        single = self.kind == "point" and self.benchmark.level is None
+        return None if single else self.benchmark.curve
+
+    @property
+    def level(self) -> int:
+        """A point's level, 0 where it has none."""
+        return self.benchmark.level or 0
 
     @cached_property
     def sessions(self) -> int:
@@ -87,13 +95,15 @@ class Row:
 
 
 def gather(
-    baseline: Sequence[Sample], current: Sample, names: Sequence[str]
-) -> tuple[list[Row], Elsewhere]:
+    baseline: Sequence[Sample], current: Sample, benchmarks: Sequence[Benchmark]
+) -> tuple[list[Change], Elsewhere]:
     """All that is tested, and how far the references stray."""
-    history = np.array([[_log(sample.figures.get(name)) for sample in baseline] for name in names])
-    now = np.array([_log(current.figures.get(name)) for name in names])
+    history = np.array(
+        [[_log(sample.figures.get(name)) for sample in baseline] for name in benchmarks]
+    )
+    now = np.array([_log(current.figures.get(name)) for name in benchmarks])
     references = {
-        name: Reference(
+        name: ReferenceBenchmark(
             name,
             np.array([_log(sample.references.get(name)) for sample in baseline]),
             _log(figure),
@@ -103,7 +113,7 @@ def gather(
     }
     history, now, added = explain(history, now, references)
     rows = []
-    for name, values, value, variance in zip(names, history, now, added, strict=True):
+    for name, values, value, variance in zip(benchmarks, history, now, added, strict=True):
         figure = current.figures.get(name) or next(
             sample.figures[name] for sample in baseline if name in sample.figures
         )
@@ -112,13 +122,8 @@ def gather(
         error2 = figure.error**2 + float(variance)
         usual = _mean([s.figures[name].error ** 2 for s in baseline if name in s.figures])
         effect = value - mean
-        rows.append(
-            Row(
-                *(name, "point", values - mean, effect, error2, usual),
-                *(figure.curve, figure.x, mean),
-            )
-        )
-    curves: dict[str, list[Row]] = {}
+        rows.append(Change(name, "point", values - mean, effect, error2, usual, mean))
+    curves: dict[Benchmark, list[Change]] = {}
     for row in rows:
         if row.curve is not None and math.isfinite(row.effect):
             curves.setdefault(row.curve, []).append(row)
@@ -126,11 +131,11 @@ def gather(
     return rows + together, elsewhere(references)
 
 
-def _log(figure: Figure | None) -> float:
+def _log(figure: SessionFigure | None) -> float:
     return figure.log_s if figure is not None and figure.doubt is None else math.nan
 
 
-def _of_curve(curve: str, points: Sequence[Row]) -> list[Row]:
+def _of_curve(curve: Benchmark, points: Sequence[Change]) -> list[Change]:
     """The mean of a curve's points, and their growth: what one point cannot show clearly alone.
 
     Each is a weighted sum of the points' deviations. The growth is their slope over log x, times
@@ -138,14 +143,14 @@ def _of_curve(curve: str, points: Sequence[Row]) -> list[Row]:
     """
     if len(points) < 3:
         return []
-    logs = np.log([max(point.x or 1, 1) for point in points])
+    logs = np.log([max(point.level, 1) for point in points])
     found = [_combined(curve, "curve", points, np.ones(len(points)))]
     if np.ptp(logs) > math.log(8):
         found.append(_combined(curve, "growth", points, logs))
     return found
 
 
-def _combined(curve: str, kind: Kind, points: Sequence[Row], weights: Floats) -> Row:
+def _combined(curve: Benchmark, kind: Kind, points: Sequence[Change], weights: Floats) -> Change:
     table = np.column_stack(
         [
             np.array([point.deviations for point in points]),
@@ -164,7 +169,7 @@ def _combined(curve: str, kind: Kind, points: Sequence[Row], weights: Floats) ->
     shares = _shares(weights, np.ones(len(points), dtype=bool), kind)
     error2 = float(shares**2 @ np.array([point.error2 for point in points]))
     usual = float(shares**2 @ np.array([point.usual_error2 for point in points]))
-    return Row(curve, kind, deviations - middle, sums[-1] - middle, error2, usual, curve)
+    return Change(curve, kind, deviations - middle, sums[-1] - middle, error2, usual)
 
 
 def _shares(weights: Floats, known: npt.NDArray[np.bool_], kind: Kind) -> Floats:
@@ -174,12 +179,12 @@ def _shares(weights: Floats, known: npt.NDArray[np.bool_], kind: Kind) -> Floats
     return np.asarray(centred / max(float((centred**2).sum()), 1e-12) * np.ptp(weights))
 
 
-def moderate(rows: Sequence[Row]) -> None:
+def moderate(rows: Sequence[Change]) -> None:
     """Set each row's deviation between sessions, its scale, and its degrees of freedom."""
     points = [row for row in rows if row.kind == "point" and row.own_dof]
     if not points:
         return
-    curves: dict[str | None, list[Row]] = {}
+    curves: dict[Benchmark | None, list[Change]] = {}
     for row in points:
         curves.setdefault(row.curve, []).append(row)
     # What a curve's points foretell of each other, single benchmarks cannot: a prior for each kind.
@@ -202,11 +207,11 @@ def moderate(rows: Sequence[Row]) -> None:
             row.dof = max(1.0, min(float(total[i]), most, of_curve))
 
 
-def _most_dof(rows: Sequence[Row]) -> float:
+def _most_dof(rows: Sequence[Change]) -> float:
     return moderation.most_dof(np.nan_to_num(np.array([row.deviations for row in rows])))
 
 
-def _hints(rows: Sequence[Row], siblings: Sequence[Sequence[Row]] | None) -> Floats:
+def _hints(rows: Sequence[Change], siblings: Sequence[Sequence[Change]] | None) -> Floats:
     """What foretells variances: errors inside sessions, and a curve's other variances."""
     errors = np.log([row.usual_error2 + _LEAST_VARIANCE for row in rows])
     if siblings is None:
@@ -226,7 +231,7 @@ def _mean(values: Sequence[float] | Floats) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def test(rows: Sequence[Row]) -> None:
+def test(rows: Sequence[Change]) -> None:
     """One-sided p of each row in its own direction; q over all rows of either direction."""
     tested = [row for row in rows if math.isfinite(row.scale) and math.isfinite(row.effect)]
     for row in tested:
@@ -249,17 +254,17 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     return q
 
 
-def points_of(curve: str | None, rows: Sequence[Row]) -> list[Row]:
+def points_of(curve: Benchmark | None, rows: Sequence[Change]) -> list[Change]:
     """The points of a curve that have a change, by level."""
     found = [
         row
         for row in rows
         if row.kind == "point" and row.curve == curve and math.isfinite(row.effect)
     ]
-    return sorted(found, key=lambda row: row.x or 0)
+    return sorted(found, key=lambda row: row.level)
 
 
-def moves_with_its_curve(row: Row, rows: Sequence[Row]) -> bool:
+def moves_with_its_curve(row: Change, rows: Sequence[Change]) -> bool:
     """Whether half of a point's neighbours (two on either side) move likewise, half as far."""
     if row.kind != "point" or row.curve is None:
         return True
@@ -271,7 +276,7 @@ def moves_with_its_curve(row: Row, rows: Sequence[Row]) -> bool:
     return 2 * moved >= len(near)
 
 
-def moves_at_its_larger_levels(growth: Row, rows: Sequence[Row]) -> bool:
+def moves_at_its_larger_levels(growth: Change, rows: Sequence[Change]) -> bool:
     """Whether the upper half of a curve's points moved as its growth did, a quarter as far.
 
     A constant that became cheaper makes a curve steeper, too, and slows nothing.

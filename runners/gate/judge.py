@@ -17,14 +17,15 @@ from runners.gate import evidence
 from runners.gate.class_change import class_change
 from runners.gate.distributions import t_quantile
 from runners.gate.evidence import (
+    Change,
     Kind,
-    Row,
     Sample,
     gather,
     moves_at_its_larger_levels,
     moves_with_its_curve,
 )
 from runners.gate.references import Elsewhere
+from runners.model.benchmark import Benchmark
 
 Verdict = Literal[
     "regressed",
@@ -72,7 +73,7 @@ class Judgement:
     slow-down that nine sessions of ten would find.
     """
 
-    benchmark: str
+    benchmark: Benchmark
     verdict: Verdict
     why: str
     kind: Kind = "point"
@@ -90,13 +91,13 @@ def judge(
     baseline: Sequence[Sample],
     current: Sample,
     rules: Rules = Rules(),
-    least_effect: Callable[[str], float | None] = lambda benchmark: None,
+    least_effect: Callable[[Benchmark], float | None] = lambda benchmark: None,
 ) -> list[Judgement]:
     """A judgement for every benchmark of the baseline or of today, and for every curve's growth.
 
     ``least_effect`` may set another minimum for single benchmarks.
     """
-    names = sorted({name for sample in baseline for name in sample.figures})
+    names = sorted({name for sample in baseline for name in sample.figures}, key=str)
     judged = _untold(baseline, current, names)
     if not names or not baseline:
         return judged
@@ -104,7 +105,7 @@ def judge(
     elsewhere = references.another_machine
     for row in rows:
         if row.kind == "point":
-            row.least = math.log1p(least_effect(row.name) or rules.least_effect)
+            row.least = math.log1p(least_effect(row.benchmark) or rules.least_effect)
         else:
             growth = row.kind == "growth"
             row.least = math.log1p(rules.least_growth if growth else rules.least_effect)
@@ -115,9 +116,9 @@ def judge(
         evidence.test(growths)
     bent = [row for row in growths if elsewhere or moves_at_its_larger_levels(row, rows)]
     changes = _class_changes(bent, rows, rules)
-    means = {row.name: row for row in rows if row.kind == "curve"}
+    means = {row.curve: row for row in rows if row.kind == "curve"}
     for row in rows:
-        figure = current.figures.get(row.name)
+        figure = current.figures.get(row.benchmark)
         if row.kind == "point" and (figure is None or figure.doubt is not None):
             continue  # told above
         if row.kind == "curve" or (row.kind == "growth" and row not in growths):
@@ -133,12 +134,12 @@ def judge(
         else:
             change = changes.get((row.curve, row.effect > 0))
             alike = change is not None or moves_with_its_curve(row, rows)
-            verdict = _verdict(row, means.get(row.curve or ""), alike, change, rules)
+            verdict = _verdict(row, means.get(row.curve), alike, change, rules)
             judged.append(verdict if change else _beside(verdict, row, references))
     return judged
 
 
-def _beside(judgement: Judgement, row: Row, references: Elsewhere) -> Judgement:
+def _beside(judgement: Judgement, row: Change, references: Elsewhere) -> Judgement:
     """The same, but for what moved no further than a reference that the system barely touches."""
     strayed = None if references.another_machine else references.as_far(row.effect)
     if strayed is None or judgement.verdict not in ("regressed", "suspect", "improved"):
@@ -147,8 +148,8 @@ def _beside(judgement: Judgement, row: Row, references: Elsewhere) -> Judgement:
 
 
 def _class_changes(
-    growths: Sequence[Row], rows: Sequence[Row], rules: Rules
-) -> dict[tuple[str | None, bool], str]:
+    growths: Sequence[Change], rows: Sequence[Change], rules: Rules
+) -> dict[tuple[Benchmark | None, bool], str]:
     """In words, what surely has another growth class, by curve and whether that is a higher one.
 
     A curve on the border of two classes must not change them by chance. So its growth itself must
@@ -164,7 +165,9 @@ def _class_changes(
     return found
 
 
-def _untold(baseline: Sequence[Sample], current: Sample, names: Sequence[str]) -> list[Judgement]:
+def _untold(
+    baseline: Sequence[Sample], current: Sample, names: Sequence[Benchmark]
+) -> list[Judgement]:
     """What needs no statistics: new, missing, and not to be relied on."""
     judged, known = [], set(names)
     for name, figure in current.figures.items():
@@ -182,14 +185,14 @@ def _untold(baseline: Sequence[Sample], current: Sample, names: Sequence[str]) -
     return judged
 
 
-def _told(row: Row, verdict: Verdict, why: str, detectable: float | None = None) -> Judgement:
+def _told(row: Change, verdict: Verdict, why: str, detectable: float | None = None) -> Judgement:
     """The judgement, in ratios."""
     known = math.isfinite(row.scale)
     measured = math.isfinite(row.effect)
     half = _quantile(0.025, row.dof) * row.scale if known else math.nan
     point = row.kind == "point"
     return Judgement(
-        row.name,
+        row.benchmark,
         verdict,
         why,
         row.kind,
@@ -209,7 +212,7 @@ def _ratio(log: float) -> float:
 
 
 def _verdict(
-    row: Row, curve: Row | None, alike: bool, class_change: str | None, rules: Rules
+    row: Change, curve: Change | None, alike: bool, class_change: str | None, rules: Rules
 ) -> Judgement:
     detectable = _detectable(row, rules)
     size, slower = abs(row.effect), row.effect > 0
@@ -245,7 +248,7 @@ def _verdict(
     return _told(row, "within noise", f"sessions differ by {math.expm1(row.sd):.1%}", detectable)
 
 
-def _moved_whole(curve: Row | None, point: Row, rules: Rules) -> bool:
+def _moved_whole(curve: Change | None, point: Change, rules: Rules) -> bool:
     """Whether the curve's mean has surely moved, at least half as far as its point did."""
     return (
         curve is not None
@@ -257,7 +260,7 @@ def _moved_whole(curve: Row | None, point: Row, rules: Rules) -> bool:
     )
 
 
-def _detectable(row: Row, rules: Rules) -> float:
+def _detectable(row: Change, rules: Rules) -> float:
     needed = max(
         row.least,
         rules.least_deviations * row.sd,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement
+from runners.model.benchmark import Benchmark
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Detection:
 def detections(
     samples: Sequence[Sample],
     judged: Callable[[int, Sample], Sequence[Judgement]],
-    benchmarks: set[str],
+    benchmarks: set[Benchmark],
     size: float,
 ) -> Detection:
     """Slow one curve or single benchmark after the other in every sample, by ``size``.
@@ -66,10 +67,10 @@ def detections(
     """
     found = Detection()
     for number, sample in enumerate(samples):
-        groups: dict[str, list[str]] = {}
+        groups: dict[Benchmark, list[Benchmark]] = {}
         for name, figure in sample.figures.items():
             if name in benchmarks and figure.doubt is None:
-                groups.setdefault(figure.curve or name, []).append(name)
+                groups.setdefault(name.curve, []).append(name)
         for names in groups.values():
             slowed = dict(sample.figures)
             for name in names:
@@ -82,9 +83,9 @@ def detections(
     return found
 
 
-def deviations(samples: Sequence[Sample]) -> dict[str, float]:
+def deviations(samples: Sequence[Sample]) -> dict[Benchmark, float]:
     """The standard deviation of each benchmark between sessions, as a log; of three and more."""
-    values: dict[str, list[float]] = {}
+    values: dict[Benchmark, list[float]] = {}
     for sample in samples:
         for name, figure in sample.figures.items():
             if figure.doubt is None:

@@ -29,7 +29,7 @@ _SLOPE = 1.0
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceBenchmark:
     """One reference: its baseline's values (NaN where missing), today's, and today's error."""
 
     name: str
@@ -59,7 +59,7 @@ class Elsewhere:
         return None
 
 
-def elsewhere(references: Mapping[str, Reference]) -> Elsewhere:
+def elsewhere(references: Mapping[str, ReferenceBenchmark]) -> Elsewhere:
     """Which references lie outside what the baseline saw.
 
     If most do, this is another machine. If one does, such as the memory's latency beside a
@@ -78,7 +78,7 @@ def elsewhere(references: Mapping[str, Reference]) -> Elsewhere:
 
 
 def explain(
-    history: Floats, current: Floats, references: Mapping[str, Reference]
+    history: Floats, current: Floats, references: Mapping[str, ReferenceBenchmark]
 ) -> tuple[Floats, Floats, Floats]:
     """Take from each benchmark (a row; a column a session) what its best reference explains.
 

@@ -15,7 +15,8 @@ from runners.measure import sentinel
 from runners.measure.launch import Answer, Order
 from runners.measure.sentinel import Clean, Slices
 from runners.measure.survey import Survey, Surveyed, survey
-from runners.model.job import Job, Scalar
+from runners.model.benchmark import Scalar
+from runners.model.job import Job
 from runners.model.session import SLOWED, Curve, Result, Session, Status, Visit
 
 NEIGHBOUR = "neighbour on the core"

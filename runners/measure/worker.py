@@ -212,7 +212,7 @@ def slow_down(workload: "Any", share: float, chain_steps: int) -> None:
     workload.slow_down(share * op_ns / step_ns)
 
 
-class Growth:
+class Grower:
     """Brings a workload from level to level, as far as the system lets it and time allows."""
 
     def __init__(self, longest_ns: int) -> None:
@@ -293,7 +293,7 @@ def visit(order: "dict[str, Any]") -> None:
             pin(cpus[:1])
             workload = make(order, None, cpus)
         noise = Noise()
-        growth = Growth(order["growth_ns"])
+        grower = Grower(order["growth_ns"])
         for level in order["levels"]:
             limit: Any = None
             if not single:
@@ -301,9 +301,9 @@ def visit(order: "dict[str, Any]") -> None:
                     workload.close()
                 workload = make(order, level, cpus)
             elif level is not None:
-                before = growth.level
-                limit = growth.to(workload, level, base.LimitReached)
-                if limit is not None and growth.level == before:
+                before = grower.level
+                limit = grower.to(workload, level, base.LimitReached)
+                if limit is not None and grower.level == before:
                     emit(limit=limit)
                     break
             reached = level if limit is None else limit["reached"]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Scalar = int | float | str
+from runners.model.benchmark import Benchmark, Scalar
+
 Workers = Literal["single", "threads", "processes"]
 
 
@@ -56,6 +57,10 @@ class Job:
     #: Bytes moved by one operation of one member: a number, "level", or the parameter that says it.
     bytes_per_op: int | str | None = None
 
+    def at(self, level: int | None) -> Benchmark:
+        """What its figure at a level is of; without one the job as a whole."""
+        return Benchmark.of(self.name, self.params, self.axis, level)
+
     @property
     def points(self) -> tuple[int | None, ...]:
         """The levels to measure; a single None for a job without an axis."""
@@ -75,12 +80,3 @@ class Job:
         each = self.params[str(self.bytes_per_op)] if named else self.bytes_per_op
         members = 1 if self.workers == "single" else level or self.members
         return int(each) * members
-
-
-def benchmark_name(name: str, params: Mapping[str, Scalar], axis: str | None, x: int | None) -> str:
-    """The name of one point, as stored: ``fd.open_interleaved[open_fds=1000]``."""
-    shown = dict(params)
-    if axis is not None and x is not None:
-        shown[axis] = x
-    inside = ",".join(f"{key}={value}" for key, value in shown.items())
-    return f"{name}[{inside}]" if inside else name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runners.model.job import Scalar, benchmark_name
+from runners.model.benchmark import Benchmark, Scalar
 
 #: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
 SLOWED = "slowed_down"
@@ -59,9 +59,9 @@ class Result:
     counted: int | None = None
 
     @property
-    def benchmark(self) -> str:
-        """Name of the stored benchmark."""
-        return benchmark_name(self.name, self.params, self.axis, self.x)
+    def benchmark(self) -> Benchmark:
+        """What it is a figure of."""
+        return Benchmark.of(self.name, self.params, self.axis, self.x)
 
     @property
     def rounds(self) -> int:
@@ -81,6 +81,11 @@ class Curve:
     reached: int
     stopped_by: str | None
 
+    @property
+    def benchmark(self) -> Benchmark:
+        """What its points are levels of."""
+        return Benchmark.of(self.name, self.params, self.axis)
+
 
 @dataclass
 class Session:
@@ -96,10 +101,6 @@ class Session:
         mine = [
             r
             for r in self.results
-            if r.name == curve.name
-            and r.axis == curve.axis
-            and dict(r.params) == dict(curve.params)
-            and r.value_s is not None
-            and r.x is not None
+            if r.x is not None and r.value_s is not None and r.benchmark.curve == curve.benchmark
         ]
         return sorted(mine, key=lambda result: result.x or 0)

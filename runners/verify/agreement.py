@@ -20,7 +20,7 @@ from runners.analyse.estimate import median_interval
 from runners.measure.launch import Order
 from runners.measure.sentinel import Slices
 from runners.model.job import Job
-from runners.verify.check import Bench, Check, Verdict, name_of, outcome
+from runners.verify.check import Bench, Check, Verdict, outcome
 
 BLOCKS = 15
 LEAST_BLOCKS = 6
@@ -35,7 +35,7 @@ _TERMS = re.compile(r"agrees within (\d+) %(?: at (\w+=[\w.]+(?:, \w+=[\w.]+)*))
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceProgram:
     """A plain C program, how near the probe must come to it (a share), and its parameters."""
 
     source: Path
@@ -48,7 +48,7 @@ class CannotCompare(Exception):
     """A reference does not compile or run here, or its probe does not; the text says why."""
 
 
-def reference(folder: Path, probe: str) -> Reference | None:
+def reference(folder: Path, probe: str) -> ReferenceProgram | None:
     """The reference of a probe; None where it has none. Raises `ValueError` without its terms."""
     source = folder / f"{probe}.c"
     if not source.is_file():
@@ -61,10 +61,10 @@ def reference(folder: Path, probe: str) -> Reference | None:
     pairs = (part.partition("=") for part in (terms[2] or "").split(",") if part.strip())
     given = {key.strip(): value.strip() for key, _, value in pairs}
     static = given.get("image") == "static" or "linked statically" in head
-    return Reference(source, int(terms[1]) / 100, given, static)
+    return ReferenceProgram(source, int(terms[1]) / 100, given, static)
 
 
-def matching(jobs: Sequence[Job], wanted: Reference) -> tuple[Job, int | None] | None:
+def matching(jobs: Sequence[Job], wanted: ReferenceProgram) -> tuple[Job, int | None] | None:
     """The job and level that a reference is for, or None."""
     for job in jobs:
         params = {key: str(value) for key, value in job.params.items()}
@@ -75,9 +75,9 @@ def matching(jobs: Sequence[Job], wanted: Reference) -> tuple[Job, int | None] |
     return None
 
 
-def agreement(bench: Bench, job: Job, level: int | None, wanted: Reference) -> Check:
+def agreement(bench: Bench, job: Job, level: int | None, wanted: ReferenceProgram) -> Check:
     """The median ratio of probe and plain loop, run in turns, and its 95 % interval."""
-    benchmark = name_of(job, level)
+    benchmark = job.at(level)
     with tempfile.TemporaryDirectory() as directory:
         program = Path(directory) / "reference"
         try:
@@ -100,7 +100,7 @@ def agreement(bench: Bench, job: Job, level: int | None, wanted: Reference) -> C
     return Check(benchmark, "agreement", verdict, said, data)
 
 
-def _build(wanted: Reference, program: Path) -> None:
+def _build(wanted: ReferenceProgram, program: Path) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
         raise CannotCompare("no C compiler here")

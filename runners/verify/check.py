@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from runners.measure.launch import Answer, Launcher, Order, parse
 from runners.measure.sentinel import Clean
-from runners.model.job import Job, benchmark_name
+from runners.model.benchmark import Benchmark
+from runners.model.job import Job
 
 VERIFY_WORKER = Path(__file__).with_name("verify_worker.py")
 Kind = Literal["receipts", "faults", "linearity", "agreement"]
@@ -24,7 +25,7 @@ Verdict = Literal["ok", "defect", "skipped", "unclear"]
 class Check:
     """The outcome of one check of one job at one level."""
 
-    benchmark: str
+    benchmark: Benchmark
     kind: Kind
     verdict: Verdict
     detail: str
@@ -76,11 +77,6 @@ class Bench:
                 raise CannotTrace(error.strerror or str(error)) from None
             answer.seek(0)
             return record | {"lines": parse(answer.read())}
-
-
-def name_of(job: Job, level: int | None) -> str:
-    """What a check's row is called."""
-    return benchmark_name(job.name, job.params, job.axis, level)
 
 
 def outcome(lines: Sequence[Mapping[str, Any]]) -> str | None:

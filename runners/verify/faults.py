@@ -8,7 +8,7 @@ from typing import Any
 
 from runners.model.job import Job, Promise
 from runners.verify.calls import SYNONYMS, canonical
-from runners.verify.check import Bench, CannotTrace, Check, name_of, outcome
+from runners.verify.check import Bench, CannotTrace, Check, outcome
 
 #: Operations of the batch that is disturbed.
 OPERATIONS = 2
@@ -60,11 +60,11 @@ def faults(
     try:
         return _faults(bench, job, level, promise, short)
     except CannotTrace as reason:
-        return Check(name_of(job, level), "faults", "skipped", str(reason))
+        return Check(job.at(level), "faults", "skipped", str(reason))
 
 
 def _faults(bench: Bench, job: Job, level: int | None, promise: Promise, short: bool) -> Check:
-    benchmark = name_of(job, level)
+    benchmark = job.at(level)
     plain = bench.traced(job, level, OPERATIONS)
     if not any("elapsed_ns" in line for line in plain["lines"]):
         return Check(benchmark, "faults", "skipped", outcome(plain["lines"]) or "no answer")

@@ -7,7 +7,7 @@ import numpy as np
 from runners.analyse.estimate import median_interval
 from runners.measure.sentinel import Slices
 from runners.model.job import Job
-from runners.verify.check import Bench, Check, Verdict, name_of, outcome
+from runners.verify.check import Bench, Check, Verdict, outcome
 
 PAIRS = 60
 #: Pairs on a core of our own without which nothing is said.
@@ -48,4 +48,4 @@ def linearity(bench: Bench, job: Job, level: int | None) -> Check:
 def _check(
     job: Job, level: int | None, verdict: Verdict, detail: str, data: dict[str, float] | None = None
 ) -> Check:
-    return Check(name_of(job, level), "linearity", verdict, detail, data or {})
+    return Check(job.at(level), "linearity", verdict, detail, data or {})

@@ -7,7 +7,7 @@ from typing import Any
 
 from runners.model.job import Job, Promise
 from runners.verify.calls import canonical
-from runners.verify.check import Bench, CannotTrace, Check, Verdict, name_of, outcome
+from runners.verify.check import Bench, CannotTrace, Check, Verdict, outcome
 
 #: The smaller of the two batches; what is done once in a batch cancels in their difference.
 OPERATIONS = 4
@@ -76,4 +76,4 @@ def _check(
     detail: str,
     data: Mapping[str, Any] | None = None,
 ) -> Check:
-    return Check(name_of(job, level), "receipts", verdict, detail, data or {})
+    return Check(job.at(level), "receipts", verdict, detail, data or {})

@@ -65,7 +65,7 @@ def power(sessions: int, sd: tuple[float, float], size: float, trials: int) -> s
                 [name for name in slowed if name.startswith(group)], math.log1p(size)
             )
             for j in judge(baseline, machine.session(shift)):
-                if j.benchmark in shift:
+                if str(j.benchmark) in shift:
                     tally[kind][j.verdict] += 1
     parts = []
     for kind, counts in tally.items():
@@ -133,7 +133,7 @@ def risen_classes(
             shifts |= machine.reshaped(curve, now)
         baseline = [machine.session() for _ in range(sessions)]
         found += sum(
-            j.benchmark in risen and j.verdict == "regressed" and "now O(" in j.why
+            str(j.benchmark) in risen and j.verdict == "regressed" and "now O(" in j.why
             for j in judge(baseline, machine.session(shifts))
         )
     return shown(found, len(risen) * trials)

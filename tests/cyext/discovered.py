@@ -12,7 +12,7 @@ from cyext.core.workload import NotSupported
 
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Choice, Probe
-from runners.model.job import benchmark_name
+from runners.model.benchmark import Benchmark
 
 MOST_RESOURCES = 512
 MOST_CHILDREN = 32
@@ -28,7 +28,7 @@ def _covering(probe: Probe) -> dict[str, Probe]:
         params = {key: some[i % len(some)] for key, some in zip(probe.params, values, strict=True)}
         if isinstance(size := params.get("size"), int):
             params["size"] = min(size, MOST_BYTES)
-        found[benchmark_name(probe.name, params, None, None)] = replace(probe, params=params)
+        found[str(Benchmark.of(probe.name, params))] = replace(probe, params=params)
     return found
 
 

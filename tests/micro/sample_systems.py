@@ -9,7 +9,7 @@ from pathlib import Path
 from sample_sessions import ENVIRONMENT, visit
 
 from runners.archive import writer
-from runners.model.job import Scalar
+from runners.model.benchmark import Scalar
 from runners.model.session import Curve, Result, Session
 
 LEVELS = tuple(2**i for i in range(14))

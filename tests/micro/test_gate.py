@@ -17,6 +17,7 @@ from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
 from micro.reports.terminal.verdicts import sentences
 from runners.archive.baselines import Baseline, Summary, of_session
+from runners.model.benchmark import Benchmark
 from runners.model.session import Result, Session
 
 
@@ -80,7 +81,9 @@ def test_only_what_was_asked_for_can_be_missing() -> None:
         result for result in partial.results if result.name == "fd.curve" and result.x != 4
     ]
     partial.results.append(Result("a.x", {}, None, None, "skipped", "not on this system"))
-    found = {j.benchmark: j for j in compare(of_session(partial), baseline(), DEFAULT).judgements}
+    found = {
+        str(j.benchmark): j for j in compare(of_session(partial), baseline(), DEFAULT).judgements
+    }
     missing = {name: j.why for name, j in found.items() if j.verdict == "missing"}
     assert missing.keys() == {"fd.curve[open_fds=4]", "a.x"}
     assert missing["a.x"] == "skipped: not on this system"
@@ -105,7 +108,7 @@ def test_references_tell_the_machine_and_are_not_judged() -> None:
 
     stored = Baseline(Path("linux"), [on(1.0, i) for i in range(8)], files=8)
     same, other = (compare(on(scale, 9), stored, DEFAULT) for scale in (1.0, 1.3))
-    assert not any(j.benchmark.startswith("reference") for j in same.judgements)
+    assert not any(str(j.benchmark).startswith("reference") for j in same.judgements)
     assert same.exit_code == 0
     assert other.exit_code == 5
     assert set(other.counts) == {"not comparable"}
@@ -155,10 +158,10 @@ def test_the_caller_chooses_what_fails(
 # The second look
 
 
-def fresh(monkeypatch: pytest.MonkeyPatch, again: Session) -> list[set[str]]:
-    asked: list[set[str]] = []
+def fresh(monkeypatch: pytest.MonkeyPatch, again: Session) -> list[set[Benchmark]]:
+    asked: list[set[Benchmark]] = []
 
-    def measure(benchmarks: set[str]) -> Summary:
+    def measure(benchmarks: set[Benchmark]) -> Summary:
         asked.append(benchmarks)
         summary = of_session(again)
         kept = {n: f for n, f in summary.sample.figures.items() if n in benchmarks}
@@ -172,7 +175,9 @@ def suspicious() -> Outcome:
     """All but a.x as it was; a.x is suspected."""
     found = outcome()
     judged = [
-        replace(j, verdict="suspect") if j.benchmark == "a.x" else replace(j, verdict="unchanged")
+        replace(j, verdict="suspect")
+        if str(j.benchmark) == "a.x"
+        else replace(j, verdict="unchanged")
         for j in found.judgements
     ]
     return replace(found, judgements=judged)
@@ -193,7 +198,7 @@ def test_suspects_are_decided_by_fresh_rounds(
 ) -> None:
     asked = fresh(monkeypatch, again)
     decided = {
-        j.benchmark: j
+        str(j.benchmark): j
         for j in comparing.confirm(suspicious(), DEFAULT).judgements
         if j.kind == "point"
     }
@@ -201,7 +206,7 @@ def test_suspects_are_decided_by_fresh_rounds(
     assert word in decided["a.x"].why
     assert decided["a.y"].verdict == "unchanged"
     (benchmarks,) = asked
-    assert "a.x" in benchmarks
+    assert Benchmark("a.x") in benchmarks
     assert len(benchmarks) == 1 + 5
 
 
@@ -217,15 +222,15 @@ def test_benchmarks_lead_back_to_their_jobs() -> None:
     axis = probe.axis
     assert axis is not None
     wanted = {
-        f"{name}[{axis.name}={axis.levels[1]}]",
-        f"{name}[{axis.name}=19877]",
-        "fd.open_close",
+        Benchmark(name, (), axis.name, axis.levels[1]),
+        Benchmark(name, (), axis.name, 19877),
+        Benchmark("fd.open_close"),
     }
     jobs = {job.name: job for job in jobs_of(wanted)}
     assert jobs.keys() == {name, "fd.open_close"}
     assert jobs[name].levels == tuple(sorted((axis.levels[1], 19877)))
     assert jobs["fd.open_close"].levels == ()
-    assert jobs_of({"no.such[probe=1]"}) == []
+    assert jobs_of({Benchmark("no.such", (("probe", 1),))}) == []
 
 
 # [tool.micro]
@@ -242,8 +247,8 @@ def test_the_nearest_project_says_where_and_how_much(tmp_path: Path) -> None:
     text = '[tool.micro]\nbaselines = "ours"\n[tool.micro.least-effect]\n"memory.*" = 0.1\n'
     found = configured(tmp_path, text)
     assert found.baselines == tmp_path / "ours"
-    assert found.least_effect_of("memory.copy[size=4096]") == 0.1
-    assert found.least_effect_of("fd.open_close") is None
+    assert found.least_effect_of(Benchmark("memory.copy", (), "size", 4096)) == 0.1
+    assert found.least_effect_of(Benchmark("fd.open_close")) is None
 
 
 @pytest.mark.parametrize(

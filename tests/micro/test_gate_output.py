@@ -24,6 +24,7 @@ from micro.reports.exports.ci import (
 from micro.reports.terminal.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
 from runners.archive.baselines import of_session
 from runners.gate.judge import Judgement
+from runners.model.benchmark import Benchmark
 
 # What is printed
 
@@ -83,7 +84,7 @@ def test_nothing_from_a_file_means_anything_to_markdown_or_html() -> None:
     for char in "<>|`*[]()@\x1b":
         assert char not in text
     shown = outcome(slower=1.3)
-    judged = [replace(j, benchmark=HOSTILE, why=HOSTILE) for j in shown.judgements]
+    judged = [replace(j, benchmark=Benchmark(HOSTILE), why=HOSTILE) for j in shown.judgements]
     report = markdown(replace(shown, judgements=judged))
     assert "<img" not in report
     assert "\x1b" not in report + printed(replace(shown, judgements=judged))
@@ -102,7 +103,7 @@ def test_a_step_summary_stays_below_its_limit() -> None:
 def moved(count: int, verdict: str = "regressed") -> Outcome:
     shown = outcome()
     found = [
-        Judgement(f"a.{i}", verdict, "10% slower\n::error::x", effect=0.1)  # type: ignore[arg-type]
+        Judgement(Benchmark(f"a.{i}"), verdict, "10% slower\n::error::x", effect=0.1)  # type: ignore[arg-type]
         for i in range(count)
     ]
     return replace(shown, judgements=found)
@@ -125,8 +126,8 @@ def test_junit_fails_for_regressions_and_skips_the_undecided(tmp_path: Path) -> 
     shown = outcome(slower=1.3, only="a.x")
     judged = [
         *shown.judgements,
-        Judgement("a.s", "suspect", HOSTILE),
-        Judgement(HOSTILE, "missing", "not in this one"),
+        Judgement(Benchmark("a.s"), "suspect", HOSTILE),
+        Judgement(Benchmark(HOSTILE), "missing", "not in this one"),
     ]
     junit(replace(shown, judgements=judged), tmp_path / "j.xml")
     suite = ElementTree.parse(tmp_path / "j.xml").getroot().find("testsuite")

@@ -20,7 +20,7 @@ from sample_systems import HOSTILE, LEVELS, hostile_session, point, system_sessi
 from micro.cli import run
 from micro.reports.exports.formats import TEXTS
 from micro.reports.insights.comparison import Comparison, compare
-from micro.reports.insights.systems import Place, of_sessions
+from micro.reports.insights.systems import of_sessions
 from micro.reports.pictures.chart import curve_chart, spread_chart
 from micro.reports.pictures.scales import (
     binary_scale,
@@ -34,10 +34,11 @@ from micro.reports.terminal.braille import print_curves
 from micro.reports.terminal.session_table import print_session
 from micro.reports.web.page import report
 from runners.archive import writer
+from runners.model.benchmark import Benchmark
 from runners.model.session import Curve, Session
 
-OPEN = Place("fd.open_interleaved", ())
-TEAM = Place("malloc.threads", (("size", 512),))
+OPEN = Benchmark("fd.open_interleaved", (), "open_fds")
+TEAM = Benchmark("malloc.threads", (("size", 512),), "threads")
 SVG = "{http://www.w3.org/2000/svg}"
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -264,7 +265,7 @@ def test_what_moves_bytes_is_drawn_as_a_rate() -> None:
         session.results.append(point("memory.copy", size * 1e-9, "size", size))
         session.results[-1].bytes_per_op = size
     session.curves.append(Curve("memory.copy", {}, "size", 1 << 20, None))
-    chart = curve_chart(shown_of(session), Place("memory.copy", ()))
+    chart = curve_chart(shown_of(session), Benchmark("memory.copy", (), "size"))
     assert [p.y for p in chart.series[0].points] == pytest.approx([1e9, 1e9])
     assert all(p.low < p.y < p.high for p in chart.series[0].points)
     texts = texts_of(ET.fromstring(curve_svg(chart, "id")))
@@ -272,7 +273,7 @@ def test_what_moves_bytes_is_drawn_as_a_rate() -> None:
 
 
 def test_single_operations_are_drawn_from_the_median_to_the_maximum() -> None:
-    chart = spread_chart(shown_of(LINUX, GVISOR), Place("fd.open_close", ()))
+    chart = spread_chart(shown_of(LINUX, GVISOR), Benchmark("fd.open_close"))
     assert chart is not None
     root = ET.fromstring(spread_svg(chart, "id"))
     marks = list(root.iter(f"{SVG}circle"))
@@ -284,7 +285,7 @@ def test_single_operations_are_drawn_from_the_median_to_the_maximum() -> None:
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_pictures_escape_what_files_say(hostile: str) -> None:
     shown = shown_of(hostile_session(hostile))
-    (place,) = [place for place in shown.curves if place.name == "x.y"]
+    (place,) = [place for place in shown.curves if place.probe == "x.y"]
     root = ET.fromstring(curve_svg(curve_chart(shown, place), "id", alone=True))
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
         *("svg", "title", "desc", "style", "rect", "text", "g", "line", "path", "polyline"),
@@ -300,7 +301,7 @@ def test_long_names_stay_inside_the_picture() -> None:
     (name,) = [text for text in root.iter(f"{SVG}text") if text.get("class") == "name"]
     assert len(name.text or "") < 25
     assert shown.systems[0].label in "".join(root.find(f"{SVG}desc").itertext())  # type: ignore[union-attr]
-    chart = spread_chart(shown, Place("fd.open_close", ()))
+    chart = spread_chart(shown, Benchmark("fd.open_close"))
     assert chart is not None
     root = ET.fromstring(spread_svg(chart, "id"))
     marks = [float(mark.get("cx") or 0) for mark in root.iter(f"{SVG}circle")]

@@ -12,7 +12,6 @@ from micro.reports.insights.comparison import compare, curve_text
 from micro.reports.insights.conclusions import remarks
 from micro.reports.insights.systems import (
     NoSystems,
-    Place,
     of_session,
     read_systems,
     session_files,
@@ -20,6 +19,7 @@ from micro.reports.insights.systems import (
 )
 from runners.archive import writer
 from runners.archive.reader import BadFile
+from runners.model.benchmark import Benchmark
 
 LINUX = {"os": "linux", "os_release": "6.18.44-fc", "arch": "x86_64", "cpu_count": 2}
 
@@ -77,7 +77,7 @@ def test_sessions_of_one_system_are_pooled(tmp_path: Path) -> None:
         writer.write(system_session(factor, seed=i), tmp_path / f"{i}.json")
     (system,) = read_systems([tmp_path])
     assert len(system.sessions) == 3
-    figure = system.figures[Place("fd.open_close", ())]
+    figure = system.figures[Benchmark("fd.open_close")]
     assert figure.sessions == 3
     assert figure.value_s == pytest.approx(2.2e-6)
     # Three sessions have no interval of their own: what theirs cover together.
@@ -89,9 +89,9 @@ def test_many_sessions_have_the_interval_of_their_values(tmp_path: Path) -> None
     for i in range(12):
         writer.write(system_session(1 + i / 100, seed=i), tmp_path / f"{i}.json")
     (system,) = read_systems([tmp_path])
-    figure = system.figures[Place("fd.open_close", ())]
+    figure = system.figures[Benchmark("fd.open_close")]
     assert figure.ci95_s == pytest.approx((2.04e-6, 2.18e-6))
-    growth = system.curves[Place("event.poll", ())].growth
+    growth = system.curves[Benchmark("event.poll", (), "watched")].growth
     assert growth is not None
     assert growth.classes == ("n",)
 
@@ -116,7 +116,7 @@ def test_unstable_sessions_do_not_spoil_the_stable(tmp_path: Path) -> None:
             session.results[0].status, session.results[0].reason = "unstable", "two modes"
         writer.write(session, tmp_path / f"{i}.json")
     (system,) = read_systems([tmp_path])
-    figure = system.figures[Place("fd.open_close", ())]
+    figure = system.figures[Benchmark("fd.open_close")]
     assert (figure.status, figure.sessions, figure.value_s) == ("ok", 1, 2e-6)
 
 
@@ -165,12 +165,12 @@ def test_a_bad_file_among_good_ones_is_named(tmp_path: Path) -> None:
 
 def test_a_curve_knows_its_growth_its_levels_and_its_end() -> None:
     system = of_session(system_session(opening=lambda n: 1 + n / 500))
-    curve = system.curves[Place("fd.open_interleaved", ())]
+    curve = system.curves[Benchmark("fd.open_interleaved", (), "open_fds")]
     assert curve.levels == LEVELS
     assert curve.stopped_by == LIMIT
     assert curve.grows_with_load
     assert curve_text(curve) == "O(n)"
-    team = system.curves[Place("malloc.threads", (("size", 512),))]
+    team = system.curves[Benchmark("malloc.threads", (("size", 512),), "threads")]
     assert not team.grows_with_load
     assert team.growth is None
     assert team.scaling is not None
@@ -181,23 +181,23 @@ def test_a_row_compares_where_all_systems_were_measured() -> None:
     short = system_session(2.0, os="gvisor")
     short.results = [r for r in short.results if r.x is None or r.x <= 1024]
     systems = [of_session(system_session()), of_session(short)]
-    rows = [row for row in compare(systems).rows if row.place.name == "event.poll"]
-    assert [row.place.x for row in rows] == [1, 1024]
+    rows = [row for row in compare(systems).rows if row.place.probe == "event.poll"]
+    assert [row.place.level for row in rows] == [1, 1024]
     every = [
-        row for row in compare(systems, every_level=True).rows if row.place.name == "event.poll"
+        row for row in compare(systems, every_level=True).rows if row.place.probe == "event.poll"
     ]
-    assert [row.place.x for row in every] == list(LEVELS)
+    assert [row.place.level for row in every] == list(LEVELS)
 
 
 def test_the_best_is_marked_only_where_intervals_are_apart() -> None:
     systems = [of_session(system_session(factor)) for factor in (1.0, 1.015, 1.5)]
-    (row,) = [row for row in compare(systems).rows if row.place.name == "fd.open_close"]
+    (row,) = [row for row in compare(systems).rows if row.place.probe == "fd.open_close"]
     assert [cell.best for cell in row.cells if cell] == [False, False, False]
     apart = [of_session(system_session(factor)) for factor in (1.0, 1.05, 1.5)]
-    (row,) = [row for row in compare(apart).rows if row.place.name == "fd.open_close"]
+    (row,) = [row for row in compare(apart).rows if row.place.probe == "fd.open_close"]
     assert [cell.best for cell in row.cells if cell] == [True, False, False]
     assert [cell.ratio for cell in row.cells if cell] == pytest.approx([1, 1.05, 1.5])
-    (row,) = [row for row in compare(apart, 2).rows if row.place.name == "fd.open_close"]
+    (row,) = [row for row in compare(apart, 2).rows if row.place.probe == "fd.open_close"]
     assert [cell.ratio for cell in row.cells if cell] == pytest.approx([1 / 1.5, 1.05 / 1.5, 1])
 
 
@@ -208,8 +208,8 @@ def test_a_single_system_is_not_the_best() -> None:
 
 def test_a_missing_figure_has_its_reason() -> None:
     systems = [of_session(system_session()), of_session(system_session(epoll=False, os="openbsd"))]
-    rows = [row for row in compare(systems).rows if row.place.name == "event.epoll"]
-    assert [row.place.x for row in rows] == [LEVELS[0], LEVELS[-1]]
+    rows = [row for row in compare(systems).rows if row.place.probe == "event.epoll"]
+    assert [row.place.level for row in rows] == [LEVELS[0], LEVELS[-1]]
     assert all(row.cells[1] is None for row in rows)
     assert {row.reasons[1] for row in rows} == {"skipped: no epoll here"}
 
@@ -222,15 +222,15 @@ def test_order_of_rows() -> None:
     systems = [of_session(system_session()), of_session(slow)]
     groups = [row.group for row in compare(systems).rows]
     assert list(dict.fromkeys(groups)) == ["Files", "Allocation", "Events"]
-    assert compare(systems, sort="ratio").rows[0].place.name == "event.epoll"
-    names = [row.place.name for row in compare(systems, sort="name").rows]
+    assert compare(systems, sort="ratio").rows[0].place.probe == "event.epoll"
+    names = [row.place.probe for row in compare(systems, sort="name").rows]
     assert names == sorted(names)
 
 
 def test_only_some_probes() -> None:
     systems = [of_session(system_session())]
-    assert {row.place.name for row in compare(systems, only=["fd.*"]).rows} == {
+    assert {row.place.probe for row in compare(systems, only=["fd.*"]).rows} == {
         "fd.open_close",
         "fd.open_interleaved",
     }
-    assert {row.place.name for row in compare(systems, only=["malloc"]).rows} == {"malloc.threads"}
+    assert {row.place.probe for row in compare(systems, only=["malloc"]).rows} == {"malloc.threads"}

@@ -16,6 +16,7 @@ from micro.commands import verify
 from micro.probes.catalogue import select
 from micro.probes.declaration import Axis, Choice, Probe
 from micro.reports.terminal.checks import check_table, summary
+from runners.model.benchmark import Benchmark
 from runners.model.job import Job, Promise
 from runners.verify.check import Bench, CannotTrace, Check
 
@@ -196,7 +197,7 @@ class Recorder:
 
     def __call__(self, bench: Bench, job: Job, level: int | None, *rest: Any) -> Check:
         self.asked.append((job, level, *rest))
-        return Check(job.name, self.kind, self.verdict, "made up")
+        return Check(Benchmark(job.name), self.kind, self.verdict, "made up")
 
 
 @pytest.fixture
@@ -303,12 +304,12 @@ def rows(checks: Sequence[Check]) -> list[tuple[str, ...]]:
 
 def test_combinations_that_say_the_same_share_a_row() -> None:
     checks = [
-        Check("fd.x[size=1]", "receipts", "ok", "read 1"),
-        Check("fd.x[size=2]", "receipts", "ok", "read 1"),
-        Check("fd.x[size=4]", "receipts", "ok", "read 2"),
-        Check("fd.x[size=8]", "receipts", "defect", "read 1"),
-        Check("fd.x[size=8]", "faults", "ok", "read 1"),
-        Check("fd.y", "receipts", "ok", "read 1"),
+        Check(Benchmark("fd.x", (("size", 1),)), "receipts", "ok", "read 1"),
+        Check(Benchmark("fd.x", (("size", 2),)), "receipts", "ok", "read 1"),
+        Check(Benchmark("fd.x", (("size", 4),)), "receipts", "ok", "read 2"),
+        Check(Benchmark("fd.x", (("size", 8),)), "receipts", "defect", "read 1"),
+        Check(Benchmark("fd.x", (("size", 8),)), "faults", "ok", "read 1"),
+        Check(Benchmark("fd.y"), "receipts", "ok", "read 1"),
     ]
     assert rows(checks) == [
         ("fd.x (2 combinations)", "receipts", "ok", "read 1"),
@@ -320,17 +321,20 @@ def test_combinations_that_say_the_same_share_a_row() -> None:
 
 
 def test_text_of_a_check_is_no_markup() -> None:
-    assert rows([Check("fd.x", "faults", "defect", "[bold]no[/bold]")])[0][3] == "[bold]no[/bold]"
+    assert (
+        rows([Check(Benchmark("fd.x"), "faults", "defect", "[bold]no[/bold]")])[0][3]
+        == "[bold]no[/bold]"
+    )
 
 
 def test_the_summary_counts() -> None:
     assert str(summary([])) == "0 checks: none."
     checks = [
-        Check("a", "faults", "ok", "", {"injected": 12}),
-        Check("b", "faults", "defect", "", {"injected": 30}),
-        Check("c", "receipts", "skipped", ""),
-        Check("d", "linearity", "unclear", ""),
-        Check("e", "linearity", "ok", ""),
+        Check(Benchmark("a"), "faults", "ok", "", {"injected": 12}),
+        Check(Benchmark("b"), "faults", "defect", "", {"injected": 30}),
+        Check(Benchmark("c"), "receipts", "skipped", ""),
+        Check(Benchmark("d"), "linearity", "unclear", ""),
+        Check(Benchmark("e"), "linearity", "ok", ""),
     ]
     assert str(summary(checks)) == (
         "5 checks: 2 ok, 1 defect, 1 unclear, 1 skipped. 42 faults injected."

@@ -121,5 +121,5 @@ def assert_printable(back: Session) -> None:
     """No text of the session can steer a terminal."""
     texts = [value for _, value in leaves(asdict(back)) if isinstance(value, str)]
     texts += [str(key) for at, _ in leaves(asdict(back)) for key in at]
-    texts += [result.benchmark for result in back.results]
+    texts += [str(result.benchmark) for result in back.results]
     assert all(text.isprintable() for text in texts)

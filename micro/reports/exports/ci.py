@@ -51,7 +51,7 @@ def junit(outcome: Outcome, path: Path) -> None:
         raise UsageError("--junit takes junitparser: pip install 'osmicro[ci]'") from None
     suite = xml.TestSuite("micro")
     for judgement in ordered(outcome.judgements, full=True):
-        group = f"micro.{judgement.benchmark.partition('[')[0]}"
+        group = f"micro.{judgement.benchmark.probe}"
         case = xml.TestCase(printable(label(judgement)), classname=printable(group))
         text = printable(f"{judgement.verdict}: {_change(judgement)} {judgement.why}")
         if judgement.verdict == "regressed" and not outcome.advisory:
@@ -69,9 +69,9 @@ def junit(outcome: Outcome, path: Path) -> None:
 def bencher(outcome: Outcome) -> str:
     """Bencher Metric Format: nanoseconds with their interval."""
     found: dict[str, Any] = {}
-    for name, figure in outcome.current.sample.figures.items():
+    for benchmark, figure in outcome.current.sample.figures.items():
         value_ns, half = _nanoseconds(figure.log_s), 1.96 * figure.error
-        found[name] = {
+        found[str(benchmark)] = {
             "latency": {
                 "value": value_ns,
                 "lower_value": _nanoseconds(figure.log_s - half),
@@ -85,15 +85,16 @@ def github_action_benchmark(outcome: Outcome) -> str:
     """What github-action-benchmark calls customSmallerIsBetter."""
     verdicts = {j.benchmark: j for j in outcome.judgements if j.kind == "point"}
     found = []
-    for name, figure in outcome.current.sample.figures.items():
+    for benchmark, figure in outcome.current.sample.figures.items():
         entry = {
-            "name": name,
+            "name": str(benchmark),
             "unit": "ns",
             "value": _nanoseconds(figure.log_s),
             "range": f"± {1.96 * figure.error:.1%}",
         }
-        if name in verdicts:
-            entry["extra"] = f"{verdicts[name].verdict}: {verdicts[name].why}"
+        if benchmark in verdicts:
+            verdict = verdicts[benchmark]
+            entry["extra"] = f"{verdict.verdict}: {verdict.why}"
         found.append(entry)
     return json.dumps(found, indent=1)
 
@@ -116,7 +117,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 def _plain(judgement: Judgement) -> dict[str, Any]:
     return {
-        "benchmark": judgement.benchmark,
+        "benchmark": str(judgement.benchmark),
         "kind": judgement.kind,
         "verdict": judgement.verdict,
         "why": judgement.why,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from micro.reports.insights.classes import class_words
-from micro.reports.insights.systems import CurveSummary, Place, of_session
+from micro.reports.insights.systems import CurveSummary, of_session
+from runners.model.benchmark import Benchmark
 from runners.model.session import Curve, Result, Session
 
 
@@ -48,10 +49,10 @@ def _params(result: Result) -> dict[str, Any]:
 
 
 def _curve(
-    session: Session, curve: Curve, summaries: Mapping[Place, CurveSummary]
+    session: Session, curve: Curve, summaries: Mapping[Benchmark, CurveSummary]
 ) -> dict[str, Any]:
     points = session.points(curve)
-    summary = summaries.get(Place(curve.name, tuple(curve.params.items())))
+    summary = summaries.get(curve.benchmark)
     return {
         "name": curve.name,
         "params": dict(curve.params),

@@ -19,7 +19,8 @@ from micro import units
 from micro.reports.exports.document import growth_fields
 from micro.reports.insights.comparison import Cell, Comparison, Row, curve_text, ratio_text
 from micro.reports.insights.conclusions import conclusions, remarks
-from micro.reports.insights.systems import CurveSummary, Place
+from micro.reports.insights.systems import CurveSummary
+from runners.model.benchmark import Benchmark
 
 BEST = "*"
 LEGEND = f"{BEST} best, its interval apart from all others; ~ unstable; ×: time over that of"
@@ -51,19 +52,19 @@ def _lines(shown: Comparison) -> list[tuple[str, list[_Line]]]:
     found = []
     for title, rows in shown.grouped():
         lines: list[_Line] = []
-        curve: Place | None = None
+        curve: Benchmark | None = None
         for row in rows:
             texts = tuple(
                 cell_text(cell, with_ratio=i != shown.reference) for i, cell in enumerate(row.cells)
             )
-            if row.place.curve not in shown.curves or row.place.x is None:
+            if row.place.curve not in shown.curves or row.place.level is None:
                 lines.append(_Line(row.label, texts))
                 continue
             if row.place.curve != curve:
                 curve = row.place.curve
                 classes = tuple(map(curve_text, shown.curves[curve]))
                 lines.append(_Line(row.place.label, classes, is_curve=True))
-            lines.append(_Line(f"  {units.level(row.place.axis or '', row.place.x)}", texts))
+            lines.append(_Line(f"  {units.level(row.place.axis or '', row.place.level)}", texts))
         found.append((title, lines))
     return found
 
@@ -195,7 +196,7 @@ def csv_text(shown: Comparison) -> str:
     writer.writerow([*_CSV_COLUMNS, "ratio", "best", "status", "sessions", "reason"])
     for row in shown.rows:
         for i, (system, cell) in enumerate(zip(shown.systems, row.cells, strict=True)):
-            start = [_csv(row.group), _csv(row.place.benchmark), _csv(system.label)]
+            start = [_csv(row.group), _csv(str(row.place)), _csv(system.label)]
             if cell is None:
                 writer.writerow([*start, "", "", "", "", 0, "missing", "", _csv(row.reasons[i])])
                 continue
@@ -237,11 +238,11 @@ def json_text(shown: Comparison) -> str:
 def _json_row(row: Row) -> dict[str, Any]:
     return {
         "group": row.group,
-        "benchmark": row.place.benchmark,
-        "name": row.place.name,
+        "benchmark": str(row.place),
+        "name": row.place.probe,
         "params": dict(row.place.params),
         "axis": row.place.axis,
-        "x": row.place.x,
+        "x": row.place.level,
         "cells": [
             {"reason": row.reasons[i]}
             if cell is None
@@ -258,9 +259,9 @@ def _json_row(row: Row) -> dict[str, Any]:
     }
 
 
-def _json_curves(place: Place, curves: Sequence[CurveSummary | None]) -> dict[str, Any]:
+def _json_curves(place: Benchmark, curves: Sequence[CurveSummary | None]) -> dict[str, Any]:
     return {
-        "name": place.name,
+        "name": place.probe,
         "params": dict(place.params),
         "systems": [
             None

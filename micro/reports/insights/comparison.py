@@ -10,7 +10,8 @@ from typing import Literal
 
 from micro import units
 from micro.reports.insights.classes import scaling_words, short_class
-from micro.reports.insights.systems import TEAM_AXES, CurveSummary, Figure, Place, System
+from micro.reports.insights.systems import TEAM_AXES, CurveSummary, Figure, System
+from runners.model.benchmark import Benchmark
 
 Sort = Literal["group", "name", "ratio"]
 #: However sure, a smaller difference makes no system better than another.
@@ -29,9 +30,9 @@ GROUPS = (
 )
 
 
-def group_of(name: str) -> str:
+def group_of(place: Benchmark) -> str:
     """The heading for a probe; the family's own name where there is none."""
-    family = name.partition(".")[0]
+    family = place.family
     return next((title for title, names in GROUPS if family in names), family.capitalize())
 
 
@@ -52,7 +53,7 @@ class Cell:
 class Row:
     """One place, a cell a system; None where a system has no figure there."""
 
-    place: Place
+    place: Benchmark
     cells: tuple[Cell | None, ...]
     #: Why a system has none, by its index.
     reasons: Mapping[int, str]
@@ -60,14 +61,14 @@ class Row:
     @property
     def group(self) -> str:
         """The heading it stands under."""
-        return group_of(self.place.name)
+        return group_of(self.place)
 
     @property
     def label(self) -> str:
         """Its name in a table."""
         level = ""
-        if self.place.axis is not None and self.place.x is not None:
-            level = " " + units.level(self.place.axis, self.place.x)
+        if self.place.axis is not None and self.place.level is not None:
+            level = " " + units.level(self.place.axis, self.place.level)
         return self.place.label + level
 
     @property
@@ -86,7 +87,7 @@ class Comparison:
     reference: int
     rows: tuple[Row, ...]
     #: Every curve by its place, an entry a system.
-    curves: Mapping[Place, tuple[CurveSummary | None, ...]]
+    curves: Mapping[Benchmark, tuple[CurveSummary | None, ...]]
 
     def grouped(self) -> Iterator[tuple[str, list[Row]]]:
         """Rows by heading, in their order."""
@@ -111,7 +112,7 @@ def compare(
         place
         for system in systems
         for place in (*system.figures, *system.missing)
-        if not only or any(_matches(place.name, glob) for glob in only)
+        if not only or any(_matches(place, glob) for glob in only)
     )
     curves = {
         curve: tuple(system.curves.get(curve) for system in systems)
@@ -126,34 +127,34 @@ def compare(
             order.index(row.group) if row.group in order else len(order),
             row.group,
         ),
-        "name": lambda row: (row.place.label, row.place.x or 0),
+        "name": lambda row: (row.place.label, row.place.level or 0),
         "ratio": lambda row: (-row.spread,),
     }
     rows.sort(key=keys[sort])
     return Comparison(tuple(systems), reference, tuple(rows), curves)
 
 
-def _matches(name: str, glob: str) -> bool:
-    return fnmatch.fnmatchcase(name, glob) or name.partition(".")[0] == glob
+def _matches(place: Benchmark, glob: str) -> bool:
+    return fnmatch.fnmatchcase(place.probe, glob) or place.family == glob
 
 
-def _is_shown(place: Place, curves: Mapping[Place, object]) -> bool:
+def _is_shown(place: Benchmark, curves: Mapping[Benchmark, object]) -> bool:
     """A curve that a system lacks has no level to be missing at: its cells say why."""
-    return place.x is not None or place.curve not in curves
+    return place.level is not None or place.curve not in curves
 
 
-def _is_end(place: Place, curves: Mapping[Place, Sequence[CurveSummary | None]]) -> bool:
+def _is_end(place: Benchmark, curves: Mapping[Benchmark, Sequence[CurveSummary | None]]) -> bool:
     levels = [set(curve.levels) for curve in curves[place.curve] if curve is not None]
     common = set.intersection(*levels) or set.union(*levels)
-    return place.x in (min(common, default=None), max(common, default=None))
+    return place.level in (min(common, default=None), max(common, default=None))
 
 
-def _row(place: Place, systems: Sequence[System], reference: int) -> Row:
+def _row(place: Benchmark, systems: Sequence[System], reference: int) -> Row:
     figures = [system.figures.get(place) for system in systems]
     base = figures[reference]
     best = _ahead(figures)
     reasons = {
-        i: system.missing.get(place) or system.missing.get(place._replace(x=None)) or "not measured"
+        i: system.missing.get(place) or system.missing.get(place.curve) or "not measured"
         for i, system in enumerate(systems)
         if figures[i] is None
     }

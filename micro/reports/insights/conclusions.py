@@ -9,8 +9,9 @@ from dataclasses import replace
 from micro.reports.insights.classes import class_words, scaling_words
 from micro.reports.insights.comparison import Comparison, Row, ratio_text
 from micro.reports.insights.events import crossings
-from micro.reports.insights.systems import CurveSummary, Place, System
+from micro.reports.insights.systems import CurveSummary, System
 from runners.analyse.growth import Growth
+from runners.model.benchmark import Benchmark
 
 #: Facts that make figures of two systems hard to compare, and what they are called.
 _UNLIKE = (
@@ -48,7 +49,7 @@ def _ratios(shown: Comparison) -> list[str]:
 
 
 def _crossings(shown: Comparison) -> list[str]:
-    names = {place.name for place in shown.curves}
+    names = {place.probe for place in shown.curves}
     found = []
     for system in shown.systems:
         latest = system.sessions[-1]
@@ -172,7 +173,7 @@ def _side(word: str, pairs: Sequence[object], most: tuple[Row, float] | None) ->
     return f"{word} in {len(pairs)}, most in {most[0].label} ({ratio_text(most[1])})"
 
 
-def scaling_sentence(shown: Comparison, place: Place) -> str:
+def scaling_sentence(shown: Comparison, place: Benchmark) -> str:
     """How a team's throughput grows; systems that do the same are named together."""
     told: dict[str, list[str]] = {}
     for system, curve in zip(shown.systems, shown.curves[place], strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runners.analyse.crossing import Comparison, Crossing, Point, compare
+from runners.analyse.crossing import Crossing, CurvePair, Point, compare
 from runners.model.session import Curve, Session
 
 #: Ways that remember what they watch, and those that are handed all of it at every wait.
@@ -41,10 +41,10 @@ def crossings(session: Session) -> list[str]:
 def _told(session: Session, one: Curve | None, other: Curve | None) -> str | None:
     if one is None or other is None:
         return None
-    comparison = compare(_points(session, one), _points(session, other))
-    if comparison is None:
+    pair = compare(_points(session, one), _points(session, other))
+    if pair is None:
         return None
-    return sentence(comparison, (_short(one), _short(other)), "watched")
+    return sentence(pair, (_short(one), _short(other)), "watched")
 
 
 def _short(curve: Curve) -> str:
@@ -60,22 +60,22 @@ def _points(session: Session, curve: Curve) -> list[Point]:
     return [points[x] for x in sorted(points)]
 
 
-def sentence(comparison: Comparison, names: Sequence[str], axis: str) -> str | None:
-    """What a comparison says, without an end; None where nothing can be told."""
-    ends = f"[{_number(comparison.first)}, {_number(comparison.last)}]"
-    if comparison.crossings:
-        first, *more = (_crossing(crossing, names, axis) for crossing in comparison.crossings)
+def sentence(pair: CurvePair, names: Sequence[str], axis: str) -> str | None:
+    """What a pair says, without an end; None where nothing can be told."""
+    ends = f"[{_number(pair.first)}, {_number(pair.last)}]"
+    if pair.crossings:
+        first, *more = (_crossing(crossing, names, axis) for crossing in pair.crossings)
         return "; ".join([f"{first} on {ends}" if not more else first, *more])
-    if comparison.cheaper_first is None:
+    if pair.cheaper_first is None:
         return None
-    cheaper = _is_cheaper(comparison.cheaper_first, names)
-    if comparison.all_told:
+    cheaper = _is_cheaper(pair.cheaper_first, names)
+    if pair.all_told:
         return f"{cheaper} everywhere on {axis} {ends}"
-    assert comparison.first_told is not None
-    assert comparison.last_told is not None
-    at = f"from {axis} = {_number(comparison.first_told)} to {_number(comparison.last_told)}"
-    if comparison.first_told == comparison.last_told:
-        at = f"at {axis} = {_number(comparison.first_told)}"
+    assert pair.first_told is not None
+    assert pair.last_told is not None
+    at = f"from {axis} = {_number(pair.first_told)} to {_number(pair.last_told)}"
+    if pair.first_told == pair.last_told:
+        at = f"at {axis} = {_number(pair.first_told)}"
     return f"{cheaper} {at}; elsewhere on {ends} they cannot always be told apart"
 
 

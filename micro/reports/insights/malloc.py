@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runners.model.job import Scalar
+from runners.model.benchmark import Params
 from runners.model.session import Result, Session
 
-_Members = tuple[tuple[tuple[str, Scalar], ...], int]
+_Members = tuple[Params, int]
 
 
 #: A ratio is told of figures whose interval reaches at most this share to either side.
@@ -28,7 +28,7 @@ def malloc_ratios(session: Session) -> dict[int, float]:
 
 def _by_members(session: Session, name: str) -> dict[_Members, float]:
     return {
-        (tuple(result.params.items()), result.x): result.value_s
+        (result.benchmark.params, result.x): result.value_s
         for result in session.results
         if result.name == name and result.x and result.value_s and _sharp(result)
     }

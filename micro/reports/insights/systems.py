@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from micro.reports import printable
 from runners.analyse.estimate import LEAST_ROUNDS, median_interval
 from runners.analyse.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
 from runners.archive.reader import read, read_environment
-from runners.model.job import Scalar, benchmark_name
+from runners.model.benchmark import Benchmark, Scalar
 from runners.model.session import Curve, Result, Session, Status
-
-Params = tuple[tuple[str, Scalar], ...]
 
 #: Facts that make one system: sessions that agree in all of them are pooled.
 IDENTITY = (
@@ -30,30 +27,6 @@ _MANY_SESSIONS = 10
 MOST_SESSIONS = 40
 #: Axes whose levels are members of a team.
 TEAM_AXES = ("threads", "processes")
-
-
-class Place(NamedTuple):
-    """What is measured: a probe with parameters, at a level of an axis or without one."""
-
-    name: str
-    params: Params
-    axis: str | None = None
-    x: int | None = None
-
-    @property
-    def curve(self) -> Place:
-        """The same without its level."""
-        return Place(self.name, self.params)
-
-    @property
-    def label(self) -> str:
-        """Name and parameters, without the level: ``malloc.threads size=512``."""
-        return " ".join([self.name, *(f"{key}={value}" for key, value in self.params)])
-
-    @property
-    def benchmark(self) -> str:
-        """Its name in stored files."""
-        return benchmark_name(self.name, dict(self.params), self.axis, self.x)
 
 
 @dataclass(frozen=True)
@@ -73,7 +46,7 @@ class Figure:
 class CurveSummary:
     """A system's curve: its points, how it grows and why it ended."""
 
-    place: Place
+    place: Benchmark
     axis: str
     reached: int
     stopped_by: str | None
@@ -103,10 +76,10 @@ class System:
     sessions: list[Session]
     #: How many more sessions of it there are.
     unread: int = 0
-    figures: dict[Place, Figure] = field(default_factory=dict)
+    figures: dict[Benchmark, Figure] = field(default_factory=dict)
     #: Why a place has no figure.
-    missing: dict[Place, str] = field(default_factory=dict)
-    curves: dict[Place, CurveSummary] = field(default_factory=dict)
+    missing: dict[Benchmark, str] = field(default_factory=dict)
+    curves: dict[Benchmark, CurveSummary] = field(default_factory=dict)
 
 
 class NoSystems(ValueError):
@@ -229,12 +202,12 @@ def _details(facts: Mapping[str, Scalar]) -> dict[str, str]:
 
 
 def _summarise(system: System) -> None:
-    sessions: list[dict[Place, Result]] = []
-    found: dict[Place, list[Result]] = {}
+    sessions: list[dict[Benchmark, Result]] = []
+    found: dict[Benchmark, list[Result]] = {}
     for session in system.sessions:
         measured = {}
         for result in session.results:
-            place = Place(result.name, tuple(result.params.items()), result.axis, result.x)
+            place = result.benchmark
             if result.value_s is not None and result.ci95_s is not None:
                 measured[place] = result
                 found.setdefault(place, []).append(result)
@@ -242,18 +215,18 @@ def _summarise(system: System) -> None:
                 system.missing[place] = f"{result.status}: {result.reason}"
         sessions.append(measured)
     system.figures = {place: _pool(results) for place, results in found.items()}
-    levels: dict[tuple[Place, str | None], list[Place]] = {}
-    for place in sorted(found, key=lambda place: place.x or 0):
-        if place.x is not None:
-            levels.setdefault((place.curve, place.axis), []).append(place)
-    ends: dict[Place, Curve] = {}
+    levels: dict[Benchmark, list[Benchmark]] = {}
+    for place in sorted(found, key=lambda place: place.level or 0):
+        if place.level is not None:
+            levels.setdefault(place.curve, []).append(place)
+    ends: dict[Benchmark, Curve] = {}
     for session in system.sessions:
         for curve in session.curves:
-            place = Place(curve.name, tuple(curve.params.items()))
+            place = curve.benchmark
             if place not in ends or curve.reached > ends[place].reached:
                 ends[place] = curve
     for place, curve in ends.items():
-        mine = levels.get((place, curve.axis), [])
+        mine = levels.get(place, [])
         system.curves[place] = _curve(system, place, curve, mine, _values(sessions, mine))
 
 
@@ -283,16 +256,16 @@ def _pooled_percentiles(results: Sequence[Result]) -> dict[str, float]:
 
 
 def _curve(
-    system: System, place: Place, curve: Curve, mine: Sequence[Place], values: Floats
+    system: System, place: Benchmark, curve: Curve, mine: Sequence[Benchmark], values: Floats
 ) -> CurveSummary:
-    levels = np.array([p.x or 0 for p in mine], dtype=np.float64)
+    levels = np.array([p.level or 0 for p in mine], dtype=np.float64)
     team = curve.axis in TEAM_AXES
     return CurveSummary(
         place=place,
         axis=curve.axis,
         reached=curve.reached,
         stopped_by=curve.stopped_by,
-        levels=tuple(p.x or 0 for p in mine),
+        levels=tuple(p.level or 0 for p in mine),
         figures=tuple(system.figures[p] for p in mine),
         # Seeded: the same files give the same words.
         growth=None if team else find_growth(levels, values, np.random.default_rng(1)),
@@ -300,7 +273,7 @@ def _curve(
     )
 
 
-def _values(sessions: Sequence[Mapping[Place, Result]], places: Sequence[Place]) -> Floats:
+def _values(sessions: Sequence[Mapping[Benchmark, Result]], places: Sequence[Benchmark]) -> Floats:
     """Rows × places of seconds: a row a round, or a session where there are many."""
     blocks = [np.empty((0, len(places)))]
     if len(sessions) >= _MANY_SESSIONS:

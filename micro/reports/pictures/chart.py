@@ -9,7 +9,7 @@ import numpy as np
 
 from micro import units
 from micro.reports.insights.comparison import Comparison, curve_text
-from micro.reports.insights.systems import CurveSummary, Place
+from micro.reports.insights.systems import CurveSummary
 from micro.reports.pictures.scales import (
     Scale,
     binary_scale,
@@ -20,6 +20,7 @@ from micro.reports.pictures.scales import (
     log_scale,
     rate_text,
 )
+from runners.model.benchmark import Benchmark
 
 #: A flat curve should look flat: the least factor that the axis of times spans.
 _LEAST_SPAN = 10.0
@@ -27,7 +28,7 @@ _FIT_STEPS = 16
 
 
 @dataclass(frozen=True)
-class Point:
+class Mark:
     """A value with its interval, and all of it in words."""
 
     x: float
@@ -44,7 +45,7 @@ class Series:
 
     label: str
     index: int
-    points: tuple[Point, ...]
+    points: tuple[Mark, ...]
     #: What is said beside the label: the class.
     note: str = ""
     #: Lines through the fit of each piece, as (x, y).
@@ -68,7 +69,7 @@ class Chart:
     ideal: tuple[tuple[float, float], ...] = ()
 
 
-def curve_chart(shown: Comparison, place: Place, title: str = "") -> Chart:
+def curve_chart(shown: Comparison, place: Benchmark, title: str = "") -> Chart:
     """Time per operation over the load, of every system, on log-log axes; teams by throughput."""
     curves = shown.curves[place]
     known = [curve for curve in curves if curve is not None]
@@ -100,7 +101,7 @@ def curve_chart(shown: Comparison, place: Place, title: str = "") -> Chart:
 
 def _series(label: str, index: int, curve: CurveSummary) -> Series:
     points = tuple(
-        Point(
+        Mark(
             x,
             figure.value_s,
             *figure.ci95_s,
@@ -125,20 +126,18 @@ def _rates(label: str, index: int, curve: CurveSummary) -> Series:
     for size, figure in zip(curve.levels, curve.figures, strict=True):
         value, high, low = (size / max(t, 1e-99) for t in (figure.value_s, *figure.ci95_s))
         text = f"{level_text(curve.axis, size)}: {units.rate(size, figure.value_s)}"
-        points.append(Point(size, value, low, high, text, figure.status == "unstable"))
+        points.append(Mark(size, value, low, high, text, figure.status == "unstable"))
     return Series(label, index, tuple(points), ended=curve.stopped_by)
 
 
-def _scaling_chart(shown: Comparison, place: Place, title: str) -> Chart:
+def _scaling_chart(shown: Comparison, place: Benchmark, title: str) -> Chart:
     series, axis = [], ""
     for i, curve in enumerate(shown.curves[place]):
         if curve is None or curve.scaling is None:
             continue
         axis, scaling = curve.axis, curve.scaling
         points = tuple(
-            Point(
-                n, speedup, low, high, f"{n} {axis}: ×{speedup:.2f}, 95 % {low:.2f} to {high:.2f}"
-            )
+            Mark(n, speedup, low, high, f"{n} {axis}: ×{speedup:.2f}, 95 % {low:.2f} to {high:.2f}")
             for n, speedup, (low, high) in zip(
                 scaling.members, scaling.speedup, scaling.ci95, strict=True
             )
@@ -192,7 +191,7 @@ class SpreadChart:
     spreads: tuple[Spread, ...]
 
 
-def spread_chart(shown: Comparison, place: Place, title: str = "") -> SpreadChart | None:
+def spread_chart(shown: Comparison, place: Benchmark, title: str = "") -> SpreadChart | None:
     """Percentiles of single operations at a place, from p50 to max; None where none was traced."""
     spreads = tuple(
         Spread(system.label, i, tuple(figure.percentiles_s.items()))
@@ -202,7 +201,7 @@ def spread_chart(shown: Comparison, place: Place, title: str = "") -> SpreadChar
     if not spreads:
         return None
     times = [value for spread in spreads for _, value in spread.percentiles_s]
-    level = f" {units.level(place.axis, place.x)}" if place.axis and place.x else ""
+    level = f" {units.level(place.axis, place.level)}" if place.axis and place.level else ""
     told = ". ".join(
         f"{s.label}: " + ", ".join(f"{name} {units.duration(v)}" for name, v in s.percentiles_s)
         for s in spreads

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from micro import units
-from micro.reports.pictures.chart import Chart, Point, Series, SpreadChart, names_with_room
+from micro.reports.pictures.chart import Chart, Mark, Series, SpreadChart, names_with_room
 from micro.reports.pictures.scales import Scale
 
 #: Colours that the style sheet knows.
@@ -185,7 +185,7 @@ def _series(area: _Area, series: Series) -> str:
     return "".join([*parts, "</g>"])
 
 
-def _mark(area: _Area, series: Series, point: Point) -> str:
+def _mark(area: _Area, series: Series, point: Mark) -> str:
     unstable = " (unstable)" if point.unstable else ""
     said = escape(f"{point.text}{unstable}")
     kind = ' class="mark open"' if point.unstable else ' class="mark"'

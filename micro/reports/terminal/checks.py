@@ -25,14 +25,14 @@ def check_table(checks: Sequence[Check]) -> Table:
         table.add_column(column, overflow="fold", no_wrap=column in ("check", "verdict"))
     rows: dict[tuple[str, str, Verdict, str], list[Check]] = {}
     for check in checks:
-        probe = check.benchmark.partition("[")[0]
+        probe = check.benchmark.probe
         rows.setdefault((probe, check.kind, check.verdict, check.detail), []).append(check)
     last = ""
     for (probe, kind, verdict, detail), same in rows.items():
         if last and last != probe:
             table.add_section()
         last = probe
-        name = same[0].benchmark if len(same) == 1 else f"{probe} ({len(same)} combinations)"
+        name = str(same[0].benchmark) if len(same) == 1 else f"{probe} ({len(same)} combinations)"
         table.add_row(Text(name), Text(kind), Text(verdict, _STYLES[verdict]), Text(detail))
     return table
 

@@ -48,7 +48,7 @@ def noise_table(session: Session) -> Table:
         clean = sum(visit.clean for visit in result.visits)
         total = sum(visit.slices for visit in result.visits)
         share = f"{clean / total:.0%}" if total else "–"
-        table.add_row(Text(result.benchmark), *map(_percent, found), share)
+        table.add_row(Text(str(result.benchmark)), *map(_percent, found), share)
     table.add_section()
     columns = [[row[i] for row in rows if row[i] is not None] for i in range(len(_WAYS))]
     medians = [statistics.median(c) if c else None for c in columns]  # type: ignore[type-var]

@@ -14,8 +14,8 @@ from micro.reports.insights.classes import class_words, scaling_words
 from micro.reports.insights.events import crossings
 from micro.reports.insights.malloc import malloc_ratio
 from micro.reports.insights.memory import cache_sentence, copy_sentence
-from micro.reports.insights.systems import CurveSummary, Place, of_session
-from runners.model.job import Scalar
+from micro.reports.insights.systems import CurveSummary, of_session
+from runners.model.benchmark import Benchmark
 from runners.model.session import Curve, Result, Session
 
 SHOWN_POINTS = 5
@@ -65,19 +65,19 @@ def result_table(session: Session, full: bool = False, notes: list[str] | None =
         table.add_column("rate", justify="right", no_wrap=True)
     table.add_column("rounds", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
-    curves = {(c.name, tuple(c.params.items())): c for c in session.curves}
+    curves = {curve.benchmark: curve for curve in session.curves}
     summaries = of_session(session).curves
     family = ""
-    for (name, params), results in _grouped(session).items():
-        if family and name.partition(".")[0] != family:
+    for benchmark, results in _grouped(session).items():
+        if family and benchmark.family != family:
             table.add_section()
-        family = name.partition(".")[0]
-        curve = curves.get((name, params))
-        label = name + "".join(f" {key}={value}" for key, value in params)
+        family = benchmark.family
+        curve = curves.get(benchmark)
+        label = benchmark.label
         if curve is not None:
             remark = Text(_note(_end(curve), notes))
             head = Text(label, "bold")
-            if grows := _growth(summaries.get(Place(name, params))):
+            if grows := _growth(summaries.get(benchmark)):
                 head = Text.assemble(head, ": ", grows)
             table.add_row(head, *[""] * (len(table.columns) - 2), remark)
         for result in results if full else _some(results):
@@ -95,10 +95,10 @@ def _note(text: str, notes: list[str] | None) -> str:
     return f"[{notes.index(text) + 1}]"
 
 
-def _grouped(session: Session) -> dict[tuple[str, tuple[tuple[str, Scalar], ...]], list[Result]]:
-    groups: dict[tuple[str, tuple[tuple[str, Scalar], ...]], list[Result]] = {}
+def _grouped(session: Session) -> dict[Benchmark, list[Result]]:
+    groups: dict[Benchmark, list[Result]] = {}
     for result in session.results:
-        groups.setdefault((result.name, tuple(result.params.items())), []).append(result)
+        groups.setdefault(result.benchmark.curve, []).append(result)
     return groups
 
 

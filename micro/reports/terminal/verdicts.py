@@ -44,7 +44,7 @@ def ordered(judgements: Sequence[Judgement], full: bool = False) -> list[Judgeme
         for j in judgements
         if (full or j.verdict in _SHOWN) and (j.kind == "point" or j.verdict in _SHOWN)
     ]
-    return sorted(chosen, key=lambda j: (ranks[j.verdict], -abs(j.effect or 0), j.benchmark))
+    return sorted(chosen, key=lambda j: (ranks[j.verdict], -abs(j.effect or 0), str(j.benchmark)))
 
 
 def sentences(outcome: Outcome) -> list[str]:
@@ -126,7 +126,8 @@ def _cells(judgement: Judgement) -> list[str]:
 
 def label(judgement: Judgement) -> str:
     """The benchmark's name, or that of the curve whose growth was judged."""
-    return f"growth of {judgement.benchmark}" if judgement.kind == "growth" else judgement.benchmark
+    name = str(judgement.benchmark)
+    return f"growth of {name}" if judgement.kind == "growth" else name
 
 
 def _duration(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 
 from micro import units
@@ -15,11 +16,12 @@ from micro.probes.declaration import Probe
 from micro.reports.insights.classes import class_words, exponent_words, scaling_words
 from micro.reports.insights.comparison import Cell, Comparison, group_of, ratio_text
 from micro.reports.insights.conclusions import headlines, remarks
-from micro.reports.insights.systems import CurveSummary, Place, System
+from micro.reports.insights.systems import CurveSummary, System
 from micro.reports.pictures import svg
 from micro.reports.pictures.chart import Series, SpreadChart, curve_chart, spread_chart
 from micro.reports.pictures.scales import level_text
 from micro.reports.pictures.svg import escape
+from runners.model.benchmark import Benchmark
 
 #: How many conclusions are seen at once.
 _HEADLINES = 8
@@ -158,16 +160,16 @@ def _groups(shown: Comparison) -> list[tuple[str, str, str]]:
     places = dict.fromkeys(row.place.curve for row in shown.rows)
     for place in places:
         # What a probe does is told once, for the first of its parameters.
-        body = _probe(shown, place, declared.pop(place.name, None))
-        groups.setdefault(group_of(place.name), []).append(body)
+        body = _probe(shown, place, declared.pop(place.probe, None))
+        groups.setdefault(group_of(place), []).append(body)
     return [(f"g{i}", title, "".join(parts)) for i, (title, parts) in enumerate(groups.items())]
 
 
-def _anchor(place: Place) -> str:
+def _anchor(place: Benchmark) -> str:
     return f"p-{hashlib.sha256(place.label.encode()).hexdigest()[:12]}"
 
 
-def _probe(shown: Comparison, place: Place, declared: Probe | None) -> str:
+def _probe(shown: Comparison, place: Benchmark, declared: Probe | None) -> str:
     anchor = _anchor(place)
     parts = [f'<h3 id="{anchor}"><code>{escape(place.label)}</code></h3>']
     if declared is not None:
@@ -190,7 +192,7 @@ def _probe(shown: Comparison, place: Place, declared: Probe | None) -> str:
     return "".join(parts)
 
 
-def _absent(shown: Comparison, place: Place) -> str:
+def _absent(shown: Comparison, place: Benchmark) -> str:
     """Why a system has no part in a picture."""
     reasons = {
         system.label: next((r for p, r in system.missing.items() if p.curve == place), "")
@@ -218,7 +220,7 @@ def _figure(title: str, picture: str, table: str, series: Sequence[Series] = ())
     )
 
 
-def _single(shown: Comparison, place: Place) -> str:
+def _single(shown: Comparison, place: Benchmark) -> str:
     """Figures of a probe without an axis, a line a system."""
     figures = [system.figures.get(place) for system in shown.systems]
     rated = any(figure is not None and figure.bytes_per_op for figure in figures)
@@ -249,7 +251,7 @@ def _head(names: Iterable[str]) -> str:
     return f"<thead><tr><td></td>{cells}</tr></thead>"
 
 
-def _curve_table(shown: Comparison, place: Place) -> str:
+def _curve_table(shown: Comparison, place: Benchmark) -> str:
     """Every level of every system, and below them what the curve is."""
     curves = shown.curves[place]
     axis = next(curve.axis for curve in curves if curve is not None)
@@ -290,14 +292,13 @@ def _curve_words(curves: Sequence[CurveSummary | None]) -> list[tuple[str, list[
     return [(name, texts) for name, texts in lines.items() if set(texts) != {"–"}]
 
 
-def _traced_place(shown: Comparison, place: Place) -> Place:
+def _traced_place(shown: Comparison, place: Benchmark) -> Benchmark:
     """Where single operations are compared: a curve's highest level that all systems have."""
     levels = [set(c.levels) for c in shown.curves.get(place, ()) if c is not None and c.levels]
-    axis = next((c.axis for c in shown.curves.get(place, ()) if c is not None), None)
-    if not levels or axis is None:
+    if not levels:
         return place
     common = set.intersection(*levels) or set.union(*levels)
-    return place._replace(axis=axis, x=max(common))
+    return replace(place, level=max(common))
 
 
 def _spread_table(chart: SpreadChart) -> str:

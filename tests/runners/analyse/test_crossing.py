@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.analyse.crossing import Comparison, Point, compare
+from runners.analyse.crossing import CurvePair, Point, compare
 
 LEVELS = [2.0**i for i in range(17)]
 
@@ -22,7 +22,7 @@ def curve(
     ]
 
 
-def compared(one: Sequence[Point], other: Sequence[Point]) -> Comparison:
+def compared(one: Sequence[Point], other: Sequence[Point]) -> CurvePair:
     found = compare(one, other)
     assert found is not None
     return found

@@ -99,7 +99,7 @@ SESSION = st.builds(
     st.dictionaries(TEXT, SCALAR, max_size=4),
     st.builds(
         list.__add__,
-        st.lists(MEASURED, min_size=1, max_size=3, unique_by=lambda result: result.benchmark),
+        st.lists(MEASURED, min_size=1, max_size=3, unique_by=lambda result: str(result.benchmark)),
         st.lists(UNMEASURED, max_size=3),
     ),
     st.lists(st.builds(Curve, TEXT, PARAMS, TEXT, COUNT, st.none() | TEXT), max_size=2),

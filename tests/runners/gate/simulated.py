@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runners.gate.evidence import Figure, Sample
+from runners.gate.evidence import Sample, SessionFigure
+from runners.model.benchmark import Benchmark
+
+
+def benchmark(name: str, curve: str | None = None, x: int | None = None) -> Benchmark:
+    return Benchmark(name) if curve is None else Benchmark(curve, (), "n", x)
 
 
 @dataclass
@@ -74,7 +79,9 @@ class Machine:
         error = self.errors * np.sqrt(self.rng.chisquare(9, size) / 9)
         return Sample(
             {
-                name: Figure(float(value + (shifts or {}).get(name, 0.0)), float(e), curve, x)
+                benchmark(name, curve, x): SessionFigure(
+                    float(value + (shifts or {}).get(name, 0.0)), float(e)
+                )
                 for (name, curve, x), value, e in zip(self.names, values, error, strict=True)
             }
         )

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from simulated import Machine
 
 from runners.gate import moderation
-from runners.gate.evidence import Figure, Sample, benjamini_hochberg
+from runners.gate.evidence import Sample, SessionFigure, benjamini_hochberg
 from runners.gate.judge import Judgement, Rules, judge
+from runners.model.benchmark import Benchmark
 
 SLOWER = math.log(1.10)
+A = Benchmark("a")
 
 
 def machine(seed: int, **changes: object) -> Machine:
@@ -25,11 +27,11 @@ def machine(seed: int, **changes: object) -> Machine:
 
 
 def by_name(judged: list[Judgement]) -> dict[str, Judgement]:
-    return {j.benchmark: j for j in judged if j.kind == "point"}
+    return {str(j.benchmark): j for j in judged if j.kind == "point"}
 
 
 def curve(m: Machine, name: str) -> list[str]:
-    return [benchmark for benchmark, mine, _ in m.names if mine == name]
+    return [name_ for name_, mine, _ in m.names if mine == name]
 
 
 def sessions(m: Machine, count: int) -> list[Sample]:
@@ -38,7 +40,7 @@ def sessions(m: Machine, count: int) -> list[Sample]:
 
 def doubtful(sample: Sample, name: str, doubt: str = "rounds differ by 30%") -> Sample:
     figures = dict(sample.figures)
-    figures[name] = replace(figures[name], doubt=doubt)
+    figures[Benchmark(name)] = replace(figures[Benchmark(name)], doubt=doubt)
     return replace(sample, figures=figures)
 
 
@@ -115,7 +117,7 @@ def test_a_curve_that_grows_faster_is_a_regression_of_its_own() -> None:
     names = curve(m, "c2")
     steeper = {name: 0.05 * i for i, name in enumerate(names)}
     growth = {
-        j.benchmark: j for j in judge(sessions(m, 8), m.session(steeper)) if j.kind == "growth"
+        str(j.benchmark): j for j in judge(sessions(m, 8), m.session(steeper)) if j.kind == "growth"
     }
     assert growth["c2"].verdict == "regressed"
     assert growth["c2"].why == "slower at larger levels"
@@ -150,7 +152,7 @@ def test_a_slower_curve_does_not_vouch_for_its_growth() -> None:
 def test_growth_survives_a_change_of_machine() -> None:
     m = machine(7)
     steeper = {name: 0.05 * i for i, name in enumerate(curve(m, "c2"))}
-    alu = Figure(math.log(1e-9), 0.001)
+    alu = SessionFigure(math.log(1e-9), 0.001)
     baseline = [replace(s, references={"alu": alu}) for s in sessions(m, 8)]
     other = replace(
         m.session(steeper, common=0.5), references={"alu": replace(alu, log_s=alu.log_s + 0.5)}
@@ -158,17 +160,17 @@ def test_growth_survives_a_change_of_machine() -> None:
     judged = judge(baseline, other)
     assert {j.verdict for j in judged if j.kind == "point"} == {"not comparable"}
     assert all("alu" in j.why for j in judged if j.verdict == "not comparable")
-    assert {j.benchmark for j in judged if j.verdict == "regressed"} == {"c2"}
+    assert {str(j.benchmark) for j in judged if j.verdict == "regressed"} == {"c2"}
 
 
 def test_beside_a_busy_neighbour_only_what_moved_with_the_memory_is_in_doubt() -> None:
     m = machine(7)
-    core, memory = Figure(math.log(1e-9), 0.001), Figure(math.log(1e-7), 0.001)
+    core, memory = SessionFigure(math.log(1e-9), 0.001), SessionFigure(math.log(1e-7), 0.001)
     baseline = [replace(s, references={"alu": core, "dram": memory}) for s in sessions(m, 8)]
     slower = dict.fromkeys(curve(m, "c2"), math.log(1.3)) | dict.fromkeys(curve(m, "c3"), 0.1)
     busy = {"alu": core, "dram": replace(memory, log_s=memory.log_s + 0.15)}
     judged = judge(baseline, replace(m.session(slower), references=busy))
-    verdicts = {j.benchmark: j for j in judged if j.kind == "point"}
+    verdicts = {str(j.benchmark): j for j in judged if j.kind == "point"}
     assert {verdicts[name].verdict for name in curve(m, "c2")} == {"regressed"}
     with_it = [verdicts[name] for name in curve(m, "c3")]
     assert not {"regressed", "suspect"} & {j.verdict for j in with_it}
@@ -184,7 +186,7 @@ def test_a_reference_takes_away_what_it_explains() -> None:
 
     def session(shifts: dict[str, float] | None = None) -> Sample:
         clock = float(rng.normal(0, 0.04))
-        alu = Figure(math.log(1e-9) + clock + float(rng.normal(0, 0.002)), 0.002)
+        alu = SessionFigure(math.log(1e-9) + clock + float(rng.normal(0, 0.002)), 0.002)
         return replace(m.session(shifts, common=clock), references={"alu": alu})
 
     def without(sample: Sample) -> Sample:
@@ -211,7 +213,7 @@ def test_a_session_as_noisy_as_the_change_proves_nothing() -> None:
     m = machine(10)
     now = m.session({"s0": math.log(1.3)})
     figures = dict(now.figures)
-    figures["s0"] = replace(figures["s0"], error=0.3)
+    figures[Benchmark("s0")] = replace(figures[Benchmark("s0")], error=0.3)
     verdict = by_name(judge(sessions(m, 8), replace(now, figures=figures)))["s0"].verdict
     assert verdict not in ("regressed", "suspect", "improved")
 
@@ -220,7 +222,7 @@ def test_new_and_missing_benchmarks_are_named() -> None:
     m = machine(11)
     baseline, now = sessions(m, 5), m.session()
     figures = dict(now.figures)
-    figures["new"] = figures.pop("s1")
+    figures[Benchmark("new")] = figures.pop(Benchmark("s1"))
     judged = by_name(judge(baseline, replace(now, figures=figures)))
     assert judged["new"].verdict == "new"
     assert judged["s1"].verdict == "missing"
@@ -262,28 +264,27 @@ def test_a_benchmark_may_have_another_least_effect() -> None:
 
 def test_odd_sessions_are_judged_without_an_accident() -> None:
     """Zero variances, one benchmark, curves of one and two points, gaps."""
-    exact = Sample({"a": Figure(-10.0, 0.0), "c[n=1]": Figure(-9.0, 0.0, "c", 1)})
-    gap = Sample({"c[n=2]": Figure(-9.0, 0.1, "c", 2), "d[n=0]": Figure(-9.0, 0.1, "d", 0)})
+    known = SessionFigure(-9.0, 0.0)
+    exact = Sample({A: SessionFigure(-10.0, 0.0), Benchmark("c", (), "n", 1): known})
+    gap = Sample(
+        {Benchmark(c, (), "n", n): SessionFigure(-9.0, 0.1) for c, n in (("c", 2), ("d", 0))}
+    )
     judged = by_name(judge([exact, exact, gap, exact, exact, exact], exact))
     assert judged["a"].verdict == "unchanged"
     assert judged["c[n=2]"].verdict == "missing"
-    slower = Sample({"a": Figure(-9.0, 0.0)})
+    slower = Sample({A: known})
     assert by_name(judge([exact] * 6, slower))["a"].verdict == "regressed"
 
 
 FIGURES = st.builds(
-    Figure,
+    SessionFigure,
     log_s=st.floats(-25, 5),
     error=st.floats(0, 2),
     doubt=st.sampled_from([None, None, None, "unstable"]),
 )
-KNOWN = [("a", None, None), ("b", None, None)]
-KNOWN += [(f"{c}[n={n}]", c, n) for c in ("c", "d") for n in (1, 4, 64, 1024)]
-SAMPLES = st.fixed_dictionaries({}, optional={name: FIGURES for name, _, _ in KNOWN}).map(
-    lambda found: Sample(
-        {name: replace(found[name], curve=curve, x=x) for name, curve, x in KNOWN if name in found}
-    )
-)
+KNOWN = [A, Benchmark("b")]
+KNOWN += [Benchmark(c, (), "n", n) for c in ("c", "d") for n in (1, 4, 64, 1024)]
+SAMPLES = st.fixed_dictionaries({}, optional=dict.fromkeys(KNOWN, FIGURES)).map(Sample)
 
 
 @settings(deadline=None, max_examples=60)

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from runners.gate.references import Elsewhere, Reference, elsewhere, explain
+from runners.gate.references import Elsewhere, ReferenceBenchmark, elsewhere, explain
 
 
 def reference(name: str, today: float, history: tuple[float, ...] = (0.0, 0.001, 0.002)):
-    return Reference(name, np.array(history), today, 0.001)
+    return ReferenceBenchmark(name, np.array(history), today, 0.001)
 
 
 def strayed(*today: float) -> Elsewhere:
@@ -53,7 +53,7 @@ def test_a_reference_that_stands_still_explains_nothing() -> None:
     wave = np.sin(np.arange(12.0))
     history = np.array([0.01 * wave])
     for size, moved in ((0.0001, False), (0.01, True)):
-        still = Reference("still", size * wave, 0.02, 0.001)
+        still = ReferenceBenchmark("still", size * wave, 0.02, 0.001)
         explained, now, added = explain(history, np.array([0.0]), {"still": still})
         assert (float(now[0]) != 0.0) is moved
         assert (float(added[0]) > 0) is moved

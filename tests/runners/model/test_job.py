@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.model.job import Job, benchmark_name
+from runners.model.benchmark import Benchmark
+from runners.model.job import Job
 from runners.model.session import Curve, Result, Session, Visit
 
 
@@ -23,9 +24,11 @@ from runners.model.session import Curve, Result, Session, Visit
         ("a.b", {}, "n", 0, "a.b[n=0]"),
     ],
 )
-def test_benchmark_name(name: str, params: Any, axis: str | None, x: int, expected: str) -> None:
+def test_name_of_a_benchmark(
+    name: str, params: Any, axis: str | None, x: int, expected: str
+) -> None:
     before = dict(params)
-    assert benchmark_name(name, params, axis, x) == expected
+    assert str(Benchmark.of(name, params, axis, x)) == expected
     assert params == before
 
 
@@ -36,7 +39,8 @@ PARAMS = st.dictionaries(st.sampled_from(["size", "how", "n"]), st.integers(0, 9
 def test_points_that_differ_have_different_names(
     first: dict[str, int], second: dict[str, int], x: int, y: int
 ) -> None:
-    names = [benchmark_name("a.b", first, "x", x), benchmark_name("a.b", second, "x", y)]
+    names = [Benchmark.of("a.b", first, "x", x), Benchmark.of("a.b", second, "x", y)]
+    assert (str(names[0]) == str(names[1])) == (names[0] == names[1])
     assert (names[0] == names[1]) == (list(first.items()) == list(second.items()) and x == y)
 
 
@@ -96,7 +100,7 @@ def test_only_rounds_without_a_doubt_count() -> None:
     visits = [visit(None), visit("stolen"), visit(None)]
     result = Result("a.b", {}, "n", 4, "ok", value_s=1e-6, visits=visits)
     assert result.rounds == 2
-    assert result.benchmark == "a.b[n=4]"
+    assert result.benchmark == Benchmark("a.b", (), "n", 4)
 
 
 def test_the_points_of_a_curve_are_its_measured_ones_ascending() -> None:

@@ -24,7 +24,7 @@ from runners.verify.agreement import (
     LEAST_CLEAN,
     MOST_TRIES,
     CannotCompare,
-    Reference,
+    ReferenceProgram,
     agreement,
     matching,
     reference,
@@ -37,7 +37,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C com
 # The head of a reference
 
 
-def head(folder: Path, text: str, name: str = "fd.dup") -> Reference | None:
+def head(folder: Path, text: str, name: str = "fd.dup") -> ReferenceProgram | None:
     (folder / f"{name}.c").write_text(text)
     return reference(folder, name)
 
@@ -49,7 +49,7 @@ def test_a_probe_without_a_reference(tmp_path: Path) -> None:
 
 def test_how_near_and_with_which_parameters(tmp_path: Path) -> None:
     found = head(tmp_path, "/* poll; agrees within 3 % at watched=1000, ready=1 */\nint x;\n")
-    assert found == Reference(
+    assert found == ReferenceProgram(
         tmp_path / "fd.dup.c", 0.03, {"watched": "1000", "ready": "1"}, static=False
     )
 
@@ -117,8 +117,8 @@ CURVE = Job("fd.x", "k:K", {"size": 64, "how": "plain"}, axis="watched", levels=
 OTHER = Job("fd.x", "k:K", {"size": 4096, "how": "plain"}, axis="watched", levels=(1, 10))
 
 
-def terms(**given_: str) -> Reference:
-    return Reference(Path("fd.x.c"), 0.03, given_, static=False)
+def terms(**given_: str) -> ReferenceProgram:
+    return ReferenceProgram(Path("fd.x.c"), 0.03, given_, static=False)
 
 
 def test_a_reference_is_for_the_job_with_its_parameters() -> None:
@@ -174,7 +174,7 @@ def judged(
     monkeypatch.setattr(module, "_build", lambda wanted, path: None)
     monkeypatch.setattr(module, "_run", program)
     launcher = Scripted(visit=visit)
-    wanted = Reference(Path("fd.x.c"), within, {}, static=False)
+    wanted = ReferenceProgram(Path("fd.x.c"), within, {}, static=False)
     return agreement(Bench(launcher, (3, 5), CLEAN), CURVE, 10, wanted), launcher, program
 
 
@@ -196,7 +196,7 @@ def test_the_median_ratio_is_held_to_the_terms(
 ) -> None:
     check, launcher, program = judged(monkeypatch, ratios)
     assert (check.kind, check.verdict) == ("agreement", verdict), check
-    assert check.benchmark == "fd.x[size=64,how=plain,watched=10]"
+    assert str(check.benchmark) == "fd.x[size=64,how=plain,watched=10]"
     assert check.data["low"] <= check.data["ratio"] <= check.data["high"]
     assert "within 3% asked" in check.detail
     assert len(launcher.orders) == len(program.asked) == BLOCKS
@@ -285,7 +285,7 @@ def test_a_probe_without_a_number_is_a_named_skip(
 # Reference programs, really built
 
 
-def program(folder: Path, text: str) -> Reference:
+def program(folder: Path, text: str) -> ReferenceProgram:
     (folder / "fd.x.c").write_text("/* agrees within 3 % */\n" + text)
     found = reference(folder, "fd.x")
     assert found is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runners.measure.launch import Launcher
+from runners.model.benchmark import Benchmark
 from runners.model.job import Job
 from runners.verify.check import Bench, Check
 from runners.verify.side_by_side import Task, side_by_side
@@ -23,7 +24,7 @@ def told(bench: Bench, job: Job, level: int | None, *more: float) -> Check:
     """Where it ran and with what, after a nap that lets a later one overtake."""
     time.sleep(sum(more))
     place = {"pid": os.getpid(), "cpus": bench.cpus, "scratch": str(bench.launcher.scratch)}
-    return Check(f"{job.name}:{level}", "receipts", "ok", "", place | {"more": more})
+    return Check(Benchmark(f"{job.name}:{level}"), "receipts", "ok", "", place | {"more": more})
 
 
 def met(bench: Bench, job: Job, level: int | None, place: str) -> Check:
@@ -48,7 +49,7 @@ def tasks(*naps: float) -> list[Task]:
 def test_checks_come_in_order_whoever_was_first(tmp_path: Path) -> None:
     bench = Bench(Launcher(tmp_path), CPUS, None)
     checks = list(side_by_side(bench, tasks(0.3, 0.0, 0.1, 0.0)))
-    assert [check.benchmark for check in checks] == [f"made:{i}" for i in range(4)]
+    assert [str(check.benchmark) for check in checks] == [f"made:{i}" for i in range(4)]
     assert [check.data["more"] for check in checks] == [(0.3,), (0.0,), (0.1,), (0.0,)]
     assert os.getpid() not in {check.data["pid"] for check in checks}
 
@@ -92,6 +93,6 @@ def test_a_killed_process_is_told_in_a_sentence(tmp_path: Path) -> None:
 def test_who_stops_asking_does_not_wait(tmp_path: Path) -> None:
     bench = Bench(Launcher(tmp_path), CPUS, None)
     checks = side_by_side(bench, tasks(0.0, 3600.0, 3600.0, 0.0))
-    assert next(checks).benchmark == "made:0"
+    assert str(next(checks).benchmark) == "made:0"
     checks.close()
     assert not multiprocessing.active_children()
