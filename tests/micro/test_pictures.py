@@ -279,7 +279,7 @@ def test_single_operations_are_drawn_from_the_median_to_the_maximum() -> None:
     marks = list(root.iter(f"{SVG}circle"))
     assert len(marks) == 2 * 4
     assert {"p50", "max", "Linux 6.1", "gVisor 4.4"} <= set(texts_of(root))
-    assert spread_chart(shown_of(LINUX), TEAM._replace(axis="threads", x=1)) is None
+    assert spread_chart(shown_of(LINUX), replace(TEAM, level=1)) is None
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
