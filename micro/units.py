@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from runners.model.benchmark import AxisKind, Benchmark
+
 _DURATIONS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _RATES = ((1e12, "TB/s"), (1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s"))
 _DECIMALS_MAX = 6
@@ -50,10 +52,13 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-#: Axes whose levels are bytes.
-BYTE_AXES = ("size", "length", "rss")
+def level(x: int, kind: AxisKind) -> str:
+    """A level of an axis: bytes in binary units, counts with thin groups: ``4 KiB``, ``19,900``."""
+    return size(x) if kind == "bytes" else f"{x:,}"
 
 
-def level(axis: str, x: int) -> str:
-    """A point of an axis: sizes in binary units, counts with thin groups: ``size=4 KiB``."""
-    return f"{axis}={size(x) if axis in BYTE_AXES else f'{x:,}'}"
+def level_of(benchmark: Benchmark) -> str:
+    """A benchmark's place on its axis, ``size=4 KiB``; nothing where it has none."""
+    if benchmark.axis is None or benchmark.level is None:
+        return ""
+    return f"{benchmark.axis}={level(benchmark.level, benchmark.kind)}"

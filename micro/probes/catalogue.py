@@ -87,8 +87,8 @@ def jobs_with(probe: Probe, given: Mapping[str, str], effort: Effort) -> list[Jo
     found = replace(probe, params=params).jobs(effort)
     if axis is None or axis not in given:
         return found
-    most = _MOST if probe.workers == "single" else _MOST_MEMBERS
-    levels = {_integer(axis, part, 1, most) for part in given[axis].split(",")}
+    most = _MOST_MEMBERS if probe.axis and probe.axis.kind == "members" else _MOST
+    levels = {_integer(axis, part, most) for part in given[axis].split(",")}
     return [replace(job, levels=tuple(sorted(levels))) for job in found]
 
 
@@ -97,7 +97,7 @@ def _typed(key: str, text: str, declared: Scalar | Choice) -> tuple[Scalar, ...]
     known = declared.values if isinstance(declared, Choice) else (declared,)
     parts = tuple(dict.fromkeys(text.split(",")))
     if not isinstance(known[0], str):
-        return tuple(_integer(key, part, 1 if key == "size" else 0, _MOST) for part in parts)
+        return tuple(_integer(key, part, _MOST) for part in parts)
     for part in parts:
         if part not in known:
             raise BadParameter(f"{key}={part}: must be one of {', '.join(map(str, known))}")
@@ -110,11 +110,11 @@ _INTEGER = re.compile(r"\s*(-?[0-9]{1,4000})(?:([kmg])(?:ib)?)?\s*", re.IGNORECA
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
-def _integer(key: str, text: str, least: int, most: int) -> int:
+def _integer(key: str, text: str, most: int) -> int:
     match = _INTEGER.fullmatch(text)
     if match is None:
         raise BadParameter(f"{key}={text}: not a whole number (such as 4096, 64k or 1MiB)")
     value = int(match[1]) << _SHIFTS[(match[2] or "").lower()]
-    if not least <= value <= most:
-        raise BadParameter(f"{key}={text}: must be from {least} to {most:,}")
+    if not 1 <= value <= most:
+        raise BadParameter(f"{key}={text}: must be from 1 to {most:,}")
     return value

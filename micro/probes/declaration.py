@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runners.model.benchmark import Scalar
+from runners.model.benchmark import AxisKind, Scalar
 from runners.model.job import Job, Promise, Workers
 
 Effort = Literal["quick", "usual", "rigorous"]
@@ -17,13 +17,17 @@ _NO_CALLS = Promise()
 
 @dataclass(frozen=True)
 class Axis:
-    """What a curve grows, by ascending levels: as a rule, when quick, and when rigorous."""
+    """What a curve grows, by ascending levels: as a rule, when quick, and when rigorous.
+
+    ``kind`` says what a level counts: live resources, members of a team, or bytes.
+    """
 
     name: str
     levels: tuple[int, ...]
     quick: tuple[int, ...]
     #: Where the usual levels leave out what takes too long; else the same.
     rigorous: tuple[int, ...] = ()
+    kind: AxisKind = "load"
 
     def of(self, effort: Effort) -> tuple[int, ...]:
         """The levels for this effort."""
@@ -61,6 +65,8 @@ class Probe:
     params: Mapping[str, Scalar | Choice] = field(default_factory=dict)
     axis: Axis | None = None
     workers: Workers = "single"
+    #: Of a team, unless the levels of the axis are its members.
+    members: int = 1
     bytes_per_op: int | str | None = None
     clock_bound_up_to: int | None = None
     waits: bool = False
@@ -107,7 +113,9 @@ class Probe:
             params=params,
             axis=self.axis.name if self.axis else None,
             levels=self.axis.of(effort) if self.axis else (),
+            axis_kind=self.axis.kind if self.axis else "load",
             workers=self.workers,
+            members=self.members,
             clock_bound_up_to=self.clock_bound_up_to,
             waits=self.waits,
             slices=self.slices,

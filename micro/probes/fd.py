@@ -89,7 +89,9 @@ PROBES = (
         "modulo the CPUs, and the last to end counts.",
         least_effort="usual",
         source="will-it-scale, open1 in threads",
-        axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),
+        axis=Axis(
+            "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS)), kind="members"
+        ),
         workers="threads",
         promise=Promise(calls={"openat": 1, "close": 1}, tolerated=frozenset({"sched_yield"})),
     ),

@@ -25,7 +25,7 @@ PROBES = (
         "barrier, thread i on CPU i modulo the CPUs, and the last to end counts.",
         source=_MALLOC_TEST,
         params={"size": 512},
-        axis=Axis("threads", _MEMBERS, quick=_QUICK_MEMBERS),
+        axis=Axis("threads", _MEMBERS, quick=_QUICK_MEMBERS, kind="members"),
         workers="threads",
         promise=_PROMISE,
     ),
@@ -37,7 +37,7 @@ PROBES = (
         "barrier, process i on CPU i modulo the CPUs, and the last to end counts.",
         source=_MALLOC_TEST + ": does sharing a C library scale as well as separate copies?",
         params={"size": 512},
-        axis=Axis("processes", _MEMBERS, quick=_QUICK_MEMBERS),
+        axis=Axis("processes", _MEMBERS, quick=_QUICK_MEMBERS, kind="members"),
         workers="processes",
         promise=_PROMISE,
     ),
@@ -48,7 +48,9 @@ PROBES = (
         method="One operation is malloc() of size bytes and free() of that block, which nobody "
         "touches.",
         source="malloc-test, Linux Scalability Project (Michigan 1999), over sizes",
-        axis=Axis("size", powers_of_two(16, 1 << 20), quick=(16, 512, 16 << 10, 1 << 20)),
+        axis=Axis(
+            "size", powers_of_two(16, 1 << 20), quick=(16, 512, 16 << 10, 1 << 20), kind="bytes"
+        ),
         promise=_PROMISE,
     ),
     Probe(
@@ -62,7 +64,7 @@ PROBES = (
         source="Linux Scalability Project (Michigan 1999), left to do: allocate in one thread and "
         "free in another",
         params={"size": 512},
-        axis=Axis("threads", _PAIRED, quick=_PAIRED[:2]),
+        axis=Axis("threads", _PAIRED, quick=_PAIRED[:2], kind="members"),
         workers="threads",
         promise=_PROMISE,
     ),

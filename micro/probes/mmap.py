@@ -120,7 +120,9 @@ PROBES = (
         least_effort="usual",
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
         params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
-        axis=Axis("threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS))),
+        axis=Axis(
+            "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS)), kind="members"
+        ),
         workers="threads",
         promise=Promise(page_faults=1),
     ),
@@ -137,6 +139,7 @@ PROBES = (
             powers_of_two(8 * _KIB, 16 * _MIB),
             quick=(8 * _KIB, 256 * _KIB, 8 * _MIB),
             rigorous=(*powers_of_two(8 * _KIB, 16 * _MIB), 64 * _MIB, 256 * _MIB, _GIB),
+            kind="bytes",
         ),
         bytes_per_op="level",
         clock_bound_up_to=_MIB,

@@ -157,6 +157,7 @@ PROBES = (
             powers_of_two(128 * _KIB, 256 * _MIB),
             quick=(128 * _KIB, 2 * _MIB, 32 * _MIB),
             rigorous=powers_of_two(128 * _KIB, _GIB),
+            kind="bytes",
         ),
         clock_bound_up_to=32 * _MIB,
         waits=True,

@@ -8,30 +8,23 @@ from __future__ import annotations
 import contextlib
 import functools
 import gzip
-import json
-import math
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from runners.analyse.estimate import PERCENTILES
+from runners.archive import schema
+from runners.archive.schema import Values, printable
 from runners.model.benchmark import Scalar
-from runners.model.session import Curve, Result, Session, Status, Visit
+from runners.model.session import Curve, Result, Session, Visit
 
-SCHEMA = 1
 MOST_BYTES = 100 << 20
 _TOO_LARGE = f"larger than {MOST_BYTES >> 20} MiB, not read"
 #: Of the file format of pyperf.
 _VERSION = "1.0"
-_MOST = 1e9
-_MOST_LETTERS = 500
-_TRACED = tuple((name, f"micro_{name}_s") for name, _ in PERCENTILES)
 #: What checking runs into where a file is something else.
 _NO_SESSION = (LookupError, TypeError, ValueError, OverflowError, RecursionError)
-Facts = Mapping[str, Any]
-T = TypeVar("T")
 
 
 class BadFile(ValueError):
@@ -45,9 +38,7 @@ def read(path: Path, visits: bool = True) -> Session:
     """
     data = _content(path)
     with _named(path):
-        document = _parsed(data if visits else _without_runs(data))
-        if not visits and not _tells_rounds(document):
-            document = _parsed(data)
+        document = schema.parsed(data if visits else _without_runs(data))
         return _session(document, visits)
 
 
@@ -59,15 +50,8 @@ def read_environment(path: Path) -> Mapping[str, Scalar]:
     data = _content(path)
     with _named(path):
         last = data.rfind(_LAST)
-        document = _parsed(b"{" + data[last + len(b"}]}],") :] if last >= 0 else data)
-        return _prefixed(_common(document), "micro_env_")
-
-
-def printable(text: str) -> str:
-    """The text on one line and without escape codes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else "?" for c in text)
+        document = schema.parsed(b"{" + data[last + len(b"}]}],") :] if last >= 0 else data)
+        return _prefixed(_common(document), schema.ENVIRONMENT)
 
 
 def _bad(path: Path, why: object) -> BadFile:
@@ -125,38 +109,26 @@ def _without_runs(data: bytes) -> bytes:
     return b"".join([*kept, data[start:]])
 
 
-def _parsed(text: str | bytes) -> Any:
-    return json.loads(text, parse_constant=_refuse)
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
-
-
-def _tells_rounds(document: Any) -> bool:
-    """Whether the visits are not needed: files of earlier versions have no ``micro_rounds``."""
-    document = _object(document)
-    benchmark = (_objects(document["benchmarks"]) or [{}])[0]
-    return "micro_rounds" in {**_object(document["metadata"]), **_metadata(benchmark)}
-
-
 def _common(document: Any) -> dict[str, Any]:
     document = _object(document)
     if document["version"] != _VERSION:
         raise ValueError(f"pyperf's format {document['version']!r:.80}, not {_VERSION!r}")
     common = _object(document["metadata"])
-    schema = common["micro_schema"]
-    if type(schema) is not int or schema != SCHEMA:
-        raise ValueError(f"schema {schema!r:.80}, this version reads {SCHEMA}")
+    found = common["micro_schema"]
+    if type(found) is not int or found != schema.SCHEMA:
+        raise ValueError(f"schema {found!r:.80}, this version reads {schema.SCHEMA}")
     return common
 
 
 def _session(document: Any, visits: bool) -> Session:
     common = _common(document)
-    session = Session(_prefixed(common, "micro_env_"), _prefixed(common, "micro_set_"))
+    session = Session(_prefixed(common, schema.ENVIRONMENT), _prefixed(common, schema.SETTING))
     # pyperf keeps here what is equal in all points, or in all visits.
-    facts = ("micro_env_", "micro_set_")
-    shared = {key: value for key, value in common.items() if not key.startswith(facts)}
+    shared = {
+        key: value
+        for key, value in common.items()
+        if not key.startswith((schema.ENVIRONMENT, schema.SETTING))
+    }
     names = set()
     for benchmark in _objects(document["benchmarks"]):
         point = {**shared, **_metadata(benchmark)}
@@ -167,156 +139,44 @@ def _session(document: Any, visits: bool) -> Session:
         raise ValueError("no benchmark")
     if len(names) < len(session.results):
         raise ValueError("a benchmark stands in it twice")
-    session.results += map(_without_value, _told(_json(common, "micro_without_value")))
-    session.curves = [*map(_curve, _told(_json(common, "micro_curves")))]
+    session.results += [
+        Result(**schema.WITHOUT_VALUE.read(item)) for item in _list(common, "micro_without_value")
+    ]
+    session.curves = [Curve(**schema.CURVE.read(item)) for item in _list(common, "micro_curves")]
     return session
 
 
-def _prefixed(metadata: Facts, prefix: str) -> dict[str, Scalar]:
+def _prefixed(metadata: Values, prefix: str) -> dict[str, Scalar]:
     return {
-        _text(key.removeprefix(prefix)): _scalar(value)
+        schema.text(key.removeprefix(prefix)): schema.scalar(value, key)
         for key, value in metadata.items()
         if key.startswith(prefix)
     }
 
 
-def _result(point: Facts, runs: Any, visits: bool) -> Result:
-    value_s = _number(point, "micro_value_s")
-    interval_s = (_number(point, "micro_ci95_low_s"), _number(point, "micro_ci95_high_s"))
-    if not interval_s[0] <= value_s <= interval_s[1]:
-        raise ValueError(f"{value_s:g} s lies outside its own interval")
-    quartiles_s = None
-    if "micro_q1_s" in point:
-        quartiles_s = (_number(point, "micro_q1_s"), _number(point, "micro_q3_s"))
-    traced_s = {name: _number(point, key) for name, key in _TRACED if key in point}
+def _result(point: Values, runs: Any, visits: bool) -> Result:
+    found = schema.POINT.read(point)
+    low_s, high_s = found["ci95_s"]
+    if not low_s <= found["value_s"] <= high_s:
+        raise ValueError(f"{found['value_s']:g} s lies outside its own interval")
+    rounds = found.pop("rounds")
     if runs is None and not visits:
-        seen, rounds = [], _count(point, "micro_rounds")
-    else:
-        seen = [_visit(point, run) for run in _objects(runs)]
-        rounds = sum(visit.doubt is None for visit in seen)
-        told = _optional(_count, point, "micro_rounds")
-        if not seen:
-            raise ValueError("a benchmark without runs")
-        if told not in (None, rounds):
-            raise ValueError(f"micro_rounds is {told}, {rounds} of {len(seen)} runs count")
-    return Result(
-        name=_line(point, "micro_probe"),
-        params=_params(_json(point, "micro_params")),
-        axis=_optional(_line, point, "micro_axis"),
-        x=_optional(_count, point, "micro_x"),
-        status=_one_of(("ok", "unstable"), point["micro_status"]),
-        reason=_optional(_line, point, "micro_reason"),
-        value_s=value_s,
-        ci95_s=interval_s,
-        minimum_s=_number(point, "micro_lowest_s"),
-        quartiles_s=quartiles_s,
-        percentiles_s=traced_s or None,
-        bytes_per_op=_optional(_count, point, "micro_bytes_per_op"),
-        batch=_count(point, "micro_batch"),
-        facts=_params(_json(point, "micro_facts")) if "micro_facts" in point else {},
-        visits=seen if visits else [],
-        counted=None if visits else rounds,
-    )
+        return Result(**found, counted=rounds)
+    seen = [_visit(point, run) for run in _objects(runs)]
+    if not seen:
+        raise ValueError("a benchmark without runs")
+    if rounds != (counted := sum(visit.doubt is None for visit in seen)):
+        raise ValueError(f"micro_rounds is {rounds}, {counted} of {len(seen)} runs count")
+    return Result(**found, visits=seen) if visits else Result(**found, counted=rounds)
 
 
-def _visit(point: Facts, run: Facts) -> Visit:
+def _visit(point: Values, run: Values) -> Visit:
     values = run["values"]
     if type(values) is not list or len(values) != 1 or values[0] == 0:
         raise ValueError(f"values are {values!r:.80}, not one measured time")
-    # In a file of a single run, pyperf keeps the visit's own facts with the point's.
-    own = {**point, **_metadata(run), "value": values[0]}
-    return Visit(
-        round=_count(own, "micro_visit_round"),
-        value_s=_number(own, "value"),
-        plain_s=_number(own, "micro_visit_plain_s"),
-        minimum_s=_number(own, "micro_visit_minimum_s"),
-        gated_s=_number(own, "micro_visit_gated_s"),
-        scaled_s=_number(own, "micro_visit_scaled_s"),
-        lowest_s=_number(own, "micro_visit_lowest_s"),
-        clean=_count(own, "micro_visit_clean"),
-        slices=_count(own, "micro_visit_slices"),
-        cpu=_count(own, "micro_visit_cpu", least=-1),
-        chain_ns=_number(own, "micro_visit_chain_ns"),
-        doubt=_optional(_line, own, "micro_visit_doubt"),
-    )
-
-
-def _without_value(item: Facts) -> Result:
-    axis = item["axis"]
-    return Result(
-        name=_text(item["name"]),
-        params=_scalars(item["params"]),
-        axis=None if axis is None else _text(axis),
-        x=None if item["x"] is None else _count(item, "x"),
-        status=_one_of(("skipped", "failed"), item["status"]),
-        reason=_text(item["reason"]),
-    )
-
-
-def _curve(item: Facts) -> Curve:
-    stopped_by = item["stopped_by"]
-    return Curve(
-        name=_text(item["name"]),
-        params=_scalars(item["params"]),
-        axis=_text(item["axis"]),
-        reached=_count(item, "reached"),
-        stopped_by=None if stopped_by is None else _text(stopped_by),
-    )
-
-
-# One value each
-
-
-def _number(facts: Facts, key: str) -> float:
-    """Seconds, or nanoseconds: neither negative nor beyond all sense."""
-    value = facts[key]
-    number = float(value) if type(value) is int else value
-    if type(number) is not float or not 0.0 <= number < _MOST:
-        raise ValueError(f"{key} is {value!r:.80}, no measured time")
-    return number
-
-
-def _count(facts: Facts, key: str, least: int = 0) -> int:
-    value = facts[key]
-    if type(value) is not int or not least <= value < 1 << 63:
-        raise ValueError(f"{key} is {value!r:.80}, no count")
-    return value
-
-
-def _line(facts: Facts, key: str) -> str:
-    """A text as pyperf keeps it: one line, not empty, no space around it."""
-    value = facts[key]
-    text = _text(value).strip()
-    if not text or "\n" in value or "\r" in value:
-        raise ValueError(f"{key} is {value!r:.80}, not a line of text")
-    return text
-
-
-def _one_of(known: tuple[Status, Status], value: Any) -> Status:
-    if value not in known:
-        raise ValueError(f"status {value!r:.80}, not {' or '.join(known)}")
-    return value  # type: ignore[no-any-return]
-
-
-def _optional(read: Callable[[Facts, str], T], facts: Facts, key: str) -> T | None:
-    return read(facts, key) if key in facts else None
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError(f"{value!r:.80} is no text")
-    return printable(value[:_MOST_LETTERS])
-
-
-def _scalar(value: Any) -> Scalar:
-    if type(value) is str:
-        return _text(value)
-    if type(value) not in (float, int) or not math.isfinite(value):
-        raise TypeError(f"{value!r:.80} is neither a number nor a text")
-    return value  # type: ignore[no-any-return]
-
-
-# JSON
+    # In a file of a single run, pyperf keeps the visit's own metadata with the point's.
+    own = schema.VISIT.read({**point, **_metadata(run)})
+    return Visit(value_s=schema.number(values[0], "value"), **own)
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -331,28 +191,15 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return value
 
 
-def _metadata(value: Facts) -> dict[str, Any]:
+def _metadata(value: Values) -> dict[str, Any]:
     return _object(value.get("metadata", {}))
 
 
-def _scalars(value: Any) -> dict[str, Scalar]:
-    return {_text(name): _scalar(item) for name, item in _object(value).items()}
-
-
-def _json(facts: Facts, key: str) -> str:
-    if type(facts[key]) is not str:
-        raise TypeError(f"{key} is {facts[key]!r:.80}, no text")
-    return facts[key]  # type: ignore[no-any-return]
-
-
-# JSON texts and names repeat from file to file. What is kept is not to be changed.
-
-
-@functools.lru_cache(maxsize=8192)
-def _params(text: str) -> Mapping[str, Scalar]:
-    return _scalars(_parsed(text))
+def _list(common: Values, key: str) -> list[dict[str, Any]]:
+    return _told(schema.json_text(common[key], key))
 
 
 @functools.lru_cache(maxsize=64)
 def _told(text: str) -> list[dict[str, Any]]:
-    return _objects(_parsed(text))
+    """Such texts repeat from file to file. What is kept is not to be changed."""
+    return _objects(schema.parsed(text))

@@ -18,21 +18,19 @@ from typing import Any
 
 import pyperf
 
-from runners.archive.reader import SCHEMA, printable
-from runners.model.session import Curve, Result, Session
-
-_VISIT_SECONDS = ("plain_s", "minimum_s", "gated_s", "scaled_s", "lowest_s")
-_VISIT_OTHERS = ("round", "clean", "slices", "cpu", "chain_ns")
+from runners.archive import schema
+from runners.archive.schema import printable
+from runners.model.session import Result, Session
 
 
 def suite(session: Session) -> pyperf.BenchmarkSuite | None:
     """The session as pyperf sees it; None while nothing has a value."""
-    common: dict[str, Any] = {"micro_schema": SCHEMA, "unit": "second"}
-    common |= {f"micro_env_{key}": value for key, value in session.environment.items()}
-    common |= {f"micro_set_{key}": value for key, value in session.settings.items()}
-    without = [_without_value(r) for r in session.results if r.value_s is None]
+    common: dict[str, Any] = {"micro_schema": schema.SCHEMA, "unit": "second"}
+    common |= {schema.ENVIRONMENT + key: value for key, value in session.environment.items()}
+    common |= {schema.SETTING + key: value for key, value in session.settings.items()}
+    without = [schema.WITHOUT_VALUE.write(r) for r in session.results if r.value_s is None]
     common["micro_without_value"] = json.dumps(without)
-    common["micro_curves"] = json.dumps([_curve(curve) for curve in session.curves])
+    common["micro_curves"] = json.dumps([schema.CURVE.write(curve) for curve in session.curves])
     common = _metadata(common)
     benchmarks = [
         pyperf.Benchmark(_runs(result, common))
@@ -43,61 +41,22 @@ def suite(session: Session) -> pyperf.BenchmarkSuite | None:
 
 
 def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:
-    point = {
-        "name": str(result.benchmark),
-        "micro_probe": result.name,
-        "micro_params": json.dumps(dict(result.params)),
-        "micro_status": result.status,
-        "micro_batch": result.batch,
-        "micro_rounds": result.rounds,
-        "micro_value_s": result.value_s,
-    }
-    optional = {
-        "micro_axis": result.axis,
-        "micro_x": result.x,
-        "micro_reason": result.reason,
-        "micro_bytes_per_op": result.bytes_per_op,
-        "micro_ci95_low_s": result.ci95_s[0] if result.ci95_s else None,
-        "micro_ci95_high_s": result.ci95_s[1] if result.ci95_s else None,
-        "micro_q1_s": result.quartiles_s[0] if result.quartiles_s else None,
-        "micro_q3_s": result.quartiles_s[1] if result.quartiles_s else None,
-        "micro_lowest_s": result.minimum_s,
-    }
-    point |= {key: value for key, value in optional.items() if value is not None}
-    if result.facts:
-        point["micro_facts"] = json.dumps(dict(result.facts))
-    for name, value in (result.percentiles_s or {}).items():
-        point[f"micro_{name}_s"] = value
+    point = {"name": str(result.benchmark), **schema.POINT.write(result)}
     shared = {**common, **_metadata(point)}
-    runs = []
-    for visit in result.visits:
-        own: dict[str, Any] = {
-            f"micro_visit_{key}": getattr(visit, key) for key in _VISIT_SECONDS + _VISIT_OTHERS
-        }
-        if visit.doubt is not None:
-            own["micro_visit_doubt"] = printable(visit.doubt).strip() or "?"
-        metadata = {**shared, **own}
-        runs.append(pyperf.Run([visit.value_s], metadata=metadata, collect_metadata=False))
-    return runs
+    return [
+        pyperf.Run(
+            [visit.value_s],
+            metadata={**shared, **schema.VISIT.write(visit)},
+            collect_metadata=False,
+        )
+        for visit in result.visits
+    ]
 
 
 def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without what pyperf refuses: texts that are empty or have several lines."""
-    tidy = {
-        printable(key): printable(value).strip() if isinstance(value, str) else value
-        for key, value in values.items()
-    }
+    tidy = {printable(key): schema.tidy(value) for key, value in values.items()}
     return {key: value for key, value in tidy.items() if value != ""}
-
-
-def _without_value(result: Result) -> dict[str, Any]:
-    keys = ("name", "axis", "x", "status", "reason")
-    return {"params": dict(result.params)} | {key: getattr(result, key) for key in keys}
-
-
-def _curve(curve: Curve) -> dict[str, Any]:
-    keys = ("name", "axis", "reached", "stopped_by")
-    return {"params": dict(curve.params)} | {key: getattr(curve, key) for key in keys}
 
 
 def write(session: Session, path: Path) -> bool:

@@ -386,7 +386,9 @@ class Scheduler:
         if track.job.axis is None or not measured:
             return None
         job = track.job
-        return Curve(job.name, job.params, job.axis or "", max(measured), track.stopped_by)
+        return Curve(
+            job.name, job.params, track.job.axis, max(measured), track.stopped_by, job.axis_kind
+        )
 
     def _results(self, track: _Track) -> list[Result]:
         measured = [point for point in track.points.values() if point.raw]
@@ -402,7 +404,12 @@ class Scheduler:
             else:
                 reason = f"no time: the budget of {self.settings.budget_s:g} s was used up"
         if reason is not None:
-            results.append(Result(job.name, job.params, job.axis, None, status, reason))
+            results.append(
+                Result(
+                    *(job.name, job.params, job.axis, None, status, reason),
+                    axis_kind=job.axis_kind,
+                )
+            )
         return results
 
     def _estimate(self, point: _Point) -> Result:
@@ -434,6 +441,7 @@ class Scheduler:
             batch=point.batch,
             facts=point.facts,
             visits=list(visits),
+            axis_kind=job.axis_kind,
         )
 
     @staticmethod

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 Scalar = int | float | str
+#: What the levels of an axis count: live resources, members of a team, or bytes.
+AxisKind = Literal["load", "members", "bytes"]
 Params = tuple[tuple[str, Scalar], ...]
 
 
@@ -21,6 +24,8 @@ class Benchmark:
     params: Params = ()
     axis: str | None = None
     level: int | None = None
+    #: Says how a level is printed and what it means; the same figure whatever it is.
+    kind: AxisKind = field(default="load", compare=False)
 
     @classmethod
     def of(
@@ -29,9 +34,10 @@ class Benchmark:
         params: Mapping[str, Scalar],
         axis: str | None = None,
         level: int | None = None,
+        kind: AxisKind = "load",
     ) -> Benchmark:
         """The same, from parameters by name."""
-        return cls(probe, tuple(params.items()), axis, level)
+        return cls(probe, tuple(params.items()), axis, level, kind)
 
     @property
     def family(self) -> str:

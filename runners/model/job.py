@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runners.model.benchmark import Benchmark, Scalar
+from runners.model.benchmark import AxisKind, Benchmark, Scalar
 
 Workers = Literal["single", "threads", "processes"]
 
@@ -33,14 +33,16 @@ class Job:
     ``workload`` is ``"module:Class"``. A job with an ``axis`` is a curve: its points are the
     ``levels``, ascending, measured in one worker as it grows; without one it has a single point,
     level None.
-    ``workers`` says whether one workload runs, or a team of ``level`` (or ``members``) threads or
-    processes.
+    ``workers`` says whether one workload runs, or a team of threads or processes, each with a
+    workload of its own. A team has ``members``, and each of them holds the level of the axis; where
+    the levels are members (``axis_kind``), it has as many as the level says instead.
     """
 
     name: str
     workload: str
     params: Mapping[str, Scalar] = field(default_factory=dict)
     axis: str | None = None
+    axis_kind: AxisKind = "load"
     levels: tuple[int, ...] = ()
     workers: Workers = "single"
     members: int = 1
@@ -59,7 +61,7 @@ class Job:
 
     def at(self, level: int | None) -> Benchmark:
         """What its figure at a level is of; without one the job as a whole."""
-        return Benchmark.of(self.name, self.params, self.axis, level)
+        return Benchmark.of(self.name, self.params, self.axis, level, self.axis_kind)
 
     @property
     def points(self) -> tuple[int | None, ...]:
@@ -70,13 +72,18 @@ class Job:
         """Whether the operation's time follows the clock rate at this level."""
         return self.clock_bound_up_to is None or (level or 1) <= self.clock_bound_up_to
 
+    def members_at(self, level: int | None) -> int:
+        """How many workloads run at once at this level."""
+        if self.workers == "single":
+            return 1
+        return level if self.axis_kind == "members" and level is not None else self.members
+
     def bytes_at(self, level: int | None) -> int | None:
         """Bytes that one operation moves at this level, in all members of a team together."""
         if self.bytes_per_op is None:
             return None
         if self.bytes_per_op == "level":
-            return level
+            return None if level is None else level * self.members_at(level)
         named = isinstance(self.bytes_per_op, str)
         each = self.params[str(self.bytes_per_op)] if named else self.bytes_per_op
-        members = 1 if self.workers == "single" else level or self.members
-        return int(each) * members
+        return int(each) * self.members_at(level)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runners.model.benchmark import Benchmark, Scalar
+from runners.model.benchmark import AxisKind, Benchmark, Scalar
 
 #: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
 SLOWED = "slowed_down"
@@ -55,13 +55,14 @@ class Result:
     #: What the workload tells of itself at this point, beside times.
     facts: Mapping[str, Scalar] = field(default_factory=dict)
     visits: list[Visit] = field(default_factory=list)
+    axis_kind: AxisKind = "load"
     #: How many visits count, where they were left in their file.
     counted: int | None = None
 
     @property
     def benchmark(self) -> Benchmark:
         """What it is a figure of."""
-        return Benchmark.of(self.name, self.params, self.axis, self.x)
+        return Benchmark.of(self.name, self.params, self.axis, self.x, self.axis_kind)
 
     @property
     def rounds(self) -> int:
@@ -80,11 +81,12 @@ class Curve:
     axis: str
     reached: int
     stopped_by: str | None
+    axis_kind: AxisKind = "load"
 
     @property
     def benchmark(self) -> Benchmark:
         """What its points are levels of."""
-        return Benchmark.of(self.name, self.params, self.axis)
+        return Benchmark.of(self.name, self.params, self.axis, kind=self.axis_kind)
 
 
 @dataclass

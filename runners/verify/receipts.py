@@ -31,7 +31,7 @@ def receipts(bench: Bench, job: Job, level: int | None, promise: Promise) -> Che
     operations = looks[1]["n"] - looks[0]["n"]
     if operations <= 0:
         return _check(job, level, "unclear", "a batch holds a single operation here")
-    members = 1 if job.workers == "single" else level or job.members
+    members = job.members_at(level)
     names = {*looks[0]["calls"], *looks[1]["calls"], *promise.calls}
     per_op = {
         name: (looks[1]["calls"].get(name, 0) - looks[0]["calls"].get(name, 0))

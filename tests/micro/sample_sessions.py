@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runners.model.benchmark import AxisKind
 from runners.model.session import Curve, Result, Session, Visit
 
 ENVIRONMENT = {
@@ -15,6 +16,8 @@ ENVIRONMENT = {
     "virtualization": "none",
     "memory_bytes": 1 << 34,
 }
+
+KINDS: dict[str, AxisKind] = {"threads": "members", "processes": "members", "size": "bytes"}
 
 
 def visit(
@@ -56,6 +59,7 @@ def measured(
         x=x,
         status="unstable" if reason else "ok",
         reason=reason,
+        axis_kind=KINDS.get(axis or "", "load"),
         value_s=value_s,
         ci95_s=(value_s * 0.99, value_s * 1.01),
         minimum_s=value_s * 0.9,
@@ -103,7 +107,7 @@ def everything() -> Session:
         ],
         [
             Curve("fd.open_interleaved", {}, "open_fds", 19900, "RLIMIT_NOFILE hard limit 20000"),
-            Curve("malloc.threads", {"size": 512}, "threads", 2, None),
-            Curve("memory.copy", {}, "size", 1 << 20, None),
+            Curve("malloc.threads", {"size": 512}, "threads", 2, None, "members"),
+            Curve("memory.copy", {}, "size", 1 << 20, None, "bytes"),
         ],
     )

@@ -43,6 +43,7 @@ def point(
         axis,
         x,
         "ok",
+        axis_kind="members" if axis == "threads" else "load",
         value_s=value_s,
         ci95_s=(value_s * 0.99, value_s * 1.01),
         minimum_s=value_s * 0.97,
@@ -74,7 +75,7 @@ def system_session(
     curves = [
         Curve("fd.open_interleaved", {}, "open_fds", LEVELS[-1], LIMIT),
         Curve("event.poll", {}, "watched", LEVELS[-1], None),
-        Curve("malloc.threads", {"size": 512}, "threads", THREADS[-1], None),
+        Curve("malloc.threads", {"size": 512}, "threads", THREADS[-1], None, "members"),
     ]
     if epoll:
         curves.append(Curve("event.epoll", {}, "watched", LEVELS[-1], None))

@@ -51,7 +51,7 @@ def test_class_with_its_range(pieces: list[Piece], words: str) -> None:
 
 def test_sizes_are_named_in_their_units() -> None:
     grown = growth(piece(1024, 1 << 20, "n"), piece(1 << 21, 1 << 30, "n", a_s=3e-6))
-    assert class_words(grown, "size") == "O(n), ×3 at 2 MiB on [1 KiB, 1 GiB]"
+    assert class_words(grown, "bytes") == "O(n), ×3 at 2 MiB on [1 KiB, 1 GiB]"
 
 
 def test_exponent_with_its_interval() -> None:

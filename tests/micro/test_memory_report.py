@@ -44,7 +44,7 @@ def chased(
         measured("memory.latency", time_s, "size", size, params=params)
         for size, time_s in zip(sizes, times_s, strict=True)
     ]
-    return points, Curve("memory.latency", params, "size", sizes[-1], None)
+    return points, Curve("memory.latency", params, "size", sizes[-1], None, "bytes")
 
 
 def random_chase_s(

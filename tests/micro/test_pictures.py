@@ -264,8 +264,8 @@ def test_what_moves_bytes_is_drawn_as_a_rate() -> None:
     for size in (1 << 10, 1 << 20):
         session.results.append(point("memory.copy", size * 1e-9, "size", size))
         session.results[-1].bytes_per_op = size
-    session.curves.append(Curve("memory.copy", {}, "size", 1 << 20, None))
-    chart = curve_chart(shown_of(session), Benchmark("memory.copy", (), "size"))
+    session.curves.append(Curve("memory.copy", {}, "size", 1 << 20, None, "bytes"))
+    chart = curve_chart(shown_of(session), Benchmark("memory.copy", (), "size", kind="bytes"))
     assert [p.y for p in chart.series[0].points] == pytest.approx([1e9, 1e9])
     assert all(p.low < p.y < p.high for p in chart.series[0].points)
     texts = texts_of(ET.fromstring(curve_svg(chart, "id")))

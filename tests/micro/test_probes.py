@@ -158,7 +158,7 @@ CURVE = declared("memory.copy", axis=Axis("size", (256, 512), (256,)))
 TEAM = declared(
     "malloc.threads",
     params={"size": 512},
-    axis=Axis("threads", (1, 2), (1,)),
+    axis=Axis("threads", (1, 2), (1,), kind="members"),
     workers="threads",
 )
 TEXTUAL = declared(

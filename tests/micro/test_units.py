@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from micro import units
+from runners.model.benchmark import AxisKind, Benchmark
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 BYTES = {"B/s": 1.0, "kB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9, "TB/s": 1e12}
@@ -105,14 +106,15 @@ def test_rate(bytes_per_op: int, seconds: float, text: str) -> None:
     ],
 )
 def test_level(axis: str, x: int, text: str) -> None:
-    assert units.level(axis, x) == text
+    kind: AxisKind = "bytes" if axis == "size" else "load"
+    assert units.level_of(Benchmark("a.b", (), axis, x, kind)) == text
 
 
 @given(st.integers(1, 1 << 42))
 def test_no_level_is_rounded(x: int) -> None:
-    number, unit = units.level("size", x).removeprefix("size=").split(" ")
+    number, unit = units.level(x, "bytes").split(" ")
     assert int(number) * {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[unit] == x
-    assert int(units.level("maps", x).removeprefix("maps=").replace(",", "")) == x
+    assert int(units.level(x, "load").replace(",", "")) == x
 
 
 @given(st.floats(0, allow_nan=False, allow_infinity=False), st.integers(0, 1 << 62))

@@ -70,7 +70,7 @@ def growth_fields(curve: CurveSummary | None) -> dict[str, Any]:
     growth, scaling = (curve.growth, curve.scaling) if curve is not None else (None, None)
     speedups = zip(scaling.members, scaling.speedup, strict=True) if scaling else ()
     return {
-        "growth": class_words(growth, curve.axis) if growth and curve else None,
+        "growth": class_words(growth, curve.kind) if growth and curve else None,
         "pieces": [
             {"first": piece.first, "last": piece.last, "classes": list(piece.classes)}
             for piece in growth.pieces

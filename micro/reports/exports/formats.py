@@ -64,7 +64,7 @@ def _lines(shown: Comparison) -> list[tuple[str, list[_Line]]]:
                 curve = row.place.curve
                 classes = tuple(map(curve_text, shown.curves[curve]))
                 lines.append(_Line(row.place.label, classes, is_curve=True))
-            lines.append(_Line(f"  {units.level(row.place.axis or '', row.place.level)}", texts))
+            lines.append(_Line(f"  {units.level_of(row.place)}", texts))
         found.append((title, lines))
     return found
 

@@ -6,18 +6,19 @@ import itertools
 
 from micro.reports.pictures.scales import level_text
 from runners.analyse.growth import Growth, Piece, Scaling
+from runners.model.benchmark import AxisKind
 
 #: A step is worth a word from this factor on.
 _STEP = 1.1
 
 
-def class_words(growth: Growth, axis: str = "") -> str:
+def class_words(growth: Growth, kind: AxisKind = "load") -> str:
     """The class with its range, in one line."""
-    first, last = level_text(axis, growth.first), level_text(axis, growth.last)
-    return f"{short_class(growth, axis)} on [{first}, {last}]"
+    first, last = level_text(kind, growth.first), level_text(kind, growth.last)
+    return f"{short_class(growth, kind)} on [{first}, {last}]"
 
 
-def short_class(growth: Growth, axis: str = "") -> str:
+def short_class(growth: Growth, kind: AxisKind = "load") -> str:
     """The class alone, with where it breaks: ``O(n) to 512, then n^1.2``."""
     pieces = growth.pieces
     words = [_piece_words(piece) for piece in pieces]
@@ -25,11 +26,11 @@ def short_class(growth: Growth, axis: str = "") -> str:
         return words[0] or _power(growth)
     if words[0] and len(set(words)) == 1:
         steps = ", ".join(
-            f"×{factor:.2g} at {level_text(axis, after)}"
+            f"×{factor:.2g} at {level_text(kind, after)}"
             for _, after, factor in growth.steps
             if not 1 / _STEP < factor < _STEP
         )
-        breaks = f"breaks at {', '.join(level_text(axis, after) for _, after, _ in growth.steps)}"
+        breaks = f"breaks at {', '.join(level_text(kind, after) for _, after, _ in growth.steps)}"
         return f"{words[0]}, {steps or breaks}"
     phrases = []
     runs = [list(run) for _, run in itertools.groupby(pieces, key=_piece_words)]
@@ -38,10 +39,10 @@ def short_class(growth: Growth, axis: str = "") -> str:
         if last:
             phrases.append(word or _power(growth))
         elif word:
-            phrases.append(f"{word} to {level_text(axis, run[-1].last)}")
+            phrases.append(f"{word} to {level_text(kind, run[-1].last)}")
     if len(phrases) == 1:  # nothing can be said of what comes before
         start = runs[-1][0] if _piece_words(pieces[-1]) else pieces[-1]
-        return f"{phrases[0]} from {level_text(axis, start.first)}"
+        return f"{phrases[0]} from {level_text(kind, start.first)}"
     return ", then ".join(phrases)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from micro import units
 from micro.reports.insights.classes import scaling_words, short_class
-from micro.reports.insights.systems import TEAM_AXES, CurveSummary, Figure, System
+from micro.reports.insights.systems import CurveSummary, Figure, System
 from runners.model.benchmark import Benchmark
 
 Sort = Literal["group", "name", "ratio"]
@@ -66,10 +66,7 @@ class Row:
     @property
     def label(self) -> str:
         """Its name in a table."""
-        level = ""
-        if self.place.axis is not None and self.place.level is not None:
-            level = " " + units.level(self.place.axis, self.place.level)
-        return self.place.label + level
+        return f"{self.place.label} {units.level_of(self.place)}".rstrip()
 
     @property
     def spread(self) -> float:
@@ -201,10 +198,10 @@ def curve_text(curve: CurveSummary | None) -> str:
         return "–"
     if curve.scaling is not None:
         return scaling_words(curve.scaling, curve.axis)
-    if curve.axis in TEAM_AXES or curve.moves_bytes:
+    if curve.kind == "members" or curve.moves_bytes:
         return ""
     if curve.growth is not None:
-        return short_class(curve.growth, curve.axis)
+        return short_class(curve.growth, curve.kind)
     return "too few points"
 
 

@@ -132,7 +132,7 @@ def _descending(weighted: Sequence[tuple[float, str]]) -> list[str]:
 
 def _words(curve: CurveSummary, growth: Growth) -> str:
     """Class, range, and how much dearer the last level is than the first."""
-    return f"{class_words(growth, curve.axis)}, {ratio_text(_whole(curve))}"
+    return f"{class_words(growth, curve.kind)}, {ratio_text(_whole(curve))}"
 
 
 def _whole(curve: CurveSummary) -> float:

@@ -13,7 +13,7 @@ from micro.reports import printable
 from runners.analyse.estimate import LEAST_ROUNDS, median_interval
 from runners.analyse.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
 from runners.archive.reader import read, read_environment
-from runners.model.benchmark import Benchmark, Scalar
+from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.session import Curve, Result, Session, Status
 
 #: Facts that make one system: sessions that agree in all of them are pooled.
@@ -25,8 +25,6 @@ IDENTITY = (
 _MANY_SESSIONS = 10
 #: No more sessions of one system are pooled: they tell its median to a fifth of what they differ.
 MOST_SESSIONS = 40
-#: Axes whose levels are members of a team.
-TEAM_AXES = ("threads", "processes")
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,11 @@ class CurveSummary:
     scaling: Scaling | None
 
     @property
+    def kind(self) -> AxisKind:
+        """What the levels count."""
+        return self.place.kind
+
+    @property
     def moves_bytes(self) -> bool:
         """Whether a level is the bytes that one operation moves: it takes longer by itself."""
         moved = tuple(figure.bytes_per_op for figure in self.figures)
@@ -64,7 +67,7 @@ class CurveSummary:
     @property
     def grows_with_load(self) -> bool:
         """Whether the axis is a load on the system: not the bytes moved, not the team's members."""
-        return self.axis not in TEAM_AXES and not self.moves_bytes
+        return self.kind != "members" and not self.moves_bytes
 
 
 @dataclass
@@ -259,7 +262,7 @@ def _curve(
     system: System, place: Benchmark, curve: Curve, mine: Sequence[Benchmark], values: Floats
 ) -> CurveSummary:
     levels = np.array([p.level or 0 for p in mine], dtype=np.float64)
-    team = curve.axis in TEAM_AXES
+    team = curve.axis_kind == "members"
     return CurveSummary(
         place=place,
         axis=curve.axis,

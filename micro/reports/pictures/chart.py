@@ -89,7 +89,7 @@ def curve_chart(shown: Comparison, place: Benchmark, title: str = "") -> Chart:
         description=_describe("Bytes a second" if rated else "Time per operation", axis, series),
         x_label=axis,
         y_label="bytes a second" if rated else "time per operation",
-        x=binary_scale(levels) if axis in units.BYTE_AXES else log_scale(levels, count_text),
+        x=binary_scale(levels) if place.kind == "bytes" else log_scale(levels, count_text),
         y=log_scale(
             [end for point in points for end in (point.low, point.high)],
             rate_text if rated else duration_text,
@@ -105,7 +105,7 @@ def _series(label: str, index: int, curve: CurveSummary) -> Series:
             x,
             figure.value_s,
             *figure.ci95_s,
-            text=f"{level_text(curve.axis, x)}: {units.duration(figure.value_s)} "
+            text=f"{level_text(curve.kind, x)}: {units.duration(figure.value_s)} "
             f"({units.duration(figure.ci95_s[0])} – {units.duration(figure.ci95_s[1])})",
             unstable=figure.status == "unstable",
         )
@@ -125,7 +125,7 @@ def _rates(label: str, index: int, curve: CurveSummary) -> Series:
     points = []
     for size, figure in zip(curve.levels, curve.figures, strict=True):
         value, high, low = (size / max(t, 1e-99) for t in (figure.value_s, *figure.ci95_s))
-        text = f"{level_text(curve.axis, size)}: {units.rate(size, figure.value_s)}"
+        text = f"{level_text(curve.kind, size)}: {units.rate(size, figure.value_s)}"
         points.append(Mark(size, value, low, high, text, figure.status == "unstable"))
     return Series(label, index, tuple(points), ended=curve.stopped_by)
 
@@ -201,13 +201,13 @@ def spread_chart(shown: Comparison, place: Benchmark, title: str = "") -> Spread
     if not spreads:
         return None
     times = [value for spread in spreads for _, value in spread.percentiles_s]
-    level = f" {units.level(place.axis, place.level)}" if place.axis and place.level else ""
+    level = units.level_of(place)
     told = ". ".join(
         f"{s.label}: " + ", ".join(f"{name} {units.duration(v)}" for name, v in s.percentiles_s)
         for s in spreads
     )
     return SpreadChart(
-        title=title or f"{place.label}{level}",
+        title=title or f"{place.label} {level}".rstrip(),
         description=f"Times of single operations. {told}.",
         x=log_scale(times, duration_text, 5.0),
         spreads=spreads,

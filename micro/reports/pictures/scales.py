@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from micro import units
+from runners.model.benchmark import AxisKind
 
 _STEPS = (1, 2, 5)
 _MOST_TICKS = 7
@@ -78,12 +79,12 @@ def binary_scale(values: Iterable[float]) -> Scale:
 
 def size_text(size: int) -> str:
     """``64 KiB``."""
-    return units.level("size", size).partition("=")[2]
+    return units.size(size)
 
 
-def level_text(axis: str, x: float) -> str:
+def level_text(kind: AxisKind, x: float) -> str:
     """A level alone: ``64 KiB``, ``19900``; without thin groups, whose commas part the levels."""
-    return size_text(int(x)) if axis in units.BYTE_AXES else f"{x:.0f}"
+    return size_text(int(x)) if kind == "bytes" else f"{x:.0f}"
 
 
 def rate_text(bytes_per_s: float) -> str:

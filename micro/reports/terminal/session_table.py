@@ -120,7 +120,7 @@ def _growth(curve: CurveSummary | None) -> str:
     if curve.scaling is not None:
         return scaling_words(curve.scaling, curve.axis)
     if curve.growth is not None and curve.grows_with_load:
-        return class_words(curve.growth, curve.axis)
+        return class_words(curve.growth, curve.kind)
     return ""
 
 
@@ -129,10 +129,8 @@ def _end(curve: Curve) -> str:
 
 
 def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) -> list[Text]:
-    shown = (
-        f"  {units.level(result.axis, result.x)}" if nested and result.axis and result.x else label
-    )
-    cells = [Text(shown)]
+    level = units.level_of(result.benchmark) if nested else ""
+    cells = [Text(f"  {level}" if level else label)]
     if result.value_s is None or result.ci95_s is None:
         cells += [Text("–")] * (3 + traced + rated)
         cells.append(Text(f"{result.status}: {result.reason}", "yellow"))

@@ -268,7 +268,7 @@ def _curve_table(shown: Comparison, place: Benchmark) -> str:
             mark = "~" if figure.status == "unstable" else ""
             time = f"{units.duration(figure.value_s)}{mark}"
             cells.append(f"<td>{escape(time)} <small>±{half:.1%}</small></td>")
-        rows.append(_line(level_text(axis, level), cells))
+        rows.append(_line(level_text(place.kind, level), cells))
     for name, texts in _curve_words(curves):
         words = [f'<td class="words">{escape(text)}</td>' for text in texts]
         rows.append(_line(name, words))
@@ -281,8 +281,9 @@ def _curve_words(curves: Sequence[CurveSummary | None]) -> list[tuple[str, list[
     for curve in curves:
         growth, scaling = (curve.growth, curve.scaling) if curve else (None, None)
         axis, moves = (curve.axis, curve.moves_bytes) if curve else ("", False)
+        kind = curve.kind if curve else "load"
         told = {
-            "class": class_words(growth, axis) if growth and not moves else "–",
+            "class": class_words(growth, kind) if growth and not moves else "–",
             "exponent at the end": exponent_words(growth) if growth and not moves else "–",
             "throughput": scaling_words(scaling, axis) if scaling else "–",
             "ended by": (curve.stopped_by if curve else None) or "–",

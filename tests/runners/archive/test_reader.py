@@ -149,16 +149,6 @@ def test_other_layouts_are_read_as_well(stored: Path) -> None:
     assert read(stored, visits=False) == without_visits(session())
 
 
-def test_a_file_that_does_not_tell_how_many_rounds_count(stored: Path) -> None:
-    data = json.loads(stored.read_text())
-    for benchmark in data["benchmarks"]:
-        benchmark["metadata"].pop("micro_rounds", None)
-    del data["metadata"]["micro_rounds"]
-    stored.write_text(laid_out(data))
-    assert read(stored) == session()
-    assert read(stored, visits=False) == without_visits(session())
-
-
 def test_rounds_that_are_not_those_of_the_visits(stored: Path) -> None:
     edit(stored, lambda data: data["metadata"].update(micro_rounds=3))
     assert_bad(stored, "micro_rounds is 3, 9 of 10 runs count")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,8 +86,16 @@ def test_bytes_of_an_operation(moved: Any, level: int | None, expected: int | No
 @pytest.mark.parametrize("moved", [4096, "size"])
 def test_a_team_moves_what_all_its_members_move(moved: int | str) -> None:
     team = Job("a.b", "k:K", {"size": 4096}, workers="threads", members=3, bytes_per_op=moved)
-    assert team.bytes_at(8) == 8 * 4096
-    assert team.bytes_at(None) == 3 * 4096
+    assert team.bytes_at(8) == team.bytes_at(None) == 3 * 4096
+    grown = replace(team, axis="threads", axis_kind="members", levels=(1, 8))
+    assert grown.bytes_at(8) == 8 * 4096
+
+
+def test_members_of_a_team_are_not_its_level() -> None:
+    team = Job("a.b", "k:K", axis="held", levels=(10,), workers="threads", members=4)
+    assert team.members_at(10) == team.members_at(None) == 4
+    assert replace(team, axis_kind="members").members_at(10) == 10
+    assert replace(team, workers="single", axis_kind="members").members_at(10) == 1
 
 
 # Sessions
