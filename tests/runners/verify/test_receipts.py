@@ -104,10 +104,13 @@ def test_each_member_of_a_team_keeps_the_promise() -> None:
     def calls(n: int) -> dict[str, int]:
         return {"dup": 3 * n, "close": 3 * n}
 
-    assert judged(DUP, calls, level=3, axis="threads", workers="threads").verdict == "ok"
-    assert judged(DUP, calls, level=2, axis="threads", workers="threads").verdict == "defect"
+    team: dict[str, Any] = {"axis": "threads", "axis_kind": "members", "workers": "threads"}
+    assert judged(DUP, calls, level=3, **team).verdict == "ok"
+    assert judged(DUP, calls, level=2, **team).verdict == "defect"
     assert judged(DUP, calls, members=3, workers="processes").verdict == "ok"
-    # A level of a single workload is no number of members.
+    # A level of a load is no number of members.
+    held = {**team, "axis_kind": "load"}
+    assert judged(DUP, calls, level=9, members=3, **held).verdict == "ok"
     assert judged(DUP, calls, level=3, axis="open_fds").verdict == "defect"
 
 
