@@ -1,4 +1,22 @@
-"""Making and ending threads, few and many."""
+"""Creating and ending threads, few and many.
+
+Whether a thread gets a stack that another one used before is decided by the C library: glibc keeps
+the stacks of ended threads while they are no more than 40 MiB (five of 8 MiB), musl keeps none. A
+batch of four operations would then measure something else than a batch of eight. So the stacks are
+the workload's own, given to pthread_create() by pthread_attr_setstack(), and are what
+``stack_memory`` says:
+
+==========  ==================================================================================
+``cached``  a thread has run and ended on this stack: its pages are there. A program that has few
+            threads at a time meets this with glibc.
+``fresh``   the stack is mapped for this thread, with a guard page (mmap, mprotect), and unmapped
+            after its end. Programs meet this with musl, and with glibc when many threads end
+            before others start.
+==========  ==================================================================================
+
+Not included are glibc's search for a kept stack (a walk along a list) and the madvise() by which a
+thread that ends gives back the unused part of a stack that glibc mapped.
+"""
 
 import errno as errno_names
 
@@ -15,19 +33,32 @@ cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_attr_t:
         pass
     int pthread_attr_destroy(pthread_attr_t *attributes)
-    int pthread_attr_getstacksize(const pthread_attr_t *attributes, size_t *bytes)
 
-cdef extern from "os/thread.h" nogil:
-    int micro_thread_create_join(const pthread_attr_t *attributes, const char **call)
-    int micro_thread_attributes(pthread_attr_t *attributes, int minimal, const char **call)
+cdef extern from "os/stack.h" nogil:
+    ctypedef struct micro_stack_t:
+        char *guard
+    ctypedef struct micro_stack_kind_t:
+        size_t bytes
+        size_t guard_bytes
+        int cached
+        pthread_attr_t attributes
+    int micro_stack_kind(
+        micro_stack_kind_t *kind, int minimal, int cached, int *has_attributes, const char **call)
+    int micro_stack_create_join(
+        micro_stack_kind_t *kind, micro_stack_t *stack, const char **call)
+    int micro_stack_unmap(
+        const micro_stack_kind_t *kind, micro_stack_t *stack, const char **call)
 
 cdef extern from "thread/crowd.h" nogil:
     ctypedef struct micro_crowd_t:
         int64_t count
+        micro_stack_kind_t kind
         const char *call
     int micro_crowd_open(micro_crowd_t *crowd)
-    int micro_crowd_join_in(micro_crowd_t *crowd, const pthread_attr_t *attributes)
+    int micro_crowd_provide(micro_crowd_t *crowd, int64_t count)
+    int micro_crowd_join_in(micro_crowd_t *crowd)
     int micro_crowd_down_to(micro_crowd_t *crowd, int64_t count)
+    int micro_crowd_trim(micro_crowd_t *crowd, int64_t count)
     void micro_crowd_close(micro_crowd_t *crowd)
 
 # Threads left free for everybody else on the machine.
@@ -61,50 +92,71 @@ def most_threads(stack_bytes):
 
 
 cdef class _Thread(Workload):
-    """Threads with the default ``stack``, or with the minimal one that they start on."""
+    """Threads with the C library's default ``stack`` size or the minimal one, on such memory."""
 
-    cdef pthread_attr_t attributes
-    cdef bint has_attributes
+    cdef micro_stack_kind_t kind
+    cdef int has_attributes
 
     def __cinit__(self, *args, **kwargs):
         self.has_attributes = False
 
-    def __init__(self, stack="default"):
+    def __init__(self, stack="default", stack_memory="cached"):
         if stack not in ("default", "minimal"):
             raise ValueError(f"stack is default or minimal, not {stack!r}")
+        if stack_memory not in ("cached", "fresh"):
+            raise ValueError(f"stack_memory is cached or fresh, not {stack_memory!r}")
         cdef const char *call = NULL
-        cdef int status = micro_thread_attributes(&self.attributes, stack == "minimal", &call)
-        self.has_attributes = True
+        cdef int status = micro_stack_kind(
+            &self.kind, stack == "minimal", stack_memory == "cached", &self.has_attributes, &call)
         if status:
             self.close()
             raise OperationFailed(call.decode(), -status, 0)
 
     def __dealloc__(self):
         if self.has_attributes:
-            pthread_attr_destroy(&self.attributes)
-
-    cdef size_t stack_bytes(self):
-        cdef size_t found = 0
-        pthread_attr_getstacksize(&self.attributes, &found)
-        return max(found, 1)
+            pthread_attr_destroy(&self.kind.attributes)
 
     def facts(self):
         """``stack_bytes`` that a thread's stack may grow to."""
-        return {"stack_bytes": self.stack_bytes()}
+        return {"stack_bytes": self.kind.bytes}
 
 
 cdef class CreateJoin(_Thread):
-    """One operation: pthread_create of an empty function, pthread_join."""
+    """One operation: pthread_create of an empty function, pthread_join; a fresh stack's mapping."""
+
+    cdef micro_stack_t stack
+
+    def __cinit__(self, *args, **kwargs):
+        self.stack.guard = NULL
+
+    def __dealloc__(self):
+        self.unmap()
+
+    cdef void unmap(self) noexcept:
+        cdef const char *call = NULL
+        micro_stack_unmap(&self.kind, &self.stack, &call)
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        # The first thread on a stack finds it fresh.
+        return self.create_join(1) if self.kind.cached and self.stack.guard == NULL else 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        return self.create_join(n)
+
+    cdef inline int64_t create_join(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
         cdef int status
         cdef const char *call = NULL
         for i in range(n):
-            status = micro_thread_create_join(&self.attributes, &call)
+            status = micro_stack_create_join(&self.kind, &self.stack, &call)
             if status:
                 return self.fail(call, -status, i)
         return 0
+
+    def close(self):
+        """Unmap the stack."""
+        self.unmap()
+        Workload.close(self)
 
 
 cdef class CreateAlive(_Thread):
@@ -120,8 +172,9 @@ cdef class CreateAlive(_Thread):
     def __cinit__(self, *args, **kwargs):
         self.opened = False
 
-    def __init__(self, stack="default"):
-        _Thread.__init__(self, stack)
+    def __init__(self, stack="default", stack_memory="cached"):
+        _Thread.__init__(self, stack, stack_memory)
+        self.crowd.kind = self.kind
         self.opened = True
         cdef int status = micro_crowd_open(&self.crowd)
         if status:
@@ -137,13 +190,17 @@ cdef class CreateAlive(_Thread):
         """Start or end threads until ``level`` live."""
         cdef int status
         cdef int64_t goal, most
-        room, reason = most_threads(self.stack_bytes())
+        room, reason = most_threads(self.kind.guard_bytes + self.kind.bytes)
         most = level_within(room + self.crowd.count)
         goal = min(level, <uint64_t>most)
         with nogil:
             status = micro_crowd_down_to(&self.crowd, goal)
+            if status == 0:
+                status = micro_crowd_trim(&self.crowd, batch_at(goal))
             while status == 0 and self.crowd.count < goal:
-                status = micro_crowd_join_in(&self.crowd, &self.attributes)
+                status = micro_crowd_provide(&self.crowd, 1)
+                if status == 0:
+                    status = micro_crowd_join_in(&self.crowd)
         if status:
             call = self.crowd.call.decode()
             with nogil:
@@ -155,11 +212,15 @@ cdef class CreateAlive(_Thread):
         if status or self.level < level:
             raise LimitReached(self.level, reason)
 
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        cdef int status = micro_crowd_provide(&self.crowd, n)
+        return self.fail(self.crowd.call, -status, 0) if status else 0
+
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
         cdef int status
         for i in range(n):
-            status = micro_crowd_join_in(&self.crowd, &self.attributes)
+            status = micro_crowd_join_in(&self.crowd)
             if status:
                 return self.fail(self.crowd.call, -status, i)
         return 0

@@ -1,15 +1,32 @@
-"""Threads: what it costs to make one, alone and among many."""
+"""Threads: what it costs to create one, alone and among many."""
+
+from collections.abc import Mapping
 
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
-from runners.model.job import Promise
+from runners.model.job import Promise, Scalar
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
-_STACKS = Choice(("default", "minimal"), usual=("default", "minimal"), quick=("default",))
-# What a C library does about a thread's stack, start and end.
-_THREAD_LIFE = frozenset(
-    {"mmap", "mprotect", "munmap", "madvise", "rt_sigaction", "rt_sigprocmask"}
-    | {"set_robust_list", "rseq", "exit"}
-)
+_STACKS = {
+    "stack": Choice(("default", "minimal"), usual=("default", "minimal"), quick=("default",)),
+    "stack_memory": Choice(("cached", "fresh"), usual=("cached", "fresh"), quick=("cached",)),
+}
+_STACK_MEMORY = "the stack was used by a thread that ended (cached) or is mapped (fresh)"
+# What a C library does besides where a thread starts and ends.
+_THREAD_LIFE = frozenset({"rt_sigaction", "rt_sigprocmask", "set_robust_list", "rseq", "exit"})
+
+
+def _create_join(params: Mapping[str, Scalar], _level: int | None) -> Promise:
+    fresh = int(params["stack_memory"] == "fresh")
+    calls = {"mmap": fresh, "mprotect": fresh, "clone": 1, "munmap": fresh}
+    return Promise(calls, _THREAD_LIFE | {"futex"})
+
+
+def _create_alive(params: Mapping[str, Scalar], _level: int | None) -> Promise:
+    fresh = int(params["stack_memory"] == "fresh")
+    calls = {"mmap": fresh, "mprotect": fresh, "clone": 1, "write": 1}
+    # The new thread writes, and blocks in a read of its own, sooner or later.
+    return Promise(calls, _THREAD_LIFE | {"read"})
+
 
 PROBES = (
     Probe(
@@ -17,10 +34,11 @@ PROBES = (
         workload="cyext.thread.threads:CreateJoin",
         title="create and join a thread",
         method="One operation is pthread_create() of an empty function and pthread_join(), both "
-        "threads on one CPU, with the C library's default stack or the smallest that works.",
+        "threads on one CPU, with a stack of the C library's default size or the smallest that "
+        f"works; {_STACK_MEMORY} and unmapped in the operation.",
         source=_VON_LEITNER,
-        params={"stack": _STACKS},
-        promise=Promise(calls={"clone": 1}, tolerated=_THREAD_LIFE | {"futex"}),
+        params=_STACKS,
+        promise=_create_join,
         waits=True,
     ),
     Probe(
@@ -29,18 +47,17 @@ PROBES = (
         title="create a thread beside many living ones",
         method="One operation, with live_threads alive and blocked, is pthread_create() of one "
         "more and read() of the byte that it writes, all threads on one CPU; its end is not "
-        "timed.",
+        f"timed; {_STACK_MEMORY} in the operation.",
         least_effort="usual",
         source=_VON_LEITNER,
-        params={"stack": _STACKS},
+        params=_STACKS,
         axis=Axis(
             "live_threads",
             powers_of_two(1, 1 << 11),
             quick=(1, 32, 1024),
             rigorous=powers_of_two(1, 1 << 15),
         ),
-        # The new thread writes, and blocks in a read of its own, sooner or later.
-        promise=Promise(calls={"clone": 1, "write": 1}, tolerated=_THREAD_LIFE | {"read"}),
+        promise=_create_alive,
         waits=True,
     ),
 )

@@ -9,7 +9,7 @@ import cyext.thread.threads
 import pytest
 from cyext.core.workload import LimitReached, OperationFailed
 from cyext.thread.threads import CreateAlive, CreateJoin
-from held import Held, eventually, same_as, threads
+from held import Held, eventually, maps, same_as, threads
 from isolated import isolated
 
 import cyext.core.limits
@@ -33,6 +33,32 @@ def test_as_many_threads_live_as_the_level_says(stack: str, scratch: Path) -> No
         same_as(before, scratch)
 
     isolated(check)
+
+
+@linux
+@pytest.mark.parametrize("workload_class", [CreateJoin, CreateAlive])
+@pytest.mark.parametrize(("stack_memory", "kept"), [("cached", True), ("fresh", False)])
+def test_stacks_are_kept_for_the_next_thread_or_not(
+    workload_class: type[CreateJoin | CreateAlive], stack_memory: str, kept: bool
+) -> None:
+    def check() -> None:
+        workload_class("minimal", "fresh").run(4)  # what the C library maps once is mapped
+        workload = workload_class("minimal", stack_memory)
+        before = maps()
+        workload.run(4)
+        assert (maps() > before) == kept
+        after_first = maps()
+        workload.run(4)
+        assert maps() == after_first
+        workload.close()
+        assert maps() == before
+
+    isolated(check)
+
+
+def test_a_stack_memory_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="cached or fresh"):
+        CreateJoin("default", "warm")
 
 
 @linux
