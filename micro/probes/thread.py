@@ -16,16 +16,14 @@ _THREAD_LIFE = frozenset({"rt_sigaction", "rt_sigprocmask", "set_robust_list", "
 
 
 def _create_join(params: Mapping[str, Scalar], _level: int | None) -> Promise:
-    fresh = int(params["stack_memory"] == "fresh")
-    calls = {"mmap": fresh, "mprotect": fresh, "clone": 1, "munmap": fresh}
-    return Promise(calls, _THREAD_LIFE | {"futex"})
+    mapping = {"mmap": 1, "mprotect": 1, "munmap": 1} if params["stack_memory"] == "fresh" else {}
+    return Promise({"clone": 1, **mapping}, _THREAD_LIFE | {"futex"})
 
 
 def _create_alive(params: Mapping[str, Scalar], _level: int | None) -> Promise:
-    fresh = int(params["stack_memory"] == "fresh")
-    calls = {"mmap": fresh, "mprotect": fresh, "clone": 1, "write": 1}
+    mapping = {"mmap": 1, "mprotect": 1} if params["stack_memory"] == "fresh" else {}
     # The new thread writes, and blocks in a read of its own, sooner or later.
-    return Promise(calls, _THREAD_LIFE | {"read"})
+    return Promise({"clone": 1, "write": 1, **mapping}, _THREAD_LIFE | {"read"})
 
 
 PROBES = (
