@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runners.machine.limits import explain, memory_limit_bytes, oom_kills
 from runners.measure.allocator import preload
 from runners.model.job import Job
 
@@ -91,7 +92,10 @@ def wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[by
         left = deadline - time.monotonic()
         if left <= 0 or len(data) >= ANSWER_BYTES_MAX:
             return bytes(data), False
-        poller.poll(min(left, LOOK_S) * 1000)
+        try:
+            poller.poll(min(left, LOOK_S) * 1000)
+        except OSError as error:
+            raise OSError(error.errno, f"poll: {error.strerror}") from None
     return bytes(data), True
 
 
@@ -164,6 +168,7 @@ class Launcher:
         self.scratch = scratch
         self.time_limit_s = time_limit_s
         self.allocator = allocator
+        self._oom_kills = oom_kills()
 
     def visit(self, order: Order) -> Answer:
         """Carry out one order."""
@@ -196,9 +201,13 @@ class Launcher:
                         process_group=0,
                     )
                 except OSError as error:
-                    return Answer([], f"no worker could be started: {error.strerror}")
+                    return Answer([], f"no worker could be started: {explain(error)}")
                 started.enter_context(self._ended(process))
-            return self._answer(process)
+            try:
+                return self._answer(process)
+            except OSError as error:
+                kill_group(process)
+                return Answer([], f"no answer from the worker: {explain(error)}")
 
     def _answer(self, process: subprocess.Popen[bytes]) -> Answer:
         data, in_time = wait_for_end(process, self.time_limit_s)
@@ -210,10 +219,21 @@ class Launcher:
         process.wait()
         lines = parse(data)
         if process.returncode < 0:
-            return Answer(lines, f"crashed: {_signal_name(-process.returncode)}")
+            return Answer(lines, self._death(-process.returncode))
         if process.returncode or not (lines and "done" in lines[-1]):
             return Answer(lines, f"worker ended with exit code {process.returncode}")
         return Answer(lines)
+
+    def _death(self, number: int) -> str:
+        """Why a worker died of a signal: by name, and with the limit that sent it where known."""
+        if number == signal.SIGXCPU:
+            return "killed: SIGXCPU: its CPU time was used up (RLIMIT_CPU: ulimit -t)"
+        kills, self._oom_kills = self._oom_kills, oom_kills()
+        if number != signal.SIGKILL or self._oom_kills <= kills:
+            return f"crashed: {_signal_name(number)}"
+        limit = memory_limit_bytes()
+        where = f" in a cgroup of {limit >> 20} MiB" if limit is not None else ""
+        return f"killed: out of memory{where}"
 
     @contextlib.contextmanager
     def _ended(self, process: subprocess.Popen[bytes]) -> Iterator[None]:

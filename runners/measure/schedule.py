@@ -80,6 +80,8 @@ class _Point:
     raw: list[_Raw] = field(default_factory=list)
     traced_ns: list[int] = field(default_factory=list)
     facts: Mapping[str, Scalar] = field(default_factory=dict)
+    #: Visits that a limit ended below this level, though another visit had reached it.
+    refused: int = 0
     _visits: list[Visit] = field(default_factory=list)
     _clean: Clean | None = None
 
@@ -176,6 +178,8 @@ class Scheduler:
         self.rng = rng or random.Random()
         self.clock = clock
         self.shared_cores: list[tuple[int, int]] = []
+        #: Why workers ran on no CPU of our choice, where the system refused to bind them.
+        self.unpinned: str | None = None
         self.round = 0
         self.measuring_s = 0.0
         self._known = known
@@ -303,8 +307,11 @@ class Scheduler:
         before = self.clock()
         answer = self._timed(lambda: self.launch.visit(order))
         track.seconds = self.clock() - before
-        for line in answer.lines:
+        # A limit first: it says which level the last point of the curve has.
+        for line in sorted(answer.lines, key=lambda line: "limit" not in line):
             self._take(track, line)
+        if not track.points:
+            track.skipped = f"{track.stopped_by}: no room for a first point"
         if answer.error is not None:
             at = len([line for line in answer.lines if "level" in line])
             where = (
@@ -326,13 +333,15 @@ class Scheduler:
             track.failed = line["failed"]
         elif "limit" in line:
             track.stopped_by = line["limit"]["reason"]
-            reached = line["limit"]["reached"]
-            for level in [level for level in track.points if (level or 0) > reached]:
-                del track.points[level]
-            if not track.points:
-                track.skipped = f"{track.stopped_by}: no room for a first point"
+            self._end_curve(track, line["limit"]["reached"])
+        elif "unpinned" in line:
+            self.unpinned = line["unpinned"]
         elif "slices" in line:
-            point = track.points.setdefault(line["level"], _Point(track.job, line["level"]))
+            self._remember(line["cpu"], Slices.from_table(line["slices"]))
+            level = line["level"]
+            if level not in track.points and any((known or 0) > level for known in track.points):
+                return  # the limit is lower today than where the curve ends
+            point = track.points.setdefault(level, _Point(track.job, level))
             point.batch = line["batch"]
             slices = Slices.from_table(line["slices"])
             wanted = max(5, min(track.job.slices, len(slices.elapsed_ns)))
@@ -341,7 +350,18 @@ class Scheduler:
             )
             point.traced_ns.extend(line["trace"])
             point.facts = line.get("facts", {})
-            self._remember(line["cpu"], slices)
+
+    @staticmethod
+    def _end_curve(track: _Track, reached: int) -> None:
+        """Drop the levels above a limit, but none that was reached as often as it was refused.
+
+        A limit may move between rounds: half of the free memory is another number each time.
+        """
+        for level, point in list(track.points.items()):
+            if (level or 0) > reached:
+                point.refused += 1
+                if point.refused > len(point.raw):
+                    del track.points[level]
 
     def _remember(self, cpu: int, slices: Slices) -> None:
         self._senses_ns.append(slices.senses_ns[:, 2:])
@@ -371,6 +391,8 @@ class Scheduler:
         slowed = {track.job.slowdown for track in self._tracks} - {0.0}
         if slowed:  # such a session proves the gate and is no baseline
             settings[SLOWED] = max(slowed)
+        if self.unpinned is not None:
+            settings["unpinned"] = self.unpinned
         if self.shared_cores:
             settings["shared_cores"] = " ".join(f"{a}+{b}" for a, b in self.shared_cores)
         session = Session(environment, settings)
@@ -422,6 +444,8 @@ class Scheduler:
         used = good if len(good) >= 3 else [v for v in visits if v.clean] or visits
         values = [visit.value_s for visit in used]
         middle, interval = median_interval(values)
+        if self.unpinned is not None:
+            reason = reason or f"not bound to one CPU ({self.unpinned})"
         reason = reason or find_doubt(values)
         traced_s = np.asarray(point.traced_ns, dtype=np.float64) * 1e-9
         low, high = np.percentile(values, (25, 75))

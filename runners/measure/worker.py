@@ -5,6 +5,8 @@ each written as soon as it is known, so that a crash keeps what was measured:
 
 ``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}``
     one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them;
+``{"unpinned": reason}``
+    the system refused to bind the worker to a CPU: what follows was measured unbound;
 ``{"limit": {"reached", "reason"}}``
     the system would not grow further;
 ``{"skipped": reason}``, ``{"failed": reason}``
@@ -15,6 +17,7 @@ each written as soon as it is known, so that a crash keeps what was measured:
 Only a handful of modules is imported: the process that forks, maps and allocates should be small.
 """
 
+import errno
 import os
 import sys
 import time
@@ -73,10 +76,23 @@ def emit(**line: object) -> None:
         data = data[os.write(1, data) :]
 
 
-def pin(cpus: "list[int]") -> None:
-    """Run on these CPUs only, where the system can do that."""
-    if cpus and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cpus)
+def pin(cpus: "list[int]") -> "str | None":
+    """Run on these CPUs only, where the system can do that; the failed call where it refuses."""
+    try:
+        if cpus and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, cpus)
+    except OSError as error:
+        return f"sched_setaffinity: {errno.errorcode.get(error.errno or 0, error.errno)}"
+    return None
+
+
+def offer_to_oom_killer() -> None:
+    """Let Linux end this process, and those it starts, before the one that keeps the session."""
+    try:
+        with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+            file.write(b"1000")
+    except OSError:
+        pass  # no such file, or a sandbox forbids it: the system chooses by size alone
 
 
 class Noise:
@@ -231,15 +247,17 @@ class Grower:
             return {"reached": self.level, "reason": reason}
         limit = None
         started = time.monotonic_ns()
-        try:
-            workload.grow(level)
-        except refusal as stop:
-            # Rounding must not deny the level before, which was measured.
-            level = max(round_down(stop.reached), self.level)
-            limit = {"reached": level, "reason": stop.reason}
-            if level < max(1, 1.05 * self.level):
-                return limit
-            workload.grow(level)
+        while True:
+            try:
+                workload.grow(level)
+                break
+            except refusal as stop:
+                # The limit may have moved since the last attempt: each goes lower. Rounding must
+                # not deny the level before, which was measured.
+                level = max(round_down(min(stop.reached, level - 1)), self.level)
+                limit = {"reached": level, "reason": stop.reason}
+                if level < max(1, 1.05 * self.level):
+                    return limit
         self.steps.append((level - self.level, time.monotonic_ns() - started))
         self.level = level
         return limit
@@ -273,11 +291,14 @@ def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "An
 
 def reason_of(error: Exception) -> str:
     """What failed, in words that name no place of this machine's file system."""
+    if isinstance(error, MemoryError):
+        return str(error) or "out of memory"
     if not isinstance(error, OSError):
-        return f"{type(error).__name__}: {error}"
+        return f"error in the probe's code: {error}"
+    text = error.strerror or str(error)
     if error.filename is None:
-        return str(error)
-    return f"{type(error).__name__}: {error.strerror} (a file or directory that the probe needs)"
+        return text
+    return f"{text} (a file or directory that the probe needs)"
 
 
 def visit(order: "dict[str, Any]") -> None:
@@ -289,8 +310,11 @@ def visit(order: "dict[str, Any]") -> None:
     slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
     workload: Any = None
     try:
+        refused = pin(cpus[:1] if single else cpus)
+        if refused:
+            emit(unpinned=refused)
+            cpus = []
         if single:
-            pin(cpus[:1])
             workload = make(order, None, cpus)
         noise = Noise()
         grower = Grower(order["growth_ns"])
@@ -354,11 +378,12 @@ def survey(order: "dict[str, Any]") -> None:
     """Sentinels of every CPU alone, then of each pair at once: who is clean, who shares a core."""
     base = import_module("cyext.core.workload")
     await_fast_clock(base.clock_cost)
+    refused = None
     for cpu in order["cpus"]:
-        pin([cpu])
+        refused = pin([cpu])
         emit(cpu=cpu, senses=base.sense(order["senses"], order["pause_ns"]).tolist())
     empty = import_module("cyext.core.empty")
-    for pair in order["pairs"]:
+    for pair in [] if refused else order["pairs"]:
         team = import_module("cyext.core.team").Team(
             [empty.Empty(), empty.Empty()], "threads", pair
         )
@@ -378,6 +403,7 @@ def main() -> int:
         import_module("cyext.core.workload").die_with_parent()
         if os.getppid() != parent:
             return 1
+    offer_to_oom_killer()
     if "survey" in order:
         survey(order["survey"])
     else:

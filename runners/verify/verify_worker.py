@@ -18,7 +18,16 @@ if ROOT not in sys.path:
 import json  # noqa: E402
 import time  # noqa: E402
 
-from runners.measure.worker import calibrate, emit, import_module, make, pin, put_away, reason_of  # noqa: E402
+from runners.measure.worker import (  # noqa: E402
+    calibrate,
+    emit,
+    import_module,
+    make,
+    offer_to_oom_killer,
+    pin,
+    put_away,
+    reason_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,6 +156,7 @@ def main() -> int:
         import_module("cyext.core.workload").die_with_parent()
         if os.getppid() != parent:
             return 1
+    offer_to_oom_killer()
     if order["workers"] == "single":
         pin(order["cpus"][:1])
     if "count" in order:

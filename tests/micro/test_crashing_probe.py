@@ -33,7 +33,7 @@ REASONS = {
     "bad.curve": "crashed: SIGSEGV at n=4",
     "bad.leave": "worker ended with exit code 3",
     "bad.refuse[size=8]": "open: EMFILE after 19993, {'size': 8}",
-    "bad.confused": "ValueError: confused",
+    "bad.confused": "error in the probe's code: confused",
 }
 
 
@@ -65,7 +65,7 @@ def test_the_others_go_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     # What the worker said before it crashed is kept.
     assert [result["x"] for result in results["bad.curve"]] == [1, 2, None]
     assert results["bad.curve"][0]["value"] == pytest.approx(1e-6, rel=0.5)
-    stored = {r.benchmark: r.reason for r in read(file).results if r.status == "failed"}
+    stored = {str(r.benchmark): r.reason for r in read(file).results if r.status == "failed"}
     assert stored == REASONS
 
 

@@ -174,6 +174,26 @@ class Scarce(Plain):
         made.append(self)
 
 
+class Hungry(Plain):
+    """Takes memory without end."""
+
+    def run(self, n: int) -> int:
+        hoard = []
+        while True:
+            hoard.append(bytearray(b"1") * (1 << 20))
+
+
+class OomScore(Plain):
+    """Tells how readily the system would kill it, and a process that it starts."""
+
+    def run(self, n: int) -> int:
+        path = "/proc/self/oom_score_adj"
+        with open(path) as file:
+            own = file.read().strip()
+        with os.popen(f"cat {path}") as child:
+            raise RuntimeError(f"own {own}, of a child {child.read().strip()}")
+
+
 class CleanOnLast(Plain):
     """Has the last of its CPUs for itself; a neighbour is on all others."""
 

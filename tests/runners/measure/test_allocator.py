@@ -128,7 +128,7 @@ def test_a_worker_has_it_and_what_the_worker_starts_has_not(
     library = compiled(tmp_path, ALLOCATOR)
     launcher = Launcher(tmp_path, allocator=library)
     answer = launcher.visit(Order(Job("fake", "tests.runners.fake_workloads:Tell"), (None,), ()))
-    found = json.loads(answer.lines[0]["failed"].removeprefix("RuntimeError: "))
+    found = json.loads(answer.lines[0]["failed"].removeprefix("error in the probe's code: "))
     assert "LD_PRELOAD" not in found["environ"]
     assert str(library) in found["libraries"]
     assert "LD_PRELOAD" not in os.environ

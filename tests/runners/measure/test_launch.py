@@ -154,7 +154,7 @@ def test_nothing_of_the_users_environment_is_measured(
         monkeypatch.setenv(name, "/somewhere")
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=0")
     answer = launcher.visit(order("Tell"))
-    found = json.loads(answer.lines[0]["failed"].removeprefix("RuntimeError: "))
+    found = json.loads(answer.lines[0]["failed"].removeprefix("error in the probe's code: "))
     for name in ("SECRET", "PYTHONPATH", "PYTHONSTARTUP", "LANG", "TMPDIR", "HOME"):
         assert name not in found["environ"]
     assert found["environ"]["MICRO_SCRATCH"] == str(launcher.scratch)
@@ -167,7 +167,7 @@ def test_nothing_of_the_users_environment_is_measured(
 
 def test_a_worker_does_not_carry_the_runner_along(launcher: Launcher) -> None:
     answer = launcher.visit(order("Tell"))
-    found = json.loads(answer.lines[0]["failed"].removeprefix("RuntimeError: "))
+    found = json.loads(answer.lines[0]["failed"].removeprefix("error in the probe's code: "))
     loaded = {name.partition(".")[0] for name in found["modules"]}
     unwanted = {"numpy", "pyperf", "rich", "inspect", "typing", "dataclasses", "subprocess", "site"}
     assert loaded & unwanted == set()

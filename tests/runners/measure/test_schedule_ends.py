@@ -155,6 +155,27 @@ def test_a_limit_that_falls_takes_its_points_along() -> None:
     assert session.curves[0].reached == 40
 
 
+def test_a_limit_that_moves_a_little_does_not_move_the_end_of_the_curve() -> None:
+    def moving(order: Order, visit: int) -> Answer:
+        return limited(310 if visit % 3 == 2 else 320)(order, visit)
+
+    session = measure(Machine({"curve": moving}), CURVE)
+    assert [result.x for result in session.results] == [10, 100, 320]
+    assert {result.status for result in session.results} == {"ok"}
+    assert (session.curves[0].reached, session.curves[0].stopped_by) == (320, "RLIMIT_NOFILE")
+
+
+def test_an_unbound_session_says_so_with_every_figure() -> None:
+    def unbound(order: Order, visit: int) -> Answer:
+        return answer({"unpinned": "sched_setaffinity: EPERM"}, point(order, cpu=-1))
+
+    session = measure(Machine({JOBS[0].name: unbound}), JOBS[0])
+    assert session.settings["unpinned"] == "sched_setaffinity: EPERM"
+    result = only(session)
+    assert (result.status, result.value_s is not None) == ("unstable", True)
+    assert result.reason == "not bound to one CPU (sched_setaffinity: EPERM)"
+
+
 def test_a_curve_without_a_limit_reaches_its_end() -> None:
     job = replace(CURVE, params={"size": 64})
     (curve,) = measure(Machine(), job, JOBS[0]).curves

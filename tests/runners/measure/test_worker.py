@@ -435,6 +435,44 @@ def test_a_limit_is_measured_as_the_last_point(
     assert workload.closed == 1
 
 
+class Shrinking(Limited):
+    """A system whose room becomes less by ten with every attempt to grow."""
+
+    def grow(self, level: int) -> None:
+        self.room -= 10
+        super().grow(level)
+
+
+def test_a_limit_that_moves_while_it_is_approached_is_still_a_limit(visit: Visit) -> None:
+    # 990 is refused at 980, then 980 at 970, and so on: never an error, and never for ever.
+    lines, _ = visit(Shrinking(1015), levels=(10, 1000))
+    assert lines[-2:] == [
+        {"limit": {"reached": 10, "reason": "RLIMIT_NOFILE"}},
+        {"done": True},
+    ]
+    assert not any("failed" in line for line in lines)
+
+
+def test_a_limit_that_moves_once_is_measured_where_it_stands(visit: Visit) -> None:
+    class MovesOnce(Limited):
+        def grow(self, level: int) -> None:
+            super().grow(level)
+            self.room = 950
+
+    workload = MovesOnce(2000)
+    lines, _ = visit(workload, levels=(10, 1000))
+    assert [line["level"] for line in lines if "level" in line] == [10, 950]
+
+
+def test_an_unbound_worker_says_so_and_measures(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "pin", lambda cpus: "sched_setaffinity: EPERM")
+    lines, _ = visit(Plain(), levels=(1,))
+    assert lines[0] == {"unpinned": "sched_setaffinity: EPERM"}
+    assert (lines[1]["level"], lines[1]["cpu"]) == (1, -1)
+
+
 def test_a_rounded_limit_does_not_deny_the_level_before(visit: Visit) -> None:
     lines, _ = visit(Limited(16_390), levels=(16_384, 32_768))
     assert [line["level"] for line in lines if "level" in line] == [16_384]
@@ -470,14 +508,14 @@ def not_supported() -> Exception:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OSError(24, "open: EMFILE after 19993"), "[Errno 24] open: EMFILE after 19993"),
-        (ValueError("a batch holds 1 to 5"), "ValueError: a batch holds 1 to 5"),
+        (OSError(24, "open: EMFILE after 19993"), "open: EMFILE after 19993"),
+        (ValueError("a batch holds 1 to 5"), "error in the probe's code: a batch holds 1 to 5"),
         # No path of the user's machine may end up in a stored session.
         (
             FileNotFoundError(2, "not there", "/home/mallory/x"),
-            "FileNotFoundError: not there (a file or directory that the probe needs)",
+            "not there (a file or directory that the probe needs)",
         ),
-        (MemoryError(), "MemoryError: "),
+        (MemoryError(), "out of memory"),
     ],
 )
 def test_a_failure_is_told_and_everything_given_back(
@@ -518,8 +556,8 @@ def test_every_level_of_a_team_is_a_team_of_its_own(
     assert [line.get("level") for line in lines] == [1, 2, 3, None]
     assert [line["cpu"] for line in lines[:-1]] == [-1] * 3
     assert all(team.closed and "grow" not in dict(team.diary) for team in teams)
-    # The members are pinned by the team.
-    assert pinned == []
+    # The team pins each member to one of these.
+    assert pinned == [[4, 5]]
 
 
 def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list[int]]) -> None:

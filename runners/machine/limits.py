@@ -1,0 +1,72 @@
+"""Limits of this process, by the names that their users know."""
+
+from __future__ import annotations
+
+import errno
+import resource
+from pathlib import Path
+
+from runners.machine.environment import ROOT, cgroup_folders, fields, number, read
+
+#: Which limit refuses with which errno: its name, the option of the shell's ulimit, bytes a unit.
+BEHIND = {
+    errno.EMFILE: (resource.RLIMIT_NOFILE, "RLIMIT_NOFILE", "-n", 1),
+    errno.EFBIG: (resource.RLIMIT_FSIZE, "RLIMIT_FSIZE", "-f", 1024),
+    errno.ENOMEM: (resource.RLIMIT_AS, "RLIMIT_AS", "-v", 1024),
+    errno.EAGAIN: (resource.RLIMIT_NPROC, "RLIMIT_NPROC", "-u", 1),
+}
+
+
+def hard_limit(which: int) -> int | None:
+    """The hard limit of a resource; None where there is none or the system does not tell it."""
+    try:
+        _, hard = resource.getrlimit(which)
+    except (OSError, ValueError):
+        return None
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def explain(error: OSError | MemoryError) -> str:
+    """What a system call's error says, with the limit that may be behind it."""
+    if isinstance(error, MemoryError):
+        text, number_ = "out of memory", errno.ENOMEM
+    else:
+        number_ = error.errno or 0
+        text = error.strerror or str(error)
+    if number_ in BEHIND:
+        which, name, option, unit = BEHIND[number_]
+        try:
+            soft, _ = resource.getrlimit(which)
+        except (OSError, ValueError):
+            return text  # the call that would tell is itself refused
+        if soft != resource.RLIM_INFINITY:
+            return f"{text} ({name} is {soft}: ulimit {option} {soft // unit})"
+    return text
+
+
+def memory_limit_bytes(root: Path = ROOT) -> int | None:
+    """The least memory limit of this process's cgroup and those above it, below the machine's."""
+    machine = fields(read("proc/meminfo", root)).get("MemTotal", [""])[0].removesuffix("kB")
+    limits = [
+        number(read(f"{folder}/{name}", root)) or 0
+        for folder in cgroup_folders("memory", root)
+        for name in ("memory.max", "memory.limit_in_bytes")
+    ]
+    known = [limit for limit in limits if limit > 0]
+    most = (number(machine) or 0) * 1024
+    return min((limit for limit in known if not most or limit < most), default=None)
+
+
+def oom_kills(root: Path = ROOT) -> int:
+    """How many processes the kernel has killed for want of memory, in this cgroup and above.
+
+    The sum over the cgroup and those above it: only its growth has a meaning.
+    """
+    kills = 0
+    for folder in dict.fromkeys(cgroup_folders("memory", root)):
+        for name in ("memory.events", "memory.oom_control"):
+            for line in read(f"{folder}/{name}", root).split("\n"):
+                word, _, count = line.partition(" ")
+                if word == "oom_kill":
+                    kills += number(count) or 0
+    return kills
