@@ -20,7 +20,8 @@ from runners.machine.environment import describe, usable_cpus
 from runners.measure.launch import Launcher
 from runners.measure.scratch import scratch_directory
 from runners.measure.survey import survey
-from runners.verify.agreement import agreement, matching, reference
+from runners.model.job import Job
+from runners.verify.agreement import REFERENCES, agreement, matching, no_reference, reference
 from runners.verify.check import Bench, Check, Kind
 from runners.verify.faults import faults
 from runners.verify.linearity import linearity
@@ -31,7 +32,6 @@ HELP = "prove that probes measure what they say"
 ORDER = 6
 
 KINDS: tuple[Kind, ...] = ("receipts", "faults", "linearity", "agreement")
-REFERENCES = Path(__file__).parents[2] / "tests" / "reference"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=REFERENCES,
         metavar="DIR",
-        help="folder of the plain C loops to compare with (default: those of the checkout)",
+        help="folder of the plain C loops to compare with (default: those of this installation)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_workloads()
     probes = select(arguments.names) if arguments.names else list(all_probes())
     if arguments.references != REFERENCES and not arguments.references.is_dir():
-        raise UsageError(f"--references {arguments.references}: is no directory")
+        raise UsageError(f"--references {arguments.references}: not a directory")
     kinds = arguments.only or (KINDS[:2] if arguments.short else KINDS)
     with scratch_directory() as scratch:
         bench = _bench(Launcher(scratch), timed=not {"linearity", "agreement"}.isdisjoint(kinds))
@@ -121,6 +121,7 @@ def _agreement(probe: Probe, folder: Path) -> Iterator[Task]:
     except ValueError as error:
         raise UsageError(str(error)) from None
     if wanted is None:
+        yield Task(no_reference, Job(probe.name, probe.workload), None)
         return
     match = matching(probe.jobs("rigorous"), wanted)
     if match is None:

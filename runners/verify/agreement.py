@@ -1,7 +1,8 @@
 """Agreement: the probe costs what a plain C loop of the same operation costs.
 
-Such a loop is ``<probe>.c`` in the folder of references. Its first lines say how near it must come
-and with which parameters, ``agrees within 3 % at watched=1000``, and perhaps ``linked statically``.
+Such a loop is ``<probe>.c`` in the folder ``references``. Its first lines say how near the probe
+must come and with which parameters, ``agrees within 3 % at watched=1000``, and perhaps
+``linked statically``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from runners.measure.sentinel import Slices
 from runners.model.job import Job
 from runners.verify.check import Bench, Check, Verdict, outcome
 
+REFERENCES = Path(__file__).with_name("references")
 BLOCKS = 15
 LEAST_BLOCKS = 6
 #: Tries, as a multiple of the blocks wanted.
@@ -100,6 +102,11 @@ def agreement(bench: Bench, job: Job, level: int | None, wanted: ReferenceProgra
     return Check(benchmark, "agreement", verdict, said, data)
 
 
+def no_reference(_bench: Bench, job: Job, level: int | None) -> Check:
+    """What is said of a probe that no reference program exists for."""
+    return Check(job.at(level), "agreement", "skipped", "no reference program")
+
+
 def _build(wanted: ReferenceProgram, program: Path) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
@@ -167,7 +174,7 @@ def _run(bench: Bench, program: Path, job: Job, level: int | None, n: int) -> li
             env=bench.launcher.environment(),
         )
     except subprocess.TimeoutExpired:
-        raise CannotCompare(f"the reference program has no end after {TIME_LIMIT_S} s") from None
+        raise CannotCompare(f"the reference program timed out after {TIME_LIMIT_S} s") from None
     if ended.returncode:
         raise CannotCompare(f"the reference program fails: exit code {ended.returncode}")
     return [int(word) for word in ended.stdout.split()]

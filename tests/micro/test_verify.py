@@ -135,7 +135,7 @@ def test_the_short_form_takes_no_time_and_injects_faults(
     ("arguments", "sentence"),
     [
         (["fd.open_clos"], "no probe matches 'fd.open_clos'; did you mean: fd.open_close"),
-        (["--references", "/no/such/place"], "--references /no/such/place: is no directory"),
+        (["--references", "/no/such/place"], "--references /no/such/place: not a directory"),
         (["--only", "speed"], "invalid choice: 'speed'"),
     ],
 )
@@ -274,6 +274,18 @@ def test_agreement_where_there_is_a_reference(
     assert main(["verify", "--only", "agreement", "--references", str(tmp_path)]) == 0
     ((job, level, wanted),) = recorders["agreement"].asked
     assert (job.params["size"], level, wanted.within) == (3, 77, 0.04)
+
+
+def test_a_probe_without_a_reference_program_says_so(
+    declare: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    declare(OPEN_CLOSE)
+    folder = tmp_path / "references"
+    folder.mkdir()
+    assert main(["verify", "--only", "agreement", "--references", str(folder), "--json"]) == 0
+    (check,) = json.loads(capsys.readouterr().out)["checks"]
+    assert (check["benchmark"], check["verdict"]) == ("fd.open_close", "skipped")
+    assert check["detail"] == "no reference program"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What musl charges instead of glibc: the programs of `tests/reference`, linked with each.
+"""What musl charges instead of glibc: the programs of `runners/verify/references` linked with each.
 
     python tests/systems/libraries.py [NAME ...]
 
@@ -33,13 +33,14 @@ Program = Callable[[int, int], Slices]
 def build(source: Path, library: str, folder: Path) -> Program:
     """A function that runs a reference program: operations a slice and slices to their times."""
     program = folder / f"{source.stem}-{library}"
-    command = [COMPILERS[library], "-O2", "-D_GNU_SOURCE", "-static", "-pthread"]
-    subprocess.run([*command, source, "-o", program], check=True)
+    options = ("-O2", "-D_GNU_SOURCE", "-static", "-pthread")
+    command: list[str | Path] = [COMPILERS[library], *options, source, "-o", program]
+    subprocess.run(command, check=True)
     cpu = str(usable_cpus()[-1])
 
     def run(n: int, slices: int) -> Slices:
-        command = [program, str(n), str(slices), cpu]
-        said = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+        measuring: list[str | Path] = [program, str(n), str(slices), cpu]
+        said = subprocess.run(measuring, check=True, capture_output=True, timeout=60).stdout
         return Slices.from_table([int(word) for word in said.split()])
 
     return run
@@ -88,7 +89,7 @@ def main() -> int:
         if shutil.which(compiler) is None:
             print(f"libraries.py: {compiler} is not installed", file=sys.stderr)
             return 2
-    sources = sorted((ROOT / "tests" / "reference").glob("*.c"))
+    sources = sorted((ROOT / "runners" / "verify" / "references").glob("*.c"))
     wanted = [source for source in sources if not sys.argv[1:] or source.stem in sys.argv[1:]]
     print(f"{'operation':<20} {'glibc ns':>12} {'musl ns':>12} {'musl/glibc':>10}")
     with tempfile.TemporaryDirectory() as name:

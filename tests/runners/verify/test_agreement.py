@@ -23,6 +23,7 @@ from runners.verify.agreement import (
     LEAST_BLOCKS,
     LEAST_CLEAN,
     MOST_TRIES,
+    REFERENCES,
     CannotCompare,
     ReferenceProgram,
     agreement,
@@ -31,7 +32,6 @@ from runners.verify.agreement import (
 )
 from runners.verify.check import Bench, Check
 
-REFERENCES = Path(module.__file__).parents[2] / "tests" / "reference"
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 # The head of a reference
