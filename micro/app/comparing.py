@@ -143,7 +143,7 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
 
 
 def _unless_disturbed(judged: Sequence[Judgement], sample: Sample) -> Sequence[Judgement]:
-    """The same, unless most figures are unstable: what disturbed them did not spare the others."""
+    """The same, unless most figures are unstable: the same disturbance affected the rest."""
     unstable = sum(figure.doubt is not None for figure in sample.figures.values())
     if 2 * unstable <= len(sample.figures):
         return judged

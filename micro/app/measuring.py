@@ -76,7 +76,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 1e7:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r}: the number of seconds must be positive")
     return value
 
 
@@ -195,7 +195,7 @@ def _output(wanted: Path | None, key: str) -> Path | None:
         if wanted.exists():
             raise UsageError(f"{wanted} exists already: remove it or give -o another name")
         if not folder.is_dir():
-            raise UsageError(f"{wanted}: there is no directory {folder}")
+            raise UsageError(f"{wanted}: directory {folder} does not exist")
         # Only trying tells: root may write everywhere, except where nobody can.
         with tempfile.NamedTemporaryFile(
             dir=folder, prefix=f".{wanted.name}.", suffix=wanted.suffix

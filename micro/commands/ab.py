@@ -131,7 +131,7 @@ def _measured(command: Sequence[str], side: str, state: str, limit_s: float) -> 
             command, capture_output=True, timeout=limit_s, env=env, check=False, text=True
         )
     except subprocess.TimeoutExpired:
-        raise _Failed(f"{side}: no end after {limit_s:g} s") from None
+        raise _Failed(f"{side}: timed out after {limit_s:g} s") from None
     except (OSError, ValueError) as error:
         raise _Failed(f"{side}: {shlex.join(command[:1])}: {error}") from None
     try:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_argument(
         "--key",
         type=comparing.machine_key,
-        help="of such machines, as linux-x86_64-2cpu; else this one's",
+        help="machine key, for example linux-x86_64-2cpu (default: this machine)",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     record = actions.add_parser("record", parents=[shared], help="measure sessions and add them")

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_argument(
         "--key",
         type=comparing.machine_key,
-        help="of such machines, as linux-x86_64-2cpu; else this one's",
+        help="machine key, for example linux-x86_64-2cpu (default: this machine)",
     )
     tests = parser.add_subparsers(dest="test", metavar="TEST", required=True)
     aa = tests.add_parser(

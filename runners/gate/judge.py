@@ -140,11 +140,15 @@ def judge(
 
 
 def _beside(judgement: Judgement, row: Change, references: Elsewhere) -> Judgement:
-    """The same, but for what moved no further than a reference that the system barely touches."""
+    """The same; not comparable if a reference changed as much: then it is probably the machine."""
     strayed = None if references.another_machine else references.as_far(row.effect)
     if strayed is None or judgement.verdict not in ("regressed", "suspect", "improved"):
         return judgement
-    return replace(judgement, verdict="not comparable", why=f"no further than {strayed}")
+    return replace(
+        judgement,
+        verdict="not comparable",
+        why=f"changed no more than reference {strayed}: probably the machine",
+    )
 
 
 def _class_changes(

@@ -214,7 +214,7 @@ class Launcher:
         if not in_time:
             kill_group(process)
             endless = len(data) >= ANSWER_BYTES_MAX
-            why = "no end of its answer" if endless else f"no end after {self.time_limit_s:g} s"
+            why = "no end of its answer" if endless else f"timed out after {self.time_limit_s:g} s"
             return Answer(parse(data), f"{why}: killed")
         process.wait()
         lines = parse(data)

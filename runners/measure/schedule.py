@@ -311,7 +311,7 @@ class Scheduler:
         for line in sorted(answer.lines, key=lambda line: "limit" not in line):
             self._take(track, line)
         if not track.points:
-            track.skipped = f"{track.stopped_by}: no room for a first point"
+            track.skipped = f"{track.stopped_by}: limit reached before the first point"
         if answer.error is not None:
             at = len([line for line in answer.lines if "level" in line])
             where = (

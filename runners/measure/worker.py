@@ -31,8 +31,41 @@ import json  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from array import array
+    from collections.abc import Callable, Mapping
+    from typing import Any, Protocol
+
+    class Workload(Protocol):
+        """What a worker asks of a `cyext.core.workload.Workload`, and of a team of them."""
+
+        @property
+        def max_batch(self) -> int:
+            """The most operations that a batch may hold at this level."""
+
+        def grow(self, level: int) -> None:
+            """Bring the live resources to this level."""
+
+        def run(self, n: int) -> int:
+            """The nanoseconds of one batch."""
+
+        def sample(self, slices: int, n: int) -> "array[int]":
+            """Five integers a slice."""
+
+        def trace(self, n: int) -> "array[int]":
+            """The nanoseconds of single operations."""
+
+        def slow_down(self, steps: float) -> None:
+            """Let every operation take so many steps of the sentinel's chain longer."""
+
+        def moved(self) -> None:
+            """The worker runs on another CPU now."""
+
+        def facts(self) -> "Mapping[str, object]":
+            """Numbers or texts, by name, to keep with the times."""
+
+        def close(self) -> None:
+            """Give everything back."""
+
 
 CHUNK_SLICES = 5
 CALIBRATION_RUNS = 3
@@ -155,7 +188,7 @@ class Gate:
         self.low = (clean_ratio or 0) * (1 - tolerance)
         self.high = (clean_ratio or 0) * (1 + tolerance) or float("inf")
 
-    def clean(self, table: "Any") -> int:
+    def clean(self, table: "array[int]") -> int:
         """How many slices of a sample have a clean sentinel on both sides."""
         low, high = self.low, self.high
         count = 0
@@ -166,7 +199,7 @@ class Gate:
         return count
 
 
-def calibrate(workload: "Any", slice_ns: int) -> int:
+def calibrate(workload: "Workload", slice_ns: int) -> int:
     """Operations that fill one slice: 1 where a single one takes longer."""
     n = 1
     while True:
@@ -177,7 +210,7 @@ def calibrate(workload: "Any", slice_ns: int) -> int:
 
 
 def measure(
-    workload: "Any", order: "dict[str, Any]", batch: int, cpus: "list[int]"
+    workload: "Workload", order: "dict[str, Any]", batch: int, cpus: "list[int]"
 ) -> "dict[str, Any]":
     """Sample until enough slices are clean or the time is up; move on from a CPU that is never.
 
@@ -186,7 +219,7 @@ def measure(
     gate = Gate(order["clean_ratio"], order["tolerance"])
     first = workload.run(batch)  # warms up, and tells how long a slice is
     wanted = max(CHUNK_SLICES, min(order["slices"], order["visit_ns"] // max(first, 1)))
-    table: Any = None
+    table: array[int] | None = None
     clean = here = 0
     while clean < wanted and (table is None or len(table) < 3 * wanted * 5):
         chunk = workload.sample(CHUNK_SLICES, batch)
@@ -200,10 +233,13 @@ def measure(
             workload.moved()
             workload.run(batch)
             here = 0
+    assert table is not None  # at least one chunk was wanted
     return {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}
 
 
-def trace(workload: "Any", order: "dict[str, Any]", clock_ns: float, op_ns: float) -> "list[int]":
+def trace(
+    workload: "Workload", order: "dict[str, Any]", clock_ns: float, op_ns: float
+) -> "list[int]":
     """Single operations, where they are far above the cost of the clock; else nothing."""
     operations = min(order["trace"], int(order["trace_ns"] // max(op_ns, 1)), workload.max_batch)
     if operations < 1 or op_ns < order["trace_clocks"] * clock_ns:
@@ -218,7 +254,7 @@ def round_down(level: int) -> int:
     return level // step * step
 
 
-def slow_down(workload: "Any", share: float, chain_steps: int) -> None:
+def slow_down(workload: "Workload", share: float, chain_steps: int) -> None:
     """Let every operation take this share longer: spin for as many steps as that time holds."""
     workload.slow_down(0.0)
     batch = calibrate(workload, SPIN_SLICE_NS)
@@ -236,7 +272,7 @@ class Grower:
         self.level = 0
         self.steps: list[tuple[int, int]] = []  # units grown by, and their nanoseconds
 
-    def to(self, workload: "Any", level: int, refusal: "type[Any]") -> "dict[str, Any] | None":
+    def to(self, workload: "Workload", level: int, refusal: "type[Any]") -> "dict[str, Any] | None":
         """Grow to ``level``, or as far as the returned limit lets it, where that is worth a point.
 
         ``refusal`` is what the workload raises where the system will not grow.
@@ -271,22 +307,24 @@ class Grower:
         return last_ns + each_ns * (units - last)
 
 
-def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Any":
+def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Workload":
     """The workload of the order, or the team of workloads."""
     module, _, name = order["workload"].partition(":")
     workload_class = getattr(import_module(module), name)
     if order["workers"] == "single":
-        return workload_class(**order["params"])
+        alone: Workload = workload_class(**order["params"])
+        return alone
     members = level if level is not None else order["members"]
     team = import_module("cyext.core.team")
-    workloads: list[Any] = []
+    workloads: list[Workload] = []
     try:
         workloads.extend(workload_class(**order["params"]) for _ in range(members))
     except BaseException:
         for workload in workloads:
             workload.close()
         raise
-    return team.Team(workloads, order["workers"], cpus)
+    together: Workload = team.Team(workloads, order["workers"], cpus)
+    return together
 
 
 def reason_of(error: Exception) -> str:
@@ -308,7 +346,7 @@ def visit(order: "dict[str, Any]") -> None:
     single = order["workers"] == "single"
     clock_ns = base.clock_cost()
     slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
-    workload: Any = None
+    workload: Workload | None = None
     try:
         refused = pin(cpus[:1] if single else cpus)
         if refused:
@@ -324,7 +362,8 @@ def visit(order: "dict[str, Any]") -> None:
                 if workload is not None:
                     workload.close()
                 workload = make(order, level, cpus)
-            elif level is not None:
+            assert workload is not None  # made at the start, or just now
+            if single and level is not None:
                 before = grower.level
                 limit = grower.to(workload, level, base.LimitReached)
                 if limit is not None and grower.level == before:
@@ -354,7 +393,7 @@ def visit(order: "dict[str, Any]") -> None:
     emit(done=True)
 
 
-def put_away(workload: "Any") -> None:
+def put_away(workload: "Workload | None") -> None:
     """Close a workload, if there is one; say so where it could not give everything back."""
     try:
         if workload is not None:

@@ -33,6 +33,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from runners.measure.worker import Workload
+
 THREADS = "/proc/self/task"
 #: Mappings that libraries keep for reuse: more than that were forgotten.
 KEPT_MAPPINGS = 16
@@ -84,7 +86,7 @@ def left(before: "dict[str, int]") -> "dict[str, int]":
     return {name: count for name, count in more.items() if count > 0}
 
 
-def made(order: "dict[str, Any]", base: "Any") -> "Any":
+def made(order: "dict[str, Any]", base: "Any") -> "Workload":
     """The workload or the team of the order, grown to its level or to what the system allows."""
     (level,) = order["levels"]
     workload = make(order, level, order["cpus"])
@@ -106,7 +108,7 @@ def count(order: "dict[str, Any]") -> None:
     import_module("cyext.core.team")
     base.mark_loops()
     before = held()
-    workload: Any = None
+    workload: Workload | None = None
     base.mark_armed(True)
     try:
         workload = made(order, base)
@@ -127,7 +129,7 @@ def count(order: "dict[str, Any]") -> None:
 def pairs(order: "dict[str, Any]") -> None:
     """Batches of n and 2n in turns."""
     base = import_module("cyext.core.workload")
-    workload: Any = None
+    workload: Workload | None = None
     try:
         workload = made(order, base)
         n = int(min(calibrate(workload, order["slice_ns"]), workload.max_batch // 2))

@@ -55,11 +55,10 @@ def main() -> None:
     marked: dict[str, int] = {}
     for session in sessions:
         for result in session.results:
+            name = str(result.benchmark)
             if result.value_s is not None:
-                values.setdefault(result.benchmark, []).append(result.value_s)
-                marked[result.benchmark] = marked.get(result.benchmark, 0) + (
-                    result.status == "unstable"
-                )
+                values.setdefault(name, []).append(result.value_s)
+                marked[name] = marked.get(name, 0) + (result.status == "unstable")
     spreads = {
         name: (max(v) - min(v)) / statistics.median(v)
         for name, v in values.items()

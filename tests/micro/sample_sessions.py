@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runners.model.benchmark import AxisKind
+from runners.model.benchmark import AxisKind, Scalar
 from runners.model.session import Curve, Result, Session, Visit
 
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, Scalar] = {
     "os": "linux",
     "os_release": "6.1.0",
     "arch": "x86_64",
@@ -73,7 +73,7 @@ def measured(
 
 def session(results: Sequence[Result], curves: Sequence[Curve] = ()) -> Session:
     """A session of these results."""
-    settings = {"rounds": 7, "budget_s": 20.0, "clean_ratio": 1.333}
+    settings: dict[str, Scalar] = {"rounds": 7, "budget_s": 20.0, "clean_ratio": 1.333}
     return Session(dict(ENVIRONMENT), settings, list(results), list(curves))
 
 

@@ -207,7 +207,7 @@ def test_usage_errors(arguments: tuple[str, ...], expected: str, inside: Inside)
 @pytest.mark.parametrize("seconds", ["0", "-3", "nan", "inf", "1e300", "soon", ""])
 def test_budgets_that_are_none(seconds: str, inside: Inside) -> None:
     sentence = usage_error(inside("all", f"--budget={seconds}"))
-    assert f"{seconds!r} is no positive number of seconds" in sentence
+    assert f"{seconds!r}: the number of seconds must be positive" in sentence
 
 
 def test_a_budget_too_small_for_anything_gives_one_visit(micro: Micro) -> None:
@@ -234,9 +234,9 @@ def test_an_output_file_is_never_overwritten(micro: Micro, tmp_path: Path) -> No
     ("name", "expected"),
     [
         (".", "is a directory"),
-        ("missing/out.json", "there is no directory"),
-        ("\x1b[31m/out.json", "/?[31m/out.json: there is no directory"),
-        ("file/out.json", "there is no directory"),
+        ("missing/out.json", "does not exist"),
+        ("\x1b[31m/out.json", "/?[31m/out.json: directory"),
+        ("file/out.json", "does not exist"),
         ("x" * 250, "cannot be written: File name too long"),
         ("x" * 300, "cannot be written: File name too long"),
         ("/proc/out.json", "cannot be written: "),

@@ -11,6 +11,7 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Callable
 
 REFUSED = 77
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -90,7 +91,7 @@ def ignore(name: str) -> None:
     signal.signal(signal.Signals[name], signal.SIG_IGN)
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[str], object]] = {
     "nofile": lambda most: limit(resource.RLIMIT_NOFILE, int(most)),
     "filesize": lambda most: limit(resource.RLIMIT_FSIZE, int(most)),
     "processes": lambda most: other_user(int(most)),

@@ -58,10 +58,9 @@ def transpile(folder: Path, workload: Path) -> Path:
     """The C file of a workload."""
     name = f"{workload.parent.name}.{workload.stem}"
     generated = folder / f"{name}.c"
-    command = ["-m", "cython", "-3", "--working", ROOT, "-I", ROOT, "-o", generated]
-    subprocess.run(
-        [sys.executable, *command, "--module-name", f"cyext.{name}", workload], check=True
-    )
+    options = ("-3", "--working", str(ROOT), "-I", str(ROOT), "-o", str(generated))
+    python: list[str | Path] = [sys.executable, "-m", "cython", *options]
+    subprocess.run([*python, "--module-name", f"cyext.{name}", workload], check=True)
     return generated
 
 

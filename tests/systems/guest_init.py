@@ -41,7 +41,7 @@ def set_up(libc: ctypes.CDLL) -> None:
 def hand_out(path: str) -> None:
     """Send a file through the second serial port."""
     with open("/dev/ttyS1", "wb", buffering=0) as port, open(path, "rb") as file:
-        tty.setraw(port)
+        tty.setraw(port.fileno())
         while chunk := file.read(4096):
             while chunk:
                 chunk = chunk[port.write(chunk) :]

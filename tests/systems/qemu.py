@@ -98,7 +98,7 @@ def boot(image: Path, archive: Path, session: Path, options: argparse.Namespace)
     except subprocess.CalledProcessError as error:
         raise Failed(f"{QEMU} ended with exit code {error.returncode}") from None
     except subprocess.TimeoutExpired:
-        raise Failed(f"no end after {options.limit:g} s (see --limit): guest killed") from None
+        raise Failed(f"timed out after {options.limit:g} s (see --limit): guest killed") from None
 
 
 def parse() -> argparse.Namespace:

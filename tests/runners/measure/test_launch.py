@@ -275,7 +275,7 @@ def test_the_time_limit_ends_the_worker_and_its_children(
     monkeypatch.setattr(launch, "LOOK_S", 0.02)
     monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=clock))
     answer = launcher.visit(order(workload))
-    assert (answer.error, levels(answer)) == ("no end after 60 s: killed", measured)
+    assert (answer.error, levels(answer)) == ("timed out after 60 s: killed", measured)
     assert_gone(*pids(launcher.scratch))
 
 

@@ -142,7 +142,7 @@ def test_a_limit_below_the_first_level_skips_the_job() -> None:
     assert len(machine.orders) == 1
     result = only(session)
     assert (result.status, result.x, result.value_s) == ("skipped", None, None)
-    assert result.reason == "RLIMIT_NOFILE: no room for a first point"
+    assert result.reason == "RLIMIT_NOFILE: limit reached before the first point"
     assert session.curves == []
 
 
