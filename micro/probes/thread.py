@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
-from runners.model.job import Promise, Scalar
+from runners.model.benchmark import Scalar
+from runners.model.job import Promise
 
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _STACKS = {
