@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -40,6 +41,10 @@ def parser() -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(sub)
         sub.set_defaults(module=module)
+    with contextlib.suppress(ImportError):  # the extra `completion`
+        import shtab  # noqa: PLC0415
+
+        shtab.add_argument_to(top, help="print a completion script for this shell")
     return top
 
 

@@ -508,3 +508,13 @@ def test_unbuilt_checkouts_list_and_show(micro: Micro, unbuilt: Path, sample: Pa
     shown = micro.uninstalled("show", sample, cwd=unbuilt)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "2.00 µs" in shown.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_the_commands_and_their_options(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--print-completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "baseline" in script
+    assert "rigorous" in script
