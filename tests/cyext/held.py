@@ -75,6 +75,15 @@ def children() -> list[int]:
     return sorted(found)
 
 
+def lives(pid: int) -> bool:
+    """Whether a process runs (Linux); one that ends while we look does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:  # ESRCH, too, which `Path.exists` does not take for an answer
+        return False
+    return state not in (b"Z", b"X")
+
+
 def eventually(condition: Callable[[], bool]) -> bool:
     """Whether it becomes true: a joined thread is still listed for a moment."""
     deadline = time.monotonic() + DEADLINE_S

@@ -14,7 +14,7 @@ import cyext.port.ports
 import pytest
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.port.ports import BindEphemeral, ConnectEphemeral
-from held import Held, children, descriptors, eventually, same_as
+from held import Held, children, descriptors, eventually, lives, same_as
 from isolated import isolated
 
 import cyext.core.limits
@@ -134,7 +134,7 @@ def test_holders_end_with_their_owner(end: int) -> None:
     os.waitpid(owner, 0)
     os.close(send)
     assert holders
-    assert eventually(lambda: not any(Path("/proc", str(pid), "fd").exists() for pid in holders))
+    assert eventually(lambda: not any(lives(pid) for pid in holders))
     os.set_blocking(receive, False)
     assert os.read(receive, 1) == b""  # nobody is left who could write
     os.close(receive)

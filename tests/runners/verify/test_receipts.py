@@ -91,6 +91,30 @@ def test_promised_page_faults_are_counted(per_op: int, verdict: str) -> None:
     assert f"page faults{':' if verdict == 'defect' else ''} {per_op}" in check.detail
 
 
+@pytest.mark.parametrize("disturbed_counts", [1, 3])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_page_fault_of_the_systems_own_is_counted_again(disturbed_counts: int, more: int) -> None:
+    batches: list[int] = []
+
+    def page_faults(n: int) -> int:
+        batches.append(n)
+        return n + (more if n == 8 and batches.count(8) <= disturbed_counts else 0)
+
+    check = judged(Promise(page_faults=1), lambda n: {}, page_faults)
+    assert (check.verdict, check.detail) == ("ok", "page faults 1")
+
+
+def test_a_wrong_system_call_is_counted_once_only() -> None:
+    batches: list[int] = []
+
+    def calls(n: int) -> dict[str, int]:
+        batches.append(n)
+        return {"dup": 2 * n, "close": n}
+
+    check = judged(DUP, calls)
+    assert (check.verdict, batches) == ("defect", [4, 8])
+
+
 def test_no_page_fault_can_be_promised() -> None:
     assert judged(Promise(page_faults=0), lambda n: {}, lambda n: n).verdict == "defect"
 
