@@ -88,7 +88,8 @@ def trace(argv, environment, output_fd, seconds, fault=None):
         if fault is not None:
             name, error, at = fault
             numbers = {known: number for number, known in call_names().items()}
-            record.fault_call = numbers[name]
+            # A call newer than the header is known by its number only: "call 462".
+            record.fault_call = numbers[name] if name in numbers else int(name.split()[1])
             record.fault_errno = error
             record.fault_at = at
         with nogil:

@@ -90,7 +90,7 @@ def _faults(bench: Bench, job: Job, level: int | None, promise: Promise, short: 
 def plan(calls: Mapping[str, int], short: bool) -> Iterator[tuple[str, str, int]]:
     """Which call fails how and when: each errno at its 1st, its 2nd and a later occurrence."""
     for name, count in sorted(calls.items()):
-        if name in SPARED or name.startswith("call "):
+        if name in SPARED:
             continue
         errors = ERRORS.get(SYNONYMS.get(name, name), ("EPERM", "ENOSYS"))
         places = [at for at in (1, 2, max(3, (2 * count) // 3)) if at <= count]

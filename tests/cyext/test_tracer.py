@@ -210,6 +210,13 @@ def test_names_are_those_of_this_architecture() -> None:
     assert len(set(names.values())) == len(names)
 
 
+def test_every_call_of_the_system_header_has_a_name() -> None:
+    # Calls that no probe makes: a list written by hand would lack them.
+    assert {"add_key", "swapon", "quotactl", "personality", "kexec_load"} <= set(
+        call_names().values()
+    )
+
+
 # Faults
 
 
