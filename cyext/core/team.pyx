@@ -6,9 +6,10 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from cyext.core.workload cimport (
-    Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, SelfTimedWorkload, micro_mark, micro_sense_t)
+    Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, SelfTimedWorkload, micro_mark,
+    micro_sense_t)
 
-from cyext.core.workload import OperationFailed
+from cyext.core.workload import LimitReached, OperationFailed
 
 
 cdef extern from "core/team.h" nogil:
@@ -77,8 +78,6 @@ cdef class Team(SelfTimedWorkload):
         if not 1 <= len(workloads) <= MICRO_TEAM_MAX:
             raise ValueError(f"a team has 1 to {MICRO_TEAM_MAX} members, not {len(workloads)}")
         cdef Workload member
-        cdef const char *call = NULL
-        cdef int status
         self.workloads = list(workloads)
         self.pointers = <void **>calloc(len(self.workloads), sizeof(void *))
         self.cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
@@ -98,12 +97,43 @@ cdef class Team(SelfTimedWorkload):
         self.team.workloads = self.pointers
         self.team.step = step
         self.level = len(self.workloads)
+        self._start()
+
+    def _start(self):
+        cdef const char *call = NULL
+        cdef int status
         self.running = True
         with nogil:
             status = micro_team_start(&self.team, &call)
         if status:
             self.close()
             raise OperationFailed(call.decode(), -status, 0)
+
+    def _stop(self):
+        self.running = False
+        with nogil:
+            micro_team_stop(&self.team)
+
+    def grow(self, uint64_t level):
+        """Bring every member to ``level``; where one reaches a limit, all to what it reached.
+
+        The members start anew: those that are processes are copies of the grown workloads.
+        """
+        cdef Workload member
+        limit = None
+        self._stop()
+        try:
+            for member in self.workloads:
+                member.grow(level)
+        except LimitReached as stop:
+            limit = stop
+            for member in self.workloads:
+                member.grow(limit.reached)
+        self.level = level if limit is None else limit.reached
+        self.max_batch = min(member.max_batch for member in self.workloads)
+        self._start()
+        if limit is not None:
+            raise limit
 
     def __dealloc__(self):
         if self.running:
@@ -132,11 +162,9 @@ cdef class Team(SelfTimedWorkload):
     def close(self):
         """Stop all members and close their workloads."""
         if self.running:
-            self.running = False
-            with nogil:
-                micro_team_stop(&self.team)
-            for workload in self.workloads:
-                workload.close()
+            self._stop()
+        for workload in self.workloads or ():
+            workload.close()
         Workload.close(self)
 
 

@@ -57,7 +57,7 @@ class Order:
         job = plain.pop("job")
         plain["batch"] = {str(level): n for level, n in self.batch.items()}
         plain["slices"] = job["slices"]
-        for name in ("workload", "params", "workers", "members", "slowdown"):
+        for name in ("workload", "params", "workers", "members", "axis_kind", "slowdown"):
             plain[name] = job[name]
         return json.dumps(plain)
 

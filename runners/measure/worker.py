@@ -307,6 +307,11 @@ class Grower:
         return last_ns + each_ns * (units - last)
 
 
+def levels_are_members(order: "dict[str, Any]") -> bool:
+    """Whether each level takes a team of its own; else one workload or team grows through all."""
+    return bool(order["workers"] != "single" and order["axis_kind"] == "members")
+
+
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Workload":
     """The workload of the order, or the team of workloads."""
     module, _, name = order["workload"].partition(":")
@@ -314,7 +319,7 @@ def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Wo
     if order["workers"] == "single":
         alone: Workload = workload_class(**order["params"])
         return alone
-    members = level if level is not None else order["members"]
+    members = level if levels_are_members(order) and level is not None else order["members"]
     team = import_module("cyext.core.team")
     workloads: list[Workload] = []
     try:
@@ -352,13 +357,13 @@ def visit(order: "dict[str, Any]") -> None:
         if refused:
             emit(unpinned=refused)
             cpus = []
-        if single:
+        if not levels_are_members(order):
             workload = make(order, None, cpus)
         noise = Noise()
         grower = Grower(order["growth_ns"])
         for level in order["levels"]:
             limit: Any = None
-            if not single:
+            if levels_are_members(order):
                 if workload is not None:
                     workload.close()
                 workload = make(order, level, cpus)

@@ -22,6 +22,7 @@ from runners.measure.worker import (  # noqa: E402
     calibrate,
     emit,
     import_module,
+    levels_are_members,
     make,
     offer_to_oom_killer,
     pin,
@@ -90,7 +91,7 @@ def made(order: "dict[str, Any]", base: "Any") -> "Workload":
     """The workload or the team of the order, grown to its level or to what the system allows."""
     (level,) = order["levels"]
     workload = make(order, level, order["cpus"])
-    if order["workers"] == "single" and level is not None:
+    if level is not None and not levels_are_members(order):
         try:
             workload.grow(level)
         except base.LimitReached as stop:  # it stands at what it reached

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cyext.core.empty import Empty
 from cyext.core.team import Team, parallel
-from cyext.core.workload import OperationFailed, SelfTimedWorkload, Workload
+from cyext.core.workload import LimitReached, OperationFailed, SelfTimedWorkload, Workload
 from cyext.fd.descriptors import OpenClose
 from cyext.mmap.mappings import Map
 from cyext.port.ports import BindEphemeral
@@ -374,3 +374,26 @@ def test_a_team_started_half_way_leaves_nothing(mode: str) -> None:
             pytest.skip("RLIMIT_NPROC is not in force, or this user runs a lot")
 
     isolated(check)
+
+
+class Scarce(Empty):
+    """Of which there are five."""
+
+    def grow(self, level: int) -> None:
+        super().grow(min(level, 5))
+        if level > 5:
+            raise LimitReached(5, "only five")
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_where_one_member_reaches_a_limit_all_stand_there(mode: str) -> None:
+    members = [Empty(), Scarce(), Empty()]
+    team = Team(members, mode)
+    with pytest.raises(LimitReached, match="only five") as stop:
+        team.grow(8)
+    assert stop.value.reached == team.level == 5
+    assert [member.level for member in members] == [5, 5, 5]
+    assert team.run(10) > 0
+    team.grow(3)
+    assert [member.level for member in members] == [3, 3, 3]
+    team.close()

@@ -106,12 +106,22 @@ def test_a_curve_of_ours_is_measured(launcher: Launcher) -> None:
 
 @pytest.mark.parametrize("workers", ["threads", "processes"])
 def test_a_team_is_measured(launcher: Launcher, workers: Any) -> None:
-    answer = launcher.visit(order("cyext.core.empty:Empty", levels=(1, 2), workers=workers))
+    members: Any = {"workers": workers, "axis_kind": "members"}
+    answer = launcher.visit(order("cyext.core.empty:Empty", levels=(1, 2), **members))
     assert (answer.error, levels(answer)) == (None, [1, 2])
     answer = launcher.visit(
         order("cyext.core.empty:Empty", levels=(None,), workers=workers, members=2)
     )
     assert (answer.error, levels(answer)) == (None, [None])
+
+
+@pytest.mark.parametrize("workers", ["threads", "processes"])
+def test_a_team_grows_through_the_levels_of_a_load(launcher: Launcher, workers: Any) -> None:
+    answer = launcher.visit(
+        order("cyext.fd.descriptors:OpenInterleaved", workers=workers, members=3)
+    )
+    assert (answer.error, levels(answer)) == (None, [10, 100])
+    assert list(launcher.scratch.iterdir()) == []
 
 
 def test_the_survey_hears_every_cpu(launcher: Launcher) -> None:

@@ -552,7 +552,9 @@ def test_every_level_of_a_team_is_a_team_of_its_own(
     lines: list[Line] = []
     monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
     monkeypatch.setattr(worker, "make", make)
-    worker.visit(plain_order(levels=(1, 2, 3), cpus=(4, 5)) | {"workers": "threads"})
+    worker.visit(
+        plain_order(levels=(1, 2, 3), cpus=(4, 5)) | {"workers": "threads", "axis_kind": "members"}
+    )
     assert [line.get("level") for line in lines] == [1, 2, 3, None]
     assert [line["cpu"] for line in lines[:-1]] == [-1] * 3
     assert all(team.closed and "grow" not in dict(team.diary) for team in teams)
@@ -561,7 +563,10 @@ def test_every_level_of_a_team_is_a_team_of_its_own(
 
 
 def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list[int]]) -> None:
-    order = plain_order(workload="fake_workloads:Scarce") | {"workers": "threads"}
+    order = plain_order(workload="fake_workloads:Scarce") | {
+        "workers": "threads",
+        "axis_kind": "members",
+    }
     made.clear()
     with pytest.raises(OSError, match="too many"):
         worker.make(order, 3, [4, 5])
