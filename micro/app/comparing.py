@@ -23,6 +23,7 @@ from runners.measure.schedule import Scheduler, Settings
 from runners.measure.scratch import scratch_directory
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
+from runners.model.session import MEMORY_REFUTED
 
 EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE = 3, 4, 5, 6
 #: What ``git bisect run`` takes for "cannot be tested".
@@ -136,7 +137,7 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         current,
         baseline,
         used,
-        _unless_disturbed(judged, current.sample) if used else [],
+        _unless_refuted(_unless_disturbed(judged, current.sample), current) if used else [],
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )
@@ -149,6 +150,18 @@ def _unless_disturbed(judged: Sequence[Judgement], sample: Sample) -> Sequence[J
         return judged
     why = f"{unstable} of {len(sample.figures)} figures are unstable: the machine was busy"
     return [replace(j, verdict="inconclusive", why=why) if told(j) else j for j in judged]
+
+
+def _unless_refuted(judged: Sequence[Judgement], current: Summary) -> Sequence[Judgement]:
+    """The same, unless the session contradicts earlier ones on its clock or its clean level.
+
+    Then it is of another machine, or its cores were never its own: nothing is decided by it.
+    """
+    if MEMORY_REFUTED not in current.settings:
+        return judged
+    why = "this session contradicts earlier ones on its clock or its clean level"
+    kept = ("new", "missing")
+    return [j if j.verdict in kept else replace(j, verdict="inconclusive", why=why) for j in judged]
 
 
 def _rounds(session: Summary) -> float:
@@ -167,6 +180,8 @@ def _with_references(sample: Sample) -> Sample:
 def _advisory(used: Sequence[Summary], current: Summary) -> str | None:
     if not used:
         return None
+    if MEMORY_REFUTED in current.settings:
+        return str(current.settings[MEMORY_REFUTED])
     if len(used) < _RULES.least_sessions:
         return f"{len(used)} of {_RULES.least_sessions} sessions that a baseline takes"
     model = current.environment.get("cpu_model")

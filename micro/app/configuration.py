@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from micro.errors import UsageError
+from runners.machine.files import content
 from runners.model.benchmark import Benchmark
+
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,11 @@ def configuration(start: Path | None = None) -> Configuration:
         if not path.is_file():
             continue
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("micro", {})
-        except (OSError, ValueError, RecursionError) as error:
+            text = content(path, MOST_BYTES).decode("utf-8")
+            table = tomllib.loads(text).get("tool", {}).get("micro", {})
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+        except (AttributeError, ValueError, RecursionError) as error:
             raise UsageError(f"{path}: {error}") from None
         return _parsed(path, table)
     return Configuration()

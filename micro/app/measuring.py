@@ -137,7 +137,9 @@ def run(
             exit_code = stop.exit_code
         session = scheduler.session(facts)
     _store(session, output, trouble)
-    history.remember(facts, scheduler.clean)
+    history.remember(facts, scheduler.agreed)
+    for disagreement in scheduler.agreed.disagreements:
+        say(f"micro: {disagreement}")
     if judged is None or exit_code:
         if arguments.json:
             print(json.dumps(document(session)))

@@ -219,5 +219,8 @@ def accept(arguments: argparse.Namespace, folder: Path) -> int:
 def prune(arguments: argparse.Namespace, folder: Path) -> int:
     """Remove all but the newest sessions."""
     gone = baselines.prune(folder, arguments.keep)
-    say(f"{len(gone)} removed, {len(baselines.files(folder))} kept in {folder}")
+    rest = baselines.load(folder, most=len(baselines.files(folder)))
+    for error in rest.bad:
+        say(f"micro: not a session, left where it is: {error}")
+    say(f"{len(gone)} removed, {len(rest.sessions)} kept in {folder}")
     return EXIT_OK

@@ -127,12 +127,23 @@ def _time_name(path: Path) -> str:
 
 
 def prune(folder: Path, keep: int) -> list[Path]:
-    """Remove all but the newest ``keep`` files; those that are gone."""
-    found = files(folder)
-    gone = found[: max(0, len(found) - keep)]
+    """Remove all but the newest ``keep`` sessions; those that are gone.
+
+    What is no session neither counts nor goes, however it is called.
+    """
+    sessions = [path for path in files(folder) if _is_session(path)]
+    gone = sessions[: max(0, len(sessions) - keep)]
     for path in gone:
         path.unlink()
     return gone
+
+
+def _is_session(path: Path) -> bool:
+    try:
+        read(path, visits=False)
+    except BadFile:
+        return False
+    return True
 
 
 def when(path: Path) -> datetime | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gzip
-import stat
+import io
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import Any
 
 from runners.archive import schema
 from runners.archive.schema import Values, printable
+from runners.machine.files import content
 from runners.model.benchmark import Scalar
 from runners.model.session import Curve, Result, Session, Visit
 
 MOST_BYTES = 100 << 20
-_TOO_LARGE = f"larger than {MOST_BYTES >> 20} MiB, not read"
 #: Of the file format of pyperf.
 _VERSION = "1.0"
 #: What checking runs into where a file is something else.
@@ -71,23 +71,17 @@ def _named(path: Path) -> Iterator[None]:
 
 def _content(path: Path) -> bytes:
     try:
-        facts = path.stat()
-        if stat.S_ISDIR(facts.st_mode):
-            raise _bad(path, "is a directory, not a session file")
-        if not stat.S_ISREG(facts.st_mode):
-            raise _bad(path, "not a regular file")
-        if facts.st_size > MOST_BYTES:
-            raise _bad(path, _TOO_LARGE)
+        data = content(path, MOST_BYTES)
         if path.suffix != ".gz":
-            return path.read_bytes()
-        with gzip.open(path) as file:
+            return data
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise _bad(path, error.strerror or error) from None
+    except (ValueError, OSError) as error:
+        raise _bad(path, getattr(error, "strerror", None) or error) from None
     except (EOFError, zlib.error) as error:
         raise _bad(path, f"not a compressed file ({error})") from None
     if len(data) > MOST_BYTES:
-        raise _bad(path, _TOO_LARGE)
+        raise _bad(path, f"larger than {MOST_BYTES >> 20} MiB, not read")
     return data
 
 

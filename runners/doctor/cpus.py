@@ -16,6 +16,14 @@ CLEAN_WELL, CLEAN_HARDLY = 0.8, 0.2
 
 def cpus(surveyed: Surveyed, root: Path = environment.ROOT) -> Iterator[Finding]:
     """What the sentinel saw of each CPU."""
+    for disagreement in surveyed.disagreements:
+        yield Finding(
+            "remembered level",
+            "warning",
+            disagreement,
+            "run `micro all`: it remembers what it finds",
+            "the remembered level is not borne out",
+        )
     if surveyed.clean is None:
         yield Finding(
             "neighbours",

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from runners.machine.files import opened
+
 Fact = str | int | float
 Fields = Mapping[str, list[str]]
 
@@ -29,7 +31,14 @@ TEXT_CHARS_MAX = 200
 FILE_BYTES_MAX = 1 << 20
 
 #: Facts in the words of people, who may have put their own or their machine's name there.
-FREE_TEXT = {"os_release", "distribution", "cpu_model", "compiler", "compiler_flags"}
+FREE_TEXT = {
+    "os_release",
+    "distribution",
+    "cpu_model",
+    "cpu_identity",
+    "compiler",
+    "compiler_flags",
+}
 #: The build date that every release of gVisor claims.
 GVISOR_DATE = "Sun Jan 10 15:06:54 PST 2016"
 #: Facts that systems without /proc tell through sysctl; where that lies, and by what name.
@@ -81,6 +90,7 @@ def describe(root: Path = ROOT) -> dict[str, Fact]:
         "arch": arch,
         "cpu_count": len(usable_cpus(root)),
         "cpu_model": cpu_model(cpuinfo),
+        "cpu_identity": cpu_identity(cpuinfo, root),
         "memory_bytes": memory_bytes(root),
         "libc": libc(root),
         "virtualization": virtualization(system, arch, cpuinfo, root),
@@ -125,7 +135,7 @@ def usable_cpus(root: Path = ROOT) -> list[int]:
 def read(path: str, root: Path = ROOT) -> str:
     """The text of a file below ``root``, up to 1 MiB; empty where it cannot be read."""
     try:
-        with open(root / path, "rb") as file:
+        with opened(root / path) as file:
             return file.read(FILE_BYTES_MAX).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""
@@ -280,6 +290,31 @@ def cpu_model(cpuinfo: Fields) -> str:
             return cpu_name() if cpuinfo[name][0] == "unknown" else cpuinfo[name][0]
     cores = zip(cpuinfo.get("CPU implementer", []), cpuinfo.get("CPU part", []), strict=False)
     return " + ".join(f"implementer {who} part {part}" for who, part in dict.fromkeys(cores))
+
+
+def cpu_identity(cpuinfo: Fields, root: Path) -> str:
+    """What tells processors of the same name apart: clouds call unlike ones "AMD EPYC".
+
+    Maker, family, model, stepping, the rate of the time-stamp counter (or of Arm's timer) and the
+    sizes of the caches.
+    """
+    kinds = {
+        "vendor_id": "",
+        "cpu family": "family ",
+        "model": "model ",
+        "stepping": "stepping ",
+        "CPU variant": "variant ",
+        "CPU revision": "revision ",
+    }
+    parts = [label + cpuinfo[name][0] for name, label in kinds.items() if name in cpuinfo]
+    loops = (cpuinfo.get("bogomips") or cpuinfo.get("BogoMIPS") or [""])[0]
+    if re.fullmatch(
+        r"[0-9]{1,6}(\.[0-9]{1,9})?", loops
+    ):  # twice the counter's rate, on x86 and Arm
+        parts.append(f"counter {float(loops) / 2000:.2f} GHz")
+    sizes = [read_word(f"{CPUS}/cpu0/cache/index{level}/size", root) for level in range(5)]
+    caches = "+".join(filter(None, sizes)) or cpuinfo.get("cache size", [""])[0]
+    return ", ".join([*parts, *([f"caches {caches}"] if caches else [])])
 
 
 def cpu_name() -> str:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from runners.machine.files import opened
+
 TIME_LIMIT_S = 20.0
 #: Asked of a process that has the library preloaded: whose malloc() is it that programs call? The
 #: second line is what the loader has against the library, where it is somebody else's.
@@ -39,8 +41,8 @@ def preload(library: Path, inherited: str = "") -> dict[str, str]:
 
 def _kind(file: Path) -> bytes | None:
     """Word size, byte order and machine of an ELF file; None where it is none."""
-    with file.open("rb") as opened:
-        head = opened.read(20)
+    with opened(file) as library:
+        head = library.read(20)
     return head[4:6] + head[18:20] if len(head) == 20 and head[:4] == b"\x7fELF" else None
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from runners.analyse.estimate import LEAST_ROUNDS, find_doubt, median_interval, percentiles
 from runners.measure import sentinel
+from runners.measure.clean_level import Agreed, agree, scaled_too_far
 from runners.measure.launch import Answer, Order
 from runners.measure.sentinel import Clean, Slices
 from runners.measure.survey import Survey, Surveyed, survey
 from runners.model.benchmark import Scalar
 from runners.model.job import Job
-from runners.model.session import SLOWED, Curve, Result, Session, Status, Visit
+from runners.model.session import MEMORY_REFUTED, SLOWED, Curve, Result, Session, Status, Visit
 
 NEIGHBOUR = "neighbour on the core"
 #: Clean slices without which a visit does not count, and the share of those wanted.
@@ -157,8 +158,8 @@ def _doubt(job: Job, raw: _Raw, clean: int) -> str | None:
 class Scheduler:
     """Runs jobs in rounds and keeps everything measured, so that a session can be had at any time.
 
-    ``known`` is the clean level that earlier sessions on this CPU model found. ``clock`` gives
-    seconds; tests script it together with ``launch``.
+    ``known`` is the clean level that earlier sessions on such a CPU found; it counts as far as this
+    session bears it out. ``clock`` gives seconds; tests script it together with ``launch``.
     """
 
     def __init__(
@@ -182,7 +183,8 @@ class Scheduler:
         self.unpinned: str | None = None
         self.round = 0
         self.measuring_s = 0.0
-        self._known = known
+        #: What this session goes by, and what of ``known`` it does not bear out.
+        self.agreed = Agreed(known, known)
         self._started = clock()
         self._interrupted = False
         self._tracks = [
@@ -199,9 +201,12 @@ class Scheduler:
     ) -> None:
         """Survey, then rounds, until all points are good, the budget is spent or visits are."""
         self._interrupted = True
-        on_survey(self.survey())
-        self._rounds(on_progress, on_round)
-        self._interrupted = False
+        try:
+            on_survey(self.survey())
+            self._rounds(on_progress, on_round)
+            self._interrupted = False
+        finally:
+            self._learn()
 
     def _rounds(
         self, on_progress: Callable[[Progress], None], on_round: Callable[[Session], None]
@@ -249,13 +254,12 @@ class Scheduler:
     def survey(self) -> Surveyed:
         """Find the clean level, the best clock, and which of our CPUs slow each other."""
         started = self.clock()
-        found = survey(self.launch, self.cpus, self._known)
+        found = survey(self.launch, self.cpus, self.agreed.known)
         self.measuring_s += self.clock() - started
         self._senses_ns.extend(found.senses_ns)
         self.shared_cores = list(found.shared_cores)
         self._clean_share.update(found.clean_share)
-        if not sentinel.same(found.clean, self.clean):
-            self.clean = found.clean
+        self._learn()
         return found
 
     @property
@@ -269,11 +273,12 @@ class Scheduler:
         return answer
 
     def _learn(self) -> None:
-        if self._senses_ns:
-            seen = sentinel.find_clean(np.concatenate(self._senses_ns))
-            level = sentinel.agree(seen, self._known)
-            if not sentinel.same(level, self.clean):
-                self.clean = level
+        """Find the clean level anew, from all sentinels so far."""
+        if not self._senses_ns:
+            return
+        self.agreed = agree(np.concatenate(self._senses_ns), self.agreed.known)
+        if not sentinel.same(self.agreed.clean, self.clean):
+            self.clean = self.agreed.clean
 
     def _wanted(self, track: _Track) -> tuple[int | None, ...]:
         """Levels of a job that need another visit."""
@@ -393,6 +398,8 @@ class Scheduler:
             settings[SLOWED] = max(slowed)
         if self.unpinned is not None:
             settings["unpinned"] = self.unpinned
+        if self.agreed.disagreements:
+            settings[MEMORY_REFUTED] = "; ".join(self.agreed.disagreements)
         if self.shared_cores:
             settings["shared_cores"] = " ".join(f"{a}+{b}" for a, b in self.shared_cores)
         session = Session(environment, settings)
@@ -446,6 +453,9 @@ class Scheduler:
         middle, interval = median_interval(values)
         if self.unpinned is not None:
             reason = reason or f"not bound to one CPU ({self.unpinned})"
+        if job.clock_bound(point.level):
+            chain_ns = float(np.median([visit.chain_ns for visit in used]))
+            reason = reason or scaled_too_far(self.clean, chain_ns)
         reason = reason or find_doubt(values)
         traced_s = np.asarray(point.traced_ns, dtype=np.float64) * 1e-9
         low, high = np.percentile(values, (25, 75))

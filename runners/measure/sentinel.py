@@ -23,6 +23,8 @@ SHARP = 0.006
 _WINDOW = 0.01
 _LEAST_SAMPLES = 20
 _LEAST_SHARE = 0.02
+#: The best clock is this percentile of the chain's times: the least one may be a fluke.
+_BEST = 5
 
 
 @dataclass(frozen=True)
@@ -95,18 +97,16 @@ def find_clean(pairs_ns: Floats) -> Clean | None:
     low, middle, high = np.percentile(ratios[inside], (25, 50, 75))
     if (high - low) / middle > SHARP:
         return None
-    return Clean(float(middle), float(np.percentile(pairs_ns[inside, 0], 5)))
+    return Clean(float(middle), float(np.percentile(pairs_ns[inside, 0], _BEST)))
 
 
-def agree(seen: Clean | None, known: Clean | None) -> Clean | None:
-    """One level from what this session saw and what earlier ones on the same CPU model knew.
+def best_clock_ns(pairs_ns: Floats) -> float | None:
+    """The chain's time at the best clock that occurred, clean or not; None without sentinels.
 
-    The lower ratio wins, since a core that is never ours looks clean at a higher one, and the
-    faster clock, so that figures of all sessions are stated at the same one.
+    A neighbour hardly slows the chain.
     """
-    if seen is None or known is None:
-        return seen or known
-    return Clean(min(seen.ratio, known.ratio), min(seen.chain_ns, known.chain_ns))
+    pairs_ns = pairs_ns[(pairs_ns > 0).all(axis=1)]
+    return float(np.percentile(pairs_ns[:, 0], _BEST)) if len(pairs_ns) else None
 
 
 def same(first: Clean | None, second: Clean | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from runners.measure import sentinel
+from runners.measure.clean_level import agree
 from runners.measure.launch import Answer
 from runners.measure.sentinel import Clean, Slices
 
@@ -36,12 +37,15 @@ class Surveyed:
     shared_cores: tuple[tuple[int, int], ...]
     #: All sentinels: rows of chain and width.
     senses_ns: tuple[sentinel.Floats, ...]
+    #: What earlier sessions remembered and this survey does not bear out, in words.
+    disagreements: tuple[str, ...] = ()
 
 
 def survey(launch: Survey, cpus: Sequence[int], known: Clean | None, senses: int = 500) -> Surveyed:
     """Run the sentinel on every CPU alone and on likely siblings at once.
 
-    ``senses`` sentinels a CPU, 0.1 ms apart; ``known`` is what earlier sessions found.
+    ``senses`` sentinels a CPU, 0.1 ms apart; ``known`` is what earlier sessions found, and counts
+    as far as this survey bears it out.
     """
     answer = launch.survey(cpus, neighbours(cpus), senses)
     alone = {
@@ -50,9 +54,10 @@ def survey(launch: Survey, cpus: Sequence[int], known: Clean | None, senses: int
         if "senses" in line
     }
     every = tuple(alone.values())
-    clean = sentinel.agree(sentinel.find_clean(np.concatenate(every)) if every else None, known)
+    agreed = agree(np.concatenate((np.empty((0, 2)), *every)), known)
+    clean = agreed.clean
     if clean is None:
-        return Surveyed(None, {}, (), every)
+        return Surveyed(None, {}, (), every, agreed.disagreements)
     share = {cpu: _near(senses_ns, clean) for cpu, senses_ns in alone.items()}
     shared = []
     for line in answer.lines:
@@ -62,7 +67,7 @@ def survey(launch: Survey, cpus: Sequence[int], known: Clean | None, senses: int
             apart = min(share.get(first, 0.0), share.get(second, 0.0))
             if together < SHARED_AT_MOST and apart > ALONE_AT_LEAST:
                 shared.append((first, second))
-    return Surveyed(clean, share, tuple(shared), every)
+    return Surveyed(clean, share, tuple(shared), every, agreed.disagreements)
 
 
 def neighbours(cpus: Sequence[int], most: int = 8) -> list[tuple[int, int]]:

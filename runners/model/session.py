@@ -10,6 +10,9 @@ from runners.model.benchmark import AxisKind, Benchmark, Scalar
 
 #: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
 SLOWED = "slowed_down"
+#: The setting that says, in words, what earlier sessions remembered and this one did not bear out:
+#: the gate does not judge such a session.
+MEMORY_REFUTED = "memory_refuted"
 Status = Literal["ok", "unstable", "skipped", "failed"]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from runners.analyse.estimate import median_interval
+from runners.machine.files import content
 from runners.measure.launch import Order
 from runners.measure.sentinel import Slices
 from runners.model.job import Job
@@ -31,6 +32,8 @@ MOST_TRIES = 4
 LEAST_CLEAN = 5
 SLICES = 40
 TIME_LIMIT_S = 60
+#: A reference is a page of C.
+MOST_BYTES = 1 << 20
 #: As the probes are built: where a loop lies in a cache line must not tell the two apart.
 ALIGNED = ("-falign-functions=64", "-falign-loops=64")
 _TERMS = re.compile(r"agrees within (\d+) %(?: at (\w+=[\w.]+(?:, \w+=[\w.]+)*))?")
@@ -51,11 +54,18 @@ class CannotCompare(Exception):
 
 
 def reference(folder: Path, probe: str) -> ReferenceProgram | None:
-    """The reference of a probe; None where it has none. Raises `ValueError` without its terms."""
+    """The reference of a probe; None where it has none.
+
+    Raises `ValueError` where it does not state its terms or is no readable file of sensible size.
+    """
     source = folder / f"{probe}.c"
     if not source.is_file():
         return None
-    head = source.read_text(errors="replace")[:1000].replace("\n *", " ")
+    try:
+        text = content(source, MOST_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise ValueError(f"{source.name}: {error.strerror}") from None
+    head = text[:1000].replace("\n *", " ")
     head = " ".join(head.split())
     terms = _TERMS.search(head)
     if terms is None:

@@ -18,7 +18,7 @@ from micro.probes.catalogue import all_probes
 from micro.reports.terminal.verdicts import sentences
 from runners.archive.baselines import Baseline, Summary, of_session
 from runners.model.benchmark import Benchmark
-from runners.model.session import Result, Session
+from runners.model.session import MEMORY_REFUTED, Result, Session
 
 
 def test_an_unchanged_session_passes() -> None:
@@ -46,6 +46,17 @@ def test_a_suspect_has_its_own_exit_code() -> None:
     found = outcome()
     judged = [replace(found.judgements[0], verdict="suspect"), *found.judgements[1:]]
     assert replace(found, judgements=judged).exit_code == 4
+
+
+@pytest.mark.parametrize("slower", [1.0, 1.3, 0.7])
+def test_a_session_that_contradicts_earlier_ones_is_not_judged(slower: float) -> None:
+    session_ = figures(9, slower=slower)
+    why = "the remembered best clock (650 ns) is not borne out"
+    session_.settings = {**session_.settings, MEMORY_REFUTED: why}
+    found = compare(of_session(session_), baseline(), DEFAULT)
+    assert set(found.counts) == {"inconclusive"}
+    assert found.exit_code == comparing.EXIT_INCONCLUSIVE
+    assert f"Advisory only: {why}." in sentences(found)
 
 
 def test_a_machine_that_is_mostly_unstable_is_inconclusive_and_never_slower() -> None:

@@ -259,6 +259,21 @@ def test_pruning_removes_the_oldest(folder: Path) -> None:
     assert baselines.prune(folder, 2) == []
 
 
+def test_only_what_reads_as_a_session_counts_and_goes(folder: Path) -> None:
+    sessions = [stored(folder, hour) for hour in range(6)]
+    newer = "20991231T00000{}.000000Z.json"
+    (folder / newer.format(1)).write_text("{}")
+    (folder / newer.format(2)).mkdir()
+    (folder / newer.format(3)).symlink_to("/dev/zero")
+    (folder / newer.format(4)).symlink_to(folder / "nowhere")
+    os.mkfifo(folder / newer.format(5))
+    older = folder / "19990101T000000.000000Z.json"
+    older.write_bytes(b"\0" * 100)
+    assert baselines.prune(folder, 3) == sessions[:3]
+    assert [path for path in sessions if path.exists()] == sessions[3:]
+    assert len(baselines.files(folder)) == 3 + 6
+
+
 def test_what_differs_from_the_baseline_is_told(folder: Path) -> None:
     sessions = [
         summarize(stored(folder, 0, os_release="6.1")),

@@ -4,14 +4,23 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runners.archive.history import known_clean, remember, state_directory
+from runners.archive import history
+from runners.archive.history import MOST_UNSEEN, known_clean, state_directory
+from runners.measure.clean_level import Agreed, agree
 from runners.measure.sentinel import Clean
 
-FACTS = {"cpu_model": "AMD EPYC 9R14", "arch": "x86_64", "os": "linux"}
+IDENTITY = "AuthenticAMD, family 25, model 17, stepping 1, counter 2.60 GHz, caches 32K+32K+1024K"
+FACTS = {
+    "cpu_model": "AMD EPYC 9R14",
+    "arch": "x86_64",
+    "os": "linux",
+    "cpu_identity": IDENTITY,
+}
 OTHER = {"cpu_model": "Neoverse-V2", "arch": "aarch64"}
 LEVEL = Clean(1.333, 6000.0)
 
@@ -21,6 +30,22 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the levels are kept; nothing is there yet."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path / "micro" / "clean_levels.json"
+
+
+def seen(level: Clean, known: Clean | None = None, noise: int = 0) -> Agreed:
+    """What a session makes of ``known`` that sees this level, and so many sentinels elsewhere."""
+    own = np.tile([level.chain_ns, level.ratio * level.chain_ns], (100, 1))
+    ratios = level.ratio * np.linspace(1.1, 2.0, noise)
+    other = np.stack([np.full(noise, level.chain_ns), level.chain_ns * ratios], axis=1)
+    return agree(np.concatenate([own, other]), known)
+
+
+def remember(environment: dict[str, str], level: Clean | None, noise: int = 0) -> Agreed:
+    """A session that sees this level; None: nothing sharp and nothing at all."""
+    known = known_clean(environment)
+    agreed = seen(level, known, noise) if level else agree(np.empty((0, 2)), known)
+    history.remember(environment, agreed)
+    return agreed
 
 
 def files(path: Path) -> list[str]:
@@ -62,20 +87,110 @@ def test_nothing_to_remember(file: Path) -> None:
     assert known_clean(FACTS) == LEVEL
 
 
-LEVELS = st.builds(Clean, st.floats(1.3, 1.4), st.floats(5000.0, 7000.0))
+# What is wrong heals, and what is right stays
+
+
+def poison(file: Path, **values: object) -> None:
+    """Change what is remembered of FACTS' processor."""
+    remember(FACTS, LEVEL)
+    entries = json.loads(file.read_text())
+    for entry in entries.values():
+        entry.update(values)
+    file.write_text(json.dumps(entries))
+
+
+def test_machines_of_the_same_name_do_not_mix() -> None:
+    remember(FACTS, LEVEL)
+    other = {**FACTS, "cpu_identity": IDENTITY.replace("2.60", "2.45")}
+    assert known_clean(other) is None
+    remember(other, Clean(1.333, 7400.0))
+    assert (known_clean(FACTS), known_clean(other)) == (LEVEL, Clean(1.333, 7400.0))
+
+
+def test_a_clock_too_fast_to_be_borne_out_heals(file: Path) -> None:
+    poison(file, chain_ns=1300.0)
+    assert known_clean(FACTS) == Clean(1.333, 1300.0)
+    agreed = remember(FACTS, LEVEL)
+    assert agreed.clean == LEVEL
+    assert len(agreed.disagreements) == 1
+    assert known_clean(FACTS) == LEVEL
+    assert remember(FACTS, LEVEL).disagreements == ()
+
+
+def test_a_clock_a_little_too_fast_heals_in_time(file: Path) -> None:
+    poison(file, chain_ns=5500.0)
+    for _ in range(20):
+        assert remember(FACTS, LEVEL).disagreements == ()
+    known = known_clean(FACTS)
+    assert known is not None
+    assert known.chain_ns == pytest.approx(LEVEL.chain_ns, rel=0.001)
+
+
+@pytest.mark.parametrize("ratio", [0.11, 0.5, 0.59])
+def test_a_ratio_that_no_neighbour_explains_heals_at_once(file: Path, ratio: float) -> None:
+    poison(file, ratio=ratio)
+    agreed = remember(FACTS, LEVEL)
+    assert agreed.clean == LEVEL
+    assert len(agreed.disagreements) == 1
+    assert known_clean(FACTS) == LEVEL
+
+
+def test_a_ratio_above_the_clean_one_heals_at_once(file: Path) -> None:
+    poison(file, ratio=2.6)
+    assert remember(FACTS, LEVEL).clean == LEVEL
+    assert known_clean(FACTS) == LEVEL
+
+
+def test_a_ratio_that_a_neighbour_could_explain_heals_when_sessions_agree(file: Path) -> None:
+    poison(file, ratio=0.8)
+    for _ in range(MOST_UNSEEN):
+        agreed = remember(FACTS, LEVEL)
+        assert agreed.clean is not None
+        assert agreed.clean.ratio == 0.8
+        assert len(agreed.disagreements) == 1
+    assert known_clean(FACTS) == LEVEL
+
+
+def test_neighbours_that_come_and_go_never_make_the_level_forgotten() -> None:
+    remember(FACTS, LEVEL)
+    for _ in range(5 * MOST_UNSEEN):
+        remember(FACTS, Clean(2.6, 6000.0), noise=200)
+    assert known_clean(FACTS) == LEVEL
+
+
+def test_one_clean_session_confirms_the_level() -> None:
+    remember(FACTS, LEVEL)
+    for _ in range(3):
+        for _ in range(MOST_UNSEEN - 1):
+            remember(FACTS, Clean(2.6, 6000.0))
+        assert remember(FACTS, LEVEL).disagreements == ()
+    assert known_clean(FACTS) == LEVEL
+
+
+def test_what_another_session_has_learned_meanwhile_stands() -> None:
+    late = seen(Clean(1.4, 6300.0))
+    remember(FACTS, LEVEL)
+    history.remember(FACTS, late)
+    assert known_clean(FACTS) == LEVEL
+
+
+LEVELS = st.builds(Clean, st.floats(1.3, 1.31), st.floats(5000.0, 7000.0))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(LEVELS, min_size=1, max_size=8))
-def test_the_level_never_gets_worse(file: Path, levels: list[Clean]) -> None:
+def test_the_ratio_never_gets_worse(file: Path, levels: list[Clean]) -> None:
     file.unlink(missing_ok=True)
     for level in levels:
         remember(FACTS, level)
-    best = Clean(min(x.ratio for x in levels), min(x.chain_ns for x in levels))
-    assert known_clean(FACTS) == best
+    known = known_clean(FACTS)
+    assert known is not None
+    assert known.ratio == pytest.approx(min(x.ratio for x in levels))
+    assert min(x.chain_ns for x in levels) * 0.999 < known.chain_ns
+    assert known.chain_ns <= levels[-1].chain_ns * 1.001
 
 
-KEY = "AMD EPYC 9R14|x86_64|1"
+KEY = f"AMD EPYC 9R14|x86_64|{IDENTITY}|2"
 GARBAGE = [
     b"",
     b"\xff\xfe\0",
@@ -101,6 +216,26 @@ GARBAGE = [
             {"ratio": 1.3, "chain_ns": float("inf")},
             {"ratio": 1.3, "chain_ns": 10**400},
             {"ratio": [1.3], "chain_ns": {}},
+            {"ratio": 1.3, "chain_ns": 6000},
+            *(
+                {"ratio": 1.3, "chain_ns": 6000, "unseen": 0} | wrong
+                for wrong in (
+                    {"ratio": True},
+                    {"ratio": "1.3"},
+                    {"ratio": 5e-324},
+                    {"ratio": 1e308},
+                    {"chain_ns": True},
+                    {"chain_ns": "650"},
+                    {"chain_ns": 650},
+                    {"chain_ns": 5e-324},
+                    {"chain_ns": 1e308},
+                    {"chain_ns": float("nan")},
+                    {"unseen": True},
+                    {"unseen": -1},
+                    {"unseen": 10**30},
+                    {"unseen": 0.5},
+                )
+            ),
         )
     ),
 ]
@@ -129,7 +264,7 @@ def test_an_entry_of_another_kind_does_no_harm(file: Path, depth: int) -> None:
 @given(st.binary(max_size=60), st.integers(0, 80), st.integers(0, 10))
 def test_a_damaged_file_does_no_harm(file: Path, bytes_: bytes, at: int, cut: int) -> None:
     file.parent.mkdir(exist_ok=True)
-    good = json.dumps({KEY: {"ratio": 1.4, "chain_ns": 6500.0}}).encode()
+    good = json.dumps({KEY: {"ratio": 1.4, "chain_ns": 6500.0, "unseen": 0}}).encode()
     file.write_bytes(good[:at] + bytes_ + good[at + cut :])
     known = known_clean(FACTS)
     assert known is None or (known.ratio > 0 and known.chain_ns > 0)

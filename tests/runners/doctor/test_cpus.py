@@ -87,3 +87,11 @@ def test_a_shared_core_that_the_topology_denies_is_a_warning(
     found = shared(tmp_path)
     assert found.weight == "warning"
     assert "the topology says they share no core" in found.seen
+
+
+@pytest.mark.parametrize("clean", [Clean(1.25, 6000.0), None])
+def test_a_memory_that_is_not_borne_out_is_a_warning(clean: Clean | None) -> None:
+    said = "the remembered best clock is not used"
+    found = list(cpus(Surveyed(clean, {}, (), (), (said,))))
+    assert (found[0].topic, found[0].weight, found[0].seen) == ("remembered level", "warning", said)
+    assert len(found) == (1 if clean else 2)

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.measure import sentinel
-from runners.measure.sentinel import TOLERANCE, Clean, Floats, Slices, agree, find_clean, same
+from runners.measure.sentinel import (
+    TOLERANCE,
+    Clean,
+    Floats,
+    Slices,
+    best_clock_ns,
+    find_clean,
+    same,
+)
 
 RATIO = 1.333
 CHAIN_NS = 6000.0
@@ -152,31 +160,16 @@ def test_neither_order_nor_clock_matters_to_the_ratio(seed: int) -> None:
     assert moved == Clean(found.ratio, found.chain_ns * scale)
 
 
-# What earlier sessions knew
-
-CLEAN = st.builds(Clean, st.floats(1.3, 1.4), st.floats(5e3, 7e3))
-
-
-@given(CLEAN)
-def test_what_only_one_knows_is_taken(level: Clean) -> None:
-    assert agree(level, None) == agree(None, level) == agree(level, level) == level
-    assert agree(None, None) is None
+def test_the_best_clock_is_known_without_a_clean_level() -> None:
+    rng = np.random.default_rng(0)
+    chain_ns = CHAIN_NS * rng.uniform(1.0, 1.001, 1000)
+    pairs_ns = np.stack([chain_ns, chain_ns * rng.uniform(1.3, 2.6, 1000)], axis=1)
+    assert find_clean(pairs_ns) is None
+    assert best_clock_ns(pairs_ns) == pytest.approx(CHAIN_NS, rel=0.001)
+    assert best_clock_ns(np.array([[0.0, 8000.0], [-1.0, -1.0]])) is None
 
 
-def test_the_lower_ratio_and_the_faster_clock_win() -> None:
-    clean, dirty = Clean(RATIO, 6100.0), Clean(RATIO * 1.97, 6000.0)
-    assert agree(clean, dirty) == agree(dirty, clean) == Clean(RATIO, 6000.0)
-
-
-@given(CLEAN, st.lists(CLEAN, max_size=20))
-def test_a_level_never_gets_worse(first: Clean, later: list[Clean]) -> None:
-    # A session on a core that is never quite clean must not move the level up, nor many by inches.
-    level: Clean | None = first
-    for seen in later:
-        level = agree(seen, level)
-    assert level is not None
-    assert level.ratio == min(seen.ratio for seen in [first, *later])
-    assert level.chain_ns == min(seen.chain_ns for seen in [first, *later])
+# Two levels
 
 
 @pytest.mark.parametrize(
