@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Seconds of CPU time without which nothing can be measured and stored.
+LEAST_CPU_S = 4
 
 
 def misplaced_packages() -> str | None:
@@ -27,17 +30,60 @@ def misplaced_packages() -> str | None:
     return None
 
 
+def too_little_cpu_time() -> str | None:
+    """One sentence if the CPU time that is left does not suffice to measure and to store.
+
+    Else a second of it is kept back, in which an interrupted session is stored.
+    """
+    try:
+        soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if soft == resource.RLIM_INFINITY:
+            return None
+        if soft < LEAST_CPU_S:
+            return (
+                f"RLIMIT_CPU allows {soft} s of CPU time, and micro needs {LEAST_CPU_S}: "
+                "raise it (ulimit -t)"
+            )
+        resource.setrlimit(resource.RLIMIT_CPU, (soft - 1, hard))
+    except (OSError, ValueError):
+        pass  # a limit that cannot be read is met when it ends the program
+    return None
+
+
+def too_little_memory() -> str | None:
+    """One sentence if the address space is limited, as the likely cause of a failed import."""
+    try:
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (OSError, ValueError):
+        return None
+    if soft == resource.RLIM_INFINITY:
+        return None
+    return (
+        f"RLIMIT_AS allows {soft >> 20} MiB of address space, in which micro and numpy "
+        "cannot be loaded: raise it (ulimit -v)"
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     intruder = misplaced_packages()
     if intruder is not None:
         print(f"micro: error: {intruder}", file=sys.stderr)
         return 2
+    if (lack := too_little_cpu_time()) is not None:
+        print(f"micro: error: {lack}", file=sys.stderr)
+        return 2
     # Where threads are rationed (ulimit -u), OpenBLAS would interrupt the import of numpy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from micro.cli import run  # noqa: PLC0415 - imports the packages that were just checked
-
+    except (ImportError, MemoryError, OSError, SystemError):
+        lack = too_little_memory()
+        if lack is None:
+            raise
+        print(f"micro: error: {lack}", file=sys.stderr)
+        return 2
+    try:
         return run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
         return 130

@@ -16,6 +16,7 @@ from micro.app.installation import version
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError
 from micro.reports import say
 from runners.archive.reader import BadFile
+from runners.machine.limits import explain
 
 
 def commands() -> dict[str, ModuleType]:
@@ -66,7 +67,10 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_OK  # the reader has left (`micro show | head`): nobody to say anything to
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        say(f"micro: error: {where}{error.strerror or error}")
+        say(f"micro: error: {where}{explain(error)}")
+        return EXIT_FAILED
+    except MemoryError as error:
+        say(f"micro: error: {explain(error)}")
         return EXIT_FAILED
     finally:
         _drop_unwritten()

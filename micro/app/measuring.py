@@ -26,6 +26,7 @@ from runners.doctor.finding import in_one_line
 from runners.doctor.limits import limits
 from runners.doctor.settings import settings as setting_findings
 from runners.machine import environment
+from runners.machine.limits import explain
 from runners.measure.allocator import BadAllocator, checked
 from runners.measure.launch import Launcher, inherited_environment
 from runners.measure.schedule import Scheduler, Settings
@@ -158,7 +159,9 @@ def _finish(
 ) -> int:
     """Say where the session is and what failed; returns the exit code."""
     if exit_code:
-        say("micro: stopped early; what was measured is above")
+        cpu_time = exit_code == 128 + signal.SIGXCPU
+        why = ": the CPU time was used up (RLIMIT_CPU: ulimit -t)" if cpu_time else ""
+        say(f"micro: stopped early{why}; what was measured is above")
     if trouble:
         say(f"micro: not stored: {trouble[-1]}")
         if arguments.output is not None:
@@ -216,7 +219,7 @@ def _store(session: Session, output: Path | None, trouble: list[str]) -> None:
         else:
             trouble.append("nothing has a value")
     except OSError as error:
-        trouble.append(f"{output}: {error.strerror or error}")
+        trouble.append(f"{output}: {explain(error)}")
 
 
 @contextmanager
@@ -229,7 +232,7 @@ def signals() -> Iterator[None]:
         raise Interrupted(number)
 
     handled = (signal.SIG_DFL, signal.default_int_handler)
-    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
     watched = [number for number in every if signal.getsignal(number) in handled]
     before = {number: signal.signal(number, stop) for number in watched}
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runners.doctor.finding import Finding
 from runners.machine import environment
+from runners.machine.limits import hard_limit, no_flock
 
 #: What the longest curves reach where nothing stops them.
 MOST_DESCRIPTORS, MOST_MAPS, MOST_PROCESSES, MOST_PORTS = 1 << 17, 1 << 16, 1 << 15, 28_000
@@ -17,8 +18,8 @@ MOST_MEMORY_BYTES = 4 << 30
 
 def limits(root: Path = environment.ROOT) -> Iterator[Finding]:
     """Every limit that ends a curve before its usual end, and the setting that lifts it."""
-    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors != resource.RLIM_INFINITY and descriptors < MOST_DESCRIPTORS:
+    descriptors = hard_limit(resource.RLIMIT_NOFILE)
+    if descriptors is not None and descriptors < MOST_DESCRIPTORS:
         yield _short_curves(
             "descriptors",
             f"RLIMIT_NOFILE hard limit {descriptors:,}: curves over open files end there",
@@ -51,6 +52,14 @@ def limits(root: Path = environment.ROOT) -> Iterator[Finding]:
             "sysctl net.ipv4.ip_local_port_range='32768 60999' (root)",
         )
     yield from _memory(root)
+    refused = no_flock()
+    if refused is not None:
+        yield Finding(
+            "clean-up",
+            "note",
+            f"{refused} in the temporary directory: what a killed session leaves there stays",
+            "set TMPDIR to a local file system, or remove micro-unlocked-* by hand",
+        )
 
 
 def _short_curves(topic: str, seen: str, cure: str) -> Finding:
@@ -69,8 +78,8 @@ def _process_limits(root: Path) -> dict[str, int]:
         if most is not None:
             before = found.get("the cgroup's pids.max")
             found["the cgroup's pids.max"] = most if before is None else min(most, before)
-    _, own = resource.getrlimit(resource.RLIMIT_NPROC)
-    if own != resource.RLIM_INFINITY and os.getuid() != 0:
+    own = hard_limit(resource.RLIMIT_NPROC)
+    if own is not None and os.getuid() != 0:
         found["RLIMIT_NPROC"] = own
     return {name: most for name, most in found.items() if most is not None}
 
@@ -84,8 +93,8 @@ def _memory(root: Path) -> Iterator[Finding]:
             f"{available // 1024:,} MiB available: memory curves end at a quarter of it",
             "end other programs, or raise the memory limit of the container",
         )
-    _, space = resource.getrlimit(resource.RLIMIT_AS)
-    if space != resource.RLIM_INFINITY:
+    space = hard_limit(resource.RLIMIT_AS)
+    if space is not None:
         yield _short_curves(
             "address space",
             f"RLIMIT_AS {space >> 20:,} MiB: mappings and buffers end there",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import resource
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from runners.machine.environment import ROOT, cgroup_folders, fields, number, read
@@ -24,6 +28,21 @@ def hard_limit(which: int) -> int | None:
     except (OSError, ValueError):
         return None
     return None if hard == resource.RLIM_INFINITY else hard
+
+
+def no_flock() -> str | None:
+    """How the temporary directory refuses flock(), or None where it can be locked."""
+    with suppress(OSError):
+        folder = os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None  # locked by somebody else
+        except OSError as error:
+            return f"flock: {errno.errorcode.get(error.errno or 0, error.strerror)}"
+        finally:
+            os.close(folder)
+    return None
 
 
 def explain(error: OSError | MemoryError) -> str:

@@ -7,32 +7,51 @@ the next session removes those of this user that nobody holds.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from runners.machine.limits import hard_limit
+
 PREFIX = "micro-scratch-"
+#: Where the system has no flock(): nobody could tell whether the directory is still in use, so no
+#: later session removes it.
+UNLOCKED_PREFIX = "micro-unlocked-"
 
 
 @contextlib.contextmanager
 def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     """A fresh directory, removed at the end; raises `OSError` where none can be made."""
-    base = parent or Path(tempfile.gettempdir())
+    base = parent or _temporary_directory()
     remove_abandoned(base)
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
     lock = None
     try:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            path = path.rename(base / path.name.replace(PREFIX, UNLOCKED_PREFIX, 1))
         yield path
     finally:
         # Removing takes a descriptor, which may be the last one: give ours back first.
         if lock is not None:
             os.close(lock)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _temporary_directory() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        if hard_limit(resource.RLIMIT_FSIZE) == 0:  # the cause, and no directory is to blame
+            raise OSError(errno.EFBIG, "no temporary file can be written") from None
+        raise
 
 
 def remove_abandoned(base: Path) -> None:

@@ -121,6 +121,67 @@ def test_forbidden_system_calls(call: str, failing: str, others: list[str], micr
     assert failed == (f"micro: {failing}" in done.stderr)
 
 
+@pytest.mark.parametrize("error", ["ENOSYS", "ENOLCK"])
+def test_without_flock_only_the_clean_up_after_a_kill_is_lost(error: str, micro: Micro) -> None:
+    done = micro(*FD, weather=[f"forbid=flock:{error}"])
+    assert done.returncode == 0
+    assert has_number(sound(done.stdout)["fd.open_close"])
+    assert list(micro.temporary.iterdir()) == []
+    told = micro("doctor", weather=[f"forbid=flock:{error}"])
+    assert f"flock: {error}" in " ".join(told.stdout.split())
+
+
+def test_without_poll_every_probe_is_named_with_it(micro: Micro) -> None:
+    done = micro(*FD, weather=["forbid=poll:ENOSYS"])
+    assert done.returncode == 1
+    (result,) = sound(done.stdout)["fd.open_close"]
+    assert result["reason"] == "no answer from the worker: poll: Function not implemented"
+
+
+def test_without_prlimit_figures_or_the_call_by_name(micro: Micro) -> None:
+    done = micro(
+        *brief("fd.open_close", "event.poll", "mmap.map"), weather=["forbid=prlimit64:ENOSYS"]
+    )
+    for results in sound(done.stdout, "fd.open_close", "event.poll", "mmap.map").values():
+        assert has_number(results) or "getrlimit" in results[0]["reason"], results
+
+
+def test_a_worker_that_cannot_be_bound_measures_and_says_so(micro: Micro) -> None:
+    done = micro(*FD, weather=["forbid=sched_setaffinity"])
+    assert done.returncode == 0
+    (result,) = sound(done.stdout)["fd.open_close"]
+    assert result["status"] == "unstable"
+    assert "sched_setaffinity: EPERM" in json.loads(done.stdout)["settings"]["unpinned"]
+
+
+@pytest.mark.parametrize(
+    ("weather", "said"),
+    [
+        ("address_space=61440000", "RLIMIT_AS allows 58 MiB"),
+        ("address_space=102400000", "RLIMIT_AS allows 97 MiB"),
+        ("cpu_time=1", "RLIMIT_CPU allows 1 s"),
+    ],
+)
+def test_a_limit_under_which_nothing_runs_is_named(weather: str, said: str, micro: Micro) -> None:
+    done = micro("run", "fd.open_close", weather=[weather])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"micro: error: {said}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_session_that_may_write_no_byte_says_which_limit(micro: Micro) -> None:
+    done = micro(*FD, weather=["filesize=0"])
+    assert done.returncode == 1
+    assert done.stderr.startswith("micro: error: no temporary file can be written (RLIMIT_FSIZE is")
+    assert done.stderr.count("\n") == 1
+
+
+def test_too_few_descriptors_to_verify_are_named(micro: Micro) -> None:
+    done = micro("verify", "fd.open_close", "--short", weather=["nofile=16"])
+    if done.returncode:
+        assert "RLIMIT_NOFILE is 16: ulimit -n 16" in done.stderr
+
+
 def test_a_forbidden_vfork_stops_no_worker(micro: Micro) -> None:
     # Python's own way to start one is vfork, too.
     done = micro(*FD, weather=["forbid=vfork"])

@@ -5,6 +5,7 @@ exec. Exit code 77 says that this system does not permit the change.
 """
 
 import ctypes
+import errno
 import os
 import platform
 import resource
@@ -22,8 +23,25 @@ MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 4096
 #: System calls by the machine's name for itself.
 NUMBERS = {
-    "x86_64": {"vfork": 58, "epoll_create1": 291, "socket": 41, "clone3": 435},
-    "aarch64": {"epoll_create1": 20, "socket": 198, "clone3": 435},
+    "x86_64": {
+        "vfork": 58,
+        "epoll_create1": 291,
+        "socket": 41,
+        "clone3": 435,
+        "flock": 73,
+        "poll": 7,
+        "prlimit64": 302,
+        "sched_setaffinity": 203,
+    },
+    "aarch64": {
+        "epoll_create1": 20,
+        "socket": 198,
+        "clone3": 435,
+        "flock": 32,
+        "poll": 73,
+        "prlimit64": 261,
+        "sched_setaffinity": 122,
+    },
 }
 CAPSET = {"x86_64": 126, "aarch64": 91}
 
@@ -57,9 +75,14 @@ def other_user(most: int) -> None:
 
 
 def forbid(call: str) -> None:
-    """A seccomp filter under which this system call fails with EPERM, here and in all children."""
+    """A seccomp filter under which a system call fails, here and in all children.
+
+    ``call`` may name the errno: flock:ENOLCK; else it is EPERM.
+    """
+    call, _, error = call.partition(":")
     number = NUMBERS[platform.machine()][call]
-    load, equal, allow, deny = 0x20, 0x15, 0x7FFF0000, 0x00050001
+    load, equal, allow = 0x20, 0x15, 0x7FFF0000
+    deny = 0x00050000 | getattr(errno, error or "EPERM")
     program = struct.pack("=HBBI", load, 0, 0, 0)  # the number of the call
     program += struct.pack("=HBBI", equal, 0, 1, number)
     program += struct.pack("=HBBI", 0x06, 0, 0, deny)
@@ -93,6 +116,8 @@ def ignore(name: str) -> None:
 
 CHANGES: dict[str, Callable[[str], object]] = {
     "nofile": lambda most: limit(resource.RLIMIT_NOFILE, int(most)),
+    "cpu_time": lambda most: limit(resource.RLIMIT_CPU, int(most)),
+    "address_space": lambda most: limit(resource.RLIMIT_AS, int(most)),
     "filesize": lambda most: limit(resource.RLIMIT_FSIZE, int(most)),
     "processes": lambda most: other_user(int(most)),
     "one_cpu": lambda _: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
