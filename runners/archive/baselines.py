@@ -35,6 +35,8 @@ COVARIATES = ("cpu_model", "os_release", "libc", "virtualization", "container", 
 
 #: Of the best chain time that a session saw, as a share.
 _CHAIN_ERROR = 0.002
+#: The intervals of more rounds reach as far; a file may state any number of them.
+_MOST_ROUNDS = 1000
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}(\.[0-9]{1,9})?Z\.json(\.gz)?")
 
 
@@ -183,7 +185,7 @@ def of_session(session: Session, path: Path = Path("this session")) -> Summary:
 def _references(settings: Mapping[str, Scalar]) -> dict[str, SessionFigure]:
     """The sentinel's chain at its best clock, which no system can make faster or slower."""
     chain_ns = settings.get("clean_chain_ns")
-    if not isinstance(chain_ns, int | float) or not 0 < chain_ns < 1e18:
+    if not isinstance(chain_ns, int | float) or not 1 <= chain_ns < 1e18:
         return {}
     return {"the sentinel's clock": SessionFigure(math.log(chain_ns * 1e-9), _CHAIN_ERROR)}
 
@@ -201,7 +203,7 @@ def _figure_of(result: Result) -> SessionFigure:
 @cache
 def _interval_deviations(rounds: int) -> float:
     """How many standard errors an order-statistic interval reaches from the middle."""
-    rounds = max(rounds, 2)
+    rounds = min(max(rounds, 2), _MOST_ROUNDS)
     rank, _ = order_statistic_ranks(rounds)
     tail = sum(math.comb(rounds, k) for k in range(rank + 1)) / 2**rounds
     return NormalDist().inv_cdf(1 - tail)

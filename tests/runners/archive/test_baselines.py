@@ -259,6 +259,20 @@ def test_pruning_removes_the_oldest(folder: Path) -> None:
     assert baselines.prune(folder, 2) == []
 
 
+@pytest.mark.parametrize("chain_ns", [5e-324, 1e-300, 0, -1, 1e308])
+def test_a_clock_that_is_none_is_no_reference(chain_ns: float) -> None:
+    shown = session()
+    shown.settings = {"clean_chain_ns": chain_ns}
+    assert of_session(shown).sample.references == {}
+
+
+def test_any_number_of_rounds_may_be_stated() -> None:
+    shown = session()
+    for result_ in shown.results:
+        result_.counted = 1 << 62
+    assert all(math.isfinite(f.error) for f in of_session(shown).sample.figures.values())
+
+
 def test_only_what_reads_as_a_session_counts_and_goes(folder: Path) -> None:
     sessions = [stored(folder, hour) for hour in range(6)]
     newer = "20991231T00000{}.000000Z.json"
