@@ -258,10 +258,11 @@ static double micro_ratio(const micro_sense_t *sense)
     return sense->chain_ns > 0 ? (double)sense->width_ns / (double)sense->chain_ns : 0;
 }
 
-/* One slice: its nanoseconds and the dirtiest core's sentinels. Returns 0 or the status of the
+/* One slice: its start, its nanoseconds and the dirtiest core's sentinels. Returns 0 or the status of the
  * member that failed, whose index is in *failed. */
-static int64_t micro_team_slice(micro_team_t *team, uint64_t n, int64_t *elapsed_ns,
-                                micro_sense_t *before, micro_sense_t *after, unsigned *failed)
+static int64_t micro_team_slice(micro_team_t *team, uint64_t n, int64_t *began_ns,
+                                int64_t *elapsed_ns, micro_sense_t *before,
+                                micro_sense_t *after, unsigned *failed)
 {
     char tokens[64];
     struct pollfd done = {.fd = team->done[0], .events = POLLIN};
@@ -306,6 +307,7 @@ static int64_t micro_team_slice(micro_team_t *team, uint64_t n, int64_t *elapsed
         if (i < leaders && micro_ratio(&members[i].after) > micro_ratio(after))
             *after = members[i].after;
     }
+    *began_ns = first;
     *elapsed_ns = last - first;
     return 0;
 }

@@ -35,7 +35,7 @@ cdef extern from "core/team.h" nogil:
     int micro_team_start(micro_team_t *team, const char **call)
     void micro_team_stop(micro_team_t *team)
     int64_t micro_team_slice(
-        micro_team_t *team, uint64_t n, int64_t *elapsed_ns,
+        micro_team_t *team, uint64_t n, int64_t *began_ns, int64_t *elapsed_ns,
         micro_sense_t *before, micro_sense_t *after, unsigned *failed)
 
 
@@ -144,7 +144,7 @@ cdef class Team(SelfTimedWorkload):
     cdef int64_t _slice(self, uint64_t n, Slice *out) noexcept nogil:
         cdef unsigned failed = 0
         cdef int64_t status = micro_team_slice(
-            &self.team, n, &out.elapsed_ns, &out.before, &out.after, &failed)
+            &self.team, n, &self.began_ns, &out.elapsed_ns, &out.before, &out.after, &failed)
         if status:
             self.failed_call = self.team.shared.members[failed].failed_call
             self.failed_after = self.team.shared.members[failed].failed_after

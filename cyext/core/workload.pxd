@@ -40,6 +40,7 @@ cdef class Workload:
     cdef micro_sense_t last_sense
     cdef bint marks
     cdef uint64_t slices_left
+    cdef readonly int64_t began_ns
     cdef readonly double spin
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil

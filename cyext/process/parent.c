@@ -21,6 +21,7 @@ static int64_t batch(const micro_operation_t *operation, uint64_t n, uint64_t co
         const int64_t start = micro_now_ns();
         status = operation->loop(&parent, n, &done);
         reply->elapsed_ns = micro_now_ns() - start;
+        reply->began_ns = start;
         if (command & MICRO_MARKED)
             micro_mark(MICRO_LOOP_ENDS);
         if (command == MICRO_SLICE)

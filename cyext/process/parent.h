@@ -359,7 +359,7 @@ typedef struct {
 #define MICRO_TIMES_MAX 64
 
 typedef struct {
-    int64_t status, elapsed_ns, reached;
+    int64_t status, began_ns, elapsed_ns, reached;
     uint64_t after;
     int64_t senses_ns[4];   /* chain and width before, chain and width after */
     char call[32];

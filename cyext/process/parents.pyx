@@ -30,6 +30,7 @@ cdef extern from "process/parent.h" nogil:
         uint64_t times
     ctypedef struct micro_reply_t:
         int64_t status
+        int64_t began_ns
         int64_t elapsed_ns
         int64_t reached
         uint64_t after
@@ -238,6 +239,7 @@ cdef class Parent(SelfTimedWorkload):
         start = micro_now_ns()
         status = self.loop(n)
         elapsed_ns[0] = micro_now_ns() - start if self.opened else self.reply.elapsed_ns
+        self.began_ns = start if self.opened else self.reply.began_ns
         if self.marks and self.opened:
             micro_mark(MICRO_LOOP_ENDS)
         return status

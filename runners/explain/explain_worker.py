@@ -1,0 +1,262 @@
+"""Sample one job while it runs, in a fresh process: ``python explain_worker.py ORDER``.
+
+ORDER is what `runners.measure.launch.Order` encodes, with ``period_ns`` and ``sampled_ns``: the
+sampled time to collect at each level. The answer has a line a level:
+
+``{"level", "batch", "plain_ns", "sampled_ns", "cpus", "everybody", "lost", "frames", "stacks"}``
+    ``plain_ns`` and ``sampled_ns`` are batches of the same size, taken in turns without and with
+    sampling. ``stacks`` holds ``[kind, count, frame, frame, ...]``, the innermost frame first, as
+    places in ``frames``; the kind is "own", "idle" or "other" (tasks that are not of the probe,
+    without frames). A frame is a kernel address (a number), a place in a mapped file
+    (``[path, offset]``), or the name of a program that was started (a text).
+
+``{"refused": errno}`` tells that the system does not let us sample. The rest is as in
+`runners.measure.worker`.
+"""
+
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)  # isolated mode leaves it out
+
+import json  # noqa: E402
+import time  # noqa: E402
+from bisect import bisect_right  # noqa: E402
+
+from runners.measure.worker import (  # noqa: E402
+    Growth,
+    calibrate,
+    emit,
+    import_module,
+    make,
+    pin,
+    put_away,
+    reason_of,
+    slow_down,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Frame = int | str | tuple[str, int]
+
+#: Long enough that the start of a batch does not show, short enough that a ring holds its samples.
+BATCH_NS = 5_000_000
+#: Sampling is switched on for so long, then off for half as long; then the ring is emptied.
+CHUNK_NS = 60_000_000
+#: A level takes at most so many times the sampled time: some batches take long to prepare.
+PATIENCE = 10
+
+
+class Processes:
+    """Which processes belong to the probe, and what their user code is called."""
+
+    def __init__(self) -> None:
+        self.own = os.getpid()
+        self.group = os.getpgid(0)
+        self.known = {self.own: True, 0: False}
+        self.parents: dict[int, int] = {}
+        self.programs: dict[int, str] = {}
+        self.maps: dict[int, list[tuple[int, int, int, str]]] = {}
+
+    def forked(self, pid: int, parent: int) -> None:
+        """A process was born; a number may come again."""
+        if pid != parent:  # else it is a thread
+            self.parents[pid] = parent
+            self.known[pid] = self.are_ours(parent)
+
+    def are_ours(self, pid: int) -> bool:
+        """Whether it is the worker, or was started by it: all of these share a process group."""
+        if pid not in self.known:
+            try:
+                self.known[pid] = os.getpgid(pid) == self.group
+            except OSError:
+                return False  # it has ended, and nobody told us of its birth
+        return self.known[pid]
+
+    def place(self, pid: int, address: int) -> "Frame":
+        """The mapped file and the place in it where user code of a process lies."""
+        if pid in self.programs:
+            return self.programs[pid]
+        for start, end, offset, path in self._mapped(pid):
+            if start <= address < end:
+                return path, address - start + offset
+        return "unknown"
+
+    def _mapped(self, pid: int) -> "list[tuple[int, int, int, str]]":
+        if pid not in self.maps:
+            mapped = executable_maps(pid)
+            if not mapped and pid in self.parents:  # it has ended; it was a copy of its parent
+                return self._mapped(self.parents[pid])
+            self.maps[pid] = mapped
+        return self.maps[pid]
+
+
+def executable_maps(pid: int) -> "list[tuple[int, int, int, str]]":
+    """Start, end, offset and path of what a process may execute; empty once it has ended."""
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+            lines = file.read().split("\n")
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        words = line.split(maxsplit=5)
+        if len(words) == 6 and "x" in words[1]:
+            start, _, end = words[0].partition("-")
+            found.append((int(start, 16), int(end, 16), int(words[2], 16), words[5]))
+    return found
+
+
+class Stacks:
+    """Counts of equal stacks, of the samples that lie in a timed loop."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        self.counts: dict[tuple[object, ...], int] = {}
+        self.lost = 0
+
+    def add(self, records: "list[tuple[Any, ...]]", loops: "list[tuple[int, int]]") -> None:
+        """Count the records; ``loops`` are starts and durations, ascending."""
+        processes = self.processes
+        starts = [start for start, _ in loops]
+        for record in records:  # of all CPUs: a birth may be told after the first sample
+            if record[0] == "fork":
+                processes.forked(record[1], record[2])
+        for record in records:
+            if record[0] == "fork":
+                processes.programs.pop(record[1], None)
+            elif record[0] == "exec":
+                processes.programs[record[1]] = record[2]
+            elif record[0] == "lost":
+                self.lost += record[1]
+            else:
+                _, time_ns, pid, in_kernel, addresses = record
+                at = bisect_right(starts, time_ns) - 1
+                if at >= 0 and time_ns < sum(loops[at]):
+                    key = self._key(pid, in_kernel, addresses)
+                    self.counts[key] = self.counts.get(key, 0) + 1
+
+    def _key(self, pid: int, in_kernel: bool, addresses: "tuple[int, ...]") -> "tuple[object, ...]":
+        if pid == 0:
+            return ("idle", *addresses)
+        if not self.processes.are_ours(pid):
+            return ("other",)
+        if in_kernel:
+            return ("own", *addresses)
+        return ("own", self.processes.place(pid, addresses[0]))
+
+    def encode(self) -> "dict[str, Any]":
+        """As they are told: each frame once."""
+        places: dict[object, int] = {}
+        stacks = [
+            [key[0], count, *(places.setdefault(frame, len(places)) for frame in key[1:])]
+            for key, count in self.counts.items()
+        ]
+        return {"frames": list(places), "stacks": stacks, "lost": self.lost}
+
+
+def batches(workload: "Any", batch: int, duration_ns: int) -> "list[tuple[int, int]]":
+    """Run batches for so long, at least one: the start of each loop and its nanoseconds."""
+    loops = []
+    end = time.monotonic_ns() + duration_ns
+    while not loops or time.monotonic_ns() < end:
+        elapsed_ns = workload.run(batch)
+        loops.append((workload.began_ns, elapsed_ns))
+    return loops
+
+
+def profile(workload: "Any", order: "dict[str, Any]", sampler: "Any") -> "dict[str, Any]":
+    """Batches without and with sampling, in turns, until enough time was sampled."""
+    batch = calibrate(workload, BATCH_NS)
+    batches(workload, batch, 0)
+    stacks = Stacks(Processes())
+    plain_ns: list[int] = []
+    sampled_ns: list[int] = []
+    end = time.monotonic_ns() + PATIENCE * order["sampled_ns"]
+    while not sampled_ns or (
+        sum(sampled_ns) < order["sampled_ns"] and time.monotonic_ns() < end
+    ):
+        plain_ns += [elapsed_ns for _, elapsed_ns in batches(workload, batch, CHUNK_NS // 2)]
+        sampler.start()
+        try:
+            loops = batches(workload, batch, CHUNK_NS)
+        finally:
+            sampler.stop()
+        stacks.add(sampler.records(), loops)
+        sampled_ns += [elapsed_ns for _, elapsed_ns in loops]
+    told = {"batch": batch, "plain_ns": plain_ns, "sampled_ns": sampled_ns}
+    return told | {"everybody": sampler.everybody, "cpus": len(sampler.cpus)} | stacks.encode()
+
+
+def visit(order: "dict[str, Any]") -> None:
+    """Sample every level of the order, a line each."""
+    base = import_module("cyext.core.workload")
+    sampling = import_module("cyext.core.sampler")
+    single = order["workers"] == "single"
+    cpus = order["cpus"]
+    workload: Any = None
+    sampler: Any = None
+    try:
+        if single:
+            pin(cpus[:1])
+            sampler = sampling.Sampler(cpus[:1], order["period_ns"])
+            workload = make(order, None, cpus)
+        growth = Growth(order["growth_ns"])
+        for level in order["levels"]:
+            limit: Any = None
+            if not single:
+                if workload is not None:
+                    workload.close()
+                    sampler.close()
+                # First: members that it may sample only as its children must come later.
+                sampler = sampling.Sampler(cpus[: level or order["members"]], order["period_ns"])
+                workload = make(order, level, cpus)
+            elif level is not None:
+                before = growth.level
+                limit = growth.to(workload, level, base.LimitReached)
+                if limit is not None and growth.level == before:
+                    emit(limit=limit)
+                    break
+            if order["slowdown"]:
+                slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
+            workload.run(1)
+            if not workload.began_ns:
+                emit(skipped="it times pieces of its operations, which samples cannot be told from")
+                break
+            reached = level if limit is None else limit["reached"]
+            emit(level=reached, **profile(workload, order, sampler))
+            if limit is not None:
+                emit(limit=limit)
+                break
+    except sampling.SamplingRefused as error:
+        emit(refused=error.errno)
+    except base.NotSupported as reason:
+        emit(skipped=str(reason))
+    except Exception as error:
+        emit(failed=reason_of(error))
+    finally:
+        if sampler is not None:
+            sampler.close()
+        put_away(workload)
+    emit(done=True)
+
+
+def main() -> int:
+    """Do what the order on the command line says."""
+    order = json.loads(sys.argv[1])
+    os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
+    parent = order.get("parent")
+    if parent is not None:
+        import_module("cyext.core.workload").die_with_parent()
+        if os.getppid() != parent:
+            return 1
+    visit(order)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
