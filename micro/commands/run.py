@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from micro.app import measuring
 from micro.errors import UsageError
 from micro.probes.catalogue import BadParameter, jobs_with, select
+from micro.probes.declaration import Effort
+from runners.model.job import Job
 
 HELP = "measure one or several probes"
 ORDER = 2
@@ -31,13 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure."""
+    jobs = chosen_jobs(arguments.names, arguments.parameter, measuring.effort(arguments))
+    return measuring.run(jobs, arguments)
+
+
+def chosen_jobs(names: Sequence[str], parameters: Sequence[str], effort: Effort) -> list[Job]:
+    """The jobs of the probes that names or globs mean, with ``KEY=VALUE`` parameters as typed."""
     given = {}
-    for text in arguments.parameter:
+    for text in parameters:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
             raise UsageError(f"-p {text}: expected KEY=VALUE, such as -p size=4096")
         given[key] = value
-    probes = select(arguments.names)
+    probes = select(names)
     known = {key for probe in probes for key in probe.parameters}
     for key in given:
         if key not in known:
@@ -46,5 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = []
     for probe in probes:
         own = {key: text for key, text in given.items() if key in probe.parameters}
-        jobs.extend(jobs_with(probe, own, measuring.effort(arguments)))
-    return measuring.run(jobs, arguments)
+        jobs.extend(jobs_with(probe, own, effort))
+    return jobs

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from runners.explain.profile import REST, Profile, cost_of
 from runners.explain.symbols import Symbol
+
+#: Of what an operation gains between two levels.
+MOST_OF_A_GAIN = 0.9
 
 #: "unclear": the interval of the change has zero in it.
 Kind = Literal["gained", "lost", "new", "gone", "unclear"]
@@ -57,29 +61,28 @@ def _change(before: Profile, after: Profile, symbol: Symbol) -> Change:
 class Step:
     """What a curve gains from one level to a higher one, and which functions gain it."""
 
-    name: str
+    probe: str
     low: int
     high: int
     gained_ns: float
     #: Functions that surely gain, as shares of the whole gain, the largest first.
     shares: Sequence[tuple[Symbol, float]]
+    #: The innermost function that gains most of it together with what it calls, where stacks tell.
+    below: tuple[Symbol, float] | None = None
 
     @property
     def sentence(self) -> str:
         """The step in words."""
-        start = f"{self.name} from {self.low:,} to {self.high:,}"
+        start = f"what {self.probe} gains from {self.low:,} to {self.high:,}"
         if not self.shares:
-            return f"No function surely gains in {start}."
+            return f"No single function explains {start}."
         symbol, share = self.shares[0]
         if share > 1:
-            return (
-                f"All of what {self.name} gains from {self.low:,} to {self.high:,}, and more, is "
-                f"in {symbol.label}: other functions lose."
-            )
-        return (
-            f"{share:.0%} of what {self.name} gains from {self.low:,} to {self.high:,} "
-            f"is in {symbol.label}."
-        ).replace("%", " %", 1)
+            return f"All of {start} is in {symbol.label}; other functions cost less than before."
+        said = f"{100 * share:.0f} % of {start} is in {symbol.label}"
+        if self.below is not None and self.below[0] != symbol:
+            said += f", {100 * self.below[1]:.0f} % in {self.below[0].label} and what it calls"
+        return f"{said}."
 
 
 def step(low: Profile, high: Profile) -> Step:
@@ -87,7 +90,24 @@ def step(low: Profile, high: Profile) -> Step:
     gained_ns = high.op_ns - low.op_ns
     sure = [c for c in changes(low, high) if c.kind in ("gained", "new") and c.symbol != REST]
     shares = [(c.symbol, c.gained_ns / gained_ns) for c in sure] if gained_ns > 0 else []
-    return Step(low.name, low.x or 0, high.x or 0, gained_ns, shares)
+    return Step(
+        low.benchmark.probe,
+        low.benchmark.level or 0,
+        high.benchmark.level or 0,
+        gained_ns,
+        shares,
+        _below(low, high) if gained_ns > 0 else None,
+    )
+
+
+def _below(low: Profile, high: Profile) -> tuple[Symbol, float] | None:
+    gained_ns = high.op_ns - low.op_ns
+    before = low.below()
+    found = [
+        (symbol, (ns - before.get(symbol, 0.0)) / gained_ns) for symbol, ns in high.below().items()
+    ]
+    most = [one for one in found if MOST_OF_A_GAIN <= one[1] <= 1]
+    return min(most, key=lambda one: one[1], default=None)
 
 
 def steepest(curve: Sequence[Profile]) -> tuple[Profile, Profile] | None:
@@ -95,17 +115,13 @@ def steepest(curve: Sequence[Profile]) -> tuple[Profile, Profile] | None:
 
     As an exponent: a doubling over a doubled level is less steep than one over a tenth more.
     """
-    pairs = [
-        (_exponent(low, high), place)
-        for place, (low, high) in enumerate(zip(curve, curve[1:], strict=False))
-        if low.x and high.x and high.x > low.x and low.op_ns > 0 and high.op_ns > low.op_ns
-    ]
-    if not pairs:
-        return None
-    _, place = max(pairs)
-    return curve[place], curve[place + 1]
+    pairs = [(_exponent(low, high), low, high) for low, high in pairwise(curve)]
+    steep = max(pairs, key=lambda pair: pair[0], default=None)
+    return None if steep is None or steep[0] <= 0 else steep[1:]
 
 
 def _exponent(low: Profile, high: Profile) -> float:
-    assert low.x and high.x
-    return math.log(high.op_ns / low.op_ns) / math.log(high.x / low.x)
+    first, last = low.benchmark.level, high.benchmark.level
+    if not first or not last or last <= first or low.op_ns <= 0:
+        return 0.0
+    return math.log(high.op_ns / low.op_ns) / math.log(last / first)

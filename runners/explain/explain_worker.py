@@ -26,7 +26,7 @@ import time  # noqa: E402
 from bisect import bisect_right  # noqa: E402
 
 from runners.measure.worker import (  # noqa: E402
-    Growth,
+    Grower,
     calibrate,
     emit,
     import_module,
@@ -161,7 +161,7 @@ class Stacks:
 
 def batches(workload: "Any", batch: int, duration_ns: int) -> "list[tuple[int, int]]":
     """Run batches for so long, at least one: the start of each loop and its nanoseconds."""
-    loops = []
+    loops: list[tuple[int, int]] = []
     end = time.monotonic_ns() + duration_ns
     while not loops or time.monotonic_ns() < end:
         elapsed_ns = workload.run(batch)
@@ -169,17 +169,20 @@ def batches(workload: "Any", batch: int, duration_ns: int) -> "list[tuple[int, i
     return loops
 
 
-def profile(workload: "Any", order: "dict[str, Any]", sampler: "Any") -> "dict[str, Any]":
+def profile(
+    workload: "Any", order: "dict[str, Any]", sampler: "Any", base: "Any"
+) -> "dict[str, Any]":
     """Batches without and with sampling, in turns, until enough time was sampled."""
+    if order["slowdown"]:
+        slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
     batch = calibrate(workload, BATCH_NS)
-    batches(workload, batch, 0)
+    if not workload.began_ns:
+        raise base.NotSupported("it times pieces of its operations: samples cannot be told apart")
     stacks = Stacks(Processes())
     plain_ns: list[int] = []
     sampled_ns: list[int] = []
     end = time.monotonic_ns() + PATIENCE * order["sampled_ns"]
-    while not sampled_ns or (
-        sum(sampled_ns) < order["sampled_ns"] and time.monotonic_ns() < end
-    ):
+    while not sampled_ns or (sum(sampled_ns) < order["sampled_ns"] and time.monotonic_ns() < end):
         plain_ns += [elapsed_ns for _, elapsed_ns in batches(workload, batch, CHUNK_NS // 2)]
         sampler.start()
         try:
@@ -196,53 +199,57 @@ def visit(order: "dict[str, Any]") -> None:
     """Sample every level of the order, a line each."""
     base = import_module("cyext.core.workload")
     sampling = import_module("cyext.core.sampler")
-    single = order["workers"] == "single"
-    cpus = order["cpus"]
-    workload: Any = None
-    sampler: Any = None
     try:
-        if single:
-            pin(cpus[:1])
-            sampler = sampling.Sampler(cpus[:1], order["period_ns"])
-            workload = make(order, None, cpus)
-        growth = Growth(order["growth_ns"])
-        for level in order["levels"]:
-            limit: Any = None
-            if not single:
-                if workload is not None:
-                    workload.close()
-                    sampler.close()
-                # First: members that it may sample only as its children must come later.
-                sampler = sampling.Sampler(cpus[: level or order["members"]], order["period_ns"])
-                workload = make(order, level, cpus)
-            elif level is not None:
-                before = growth.level
-                limit = growth.to(workload, level, base.LimitReached)
-                if limit is not None and growth.level == before:
-                    emit(limit=limit)
-                    break
-            if order["slowdown"]:
-                slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
-            workload.run(1)
-            if not workload.began_ns:
-                emit(skipped="it times pieces of its operations, which samples cannot be told from")
-                break
-            reached = level if limit is None else limit["reached"]
-            emit(level=reached, **profile(workload, order, sampler))
-            if limit is not None:
-                emit(limit=limit)
-                break
+        if order["workers"] == "single":
+            grown(order, base, sampling.Sampler)
+        else:
+            for level in order["levels"]:
+                team(order, level, base, sampling.Sampler)
     except sampling.SamplingRefused as error:
         emit(refused=error.errno)
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
         emit(failed=reason_of(error))
-    finally:
-        if sampler is not None:
-            sampler.close()
-        put_away(workload)
     emit(done=True)
+
+
+def grown(order: "dict[str, Any]", base: "Any", sampler_class: "type[Any]") -> None:
+    """One workload, which grows from level to level."""
+    pin(order["cpus"][:1])
+    sampler = sampler_class(order["cpus"][:1], order["period_ns"])
+    workload: Any = None
+    try:
+        workload = make(order, None, order["cpus"])
+        grower = Grower(order["growth_ns"])
+        for level in order["levels"]:
+            before, limit = grower.level, None
+            if level is not None:
+                limit = grower.to(workload, level, base.LimitReached)
+            if limit is None or grower.level > before:
+                reached = level if limit is None else limit["reached"]
+                emit(level=reached, **profile(workload, order, sampler, base))
+            if limit is not None:
+                emit(limit=limit)
+                break
+    finally:
+        sampler.close()
+        put_away(workload)
+
+
+def team(
+    order: "dict[str, Any]", level: "int | None", base: "Any", sampler_class: "type[Any]"
+) -> None:
+    """Several workloads at once, at one level."""
+    # The sampler comes first: where it sees only later children, the members are among them.
+    sampler = sampler_class(order["cpus"][: level or order["members"]], order["period_ns"])
+    workload: Any = None
+    try:
+        workload = make(order, level, order["cpus"])
+        emit(level=level, **profile(workload, order, sampler, base))
+    finally:
+        sampler.close()
+        put_away(workload)
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runners.explain.symbols import Symbol
-from runners.model.job import Scalar, benchmark_name
+from runners.model.benchmark import Benchmark
 
 #: Standard errors on either side of a 95 % interval.
 Z = 1.96
@@ -43,19 +43,11 @@ class Run:
 class Profile:
     """Where one benchmark's nanoseconds go, from several processes."""
 
-    name: str
-    params: Mapping[str, Scalar]
-    axis: str | None
-    x: int | None
+    benchmark: Benchmark
     period_ns: int
     runs: list[Run] = field(default_factory=list)
     #: Samples of all processes by stack, the outermost function first. Not stored.
     stacks: dict[tuple[Symbol, ...], int] = field(default_factory=dict)
-
-    @property
-    def benchmark(self) -> str:
-        """The benchmark's name, as stored."""
-        return benchmark_name(self.name, self.params, self.axis, self.x)
 
     @property
     def op_ns(self) -> float:
@@ -95,6 +87,15 @@ class Profile:
         """The share of samples that other tasks of the system took."""
         others = sum(run.others for run in self.runs)
         return others / max(1, others + sum(run.taken for run in self.runs))
+
+    def below(self) -> Mapping[Symbol, float]:
+        """The nanoseconds per operation of each function together with what it calls."""
+        found: dict[Symbol, int] = {}
+        for stack, count in self.stacks.items():
+            for symbol in set(stack):
+                found[symbol] = found.get(symbol, 0) + count
+        total = max(1, sum(self.stacks.values()))
+        return {symbol: count / total * self.op_ns for symbol, count in found.items()}
 
     def callers(self, symbol: Symbol) -> Mapping[Symbol, float]:
         """Who called a function, as shares of its samples, the most frequent first."""
@@ -136,9 +137,7 @@ def cost_of(profile: Profile, symbol: Symbol) -> Cost:
     return _cost(profile, symbol, counts, [run.taken for run in profile.runs])
 
 
-def _cost(
-    profile: Profile, symbol: Symbol, counts: Sequence[int], totals: Sequence[int]
-) -> Cost:
+def _cost(profile: Profile, symbol: Symbol, counts: Sequence[int], totals: Sequence[int]) -> Cost:
     low, high = share_interval(counts, totals)
     share = sum(counts) / max(1, sum(totals))
     op_ns, error_ns = profile.op_ns, Z * profile.op_error_ns * share

@@ -68,13 +68,13 @@ class Explaining:
         """What is known by now. Levels that not every process reached are left out."""
         most = max((len(profile.runs) for profile in self._profiles.values()), default=0)
         whole = [p for p in self._profiles.values() if len(p.runs) == most]
-        return Explained(self._job, sorted(whole, key=lambda p: p.x or 0), self._reason)
+        return Explained(
+            self._job, sorted(whole, key=lambda p: p.benchmark.level or 0), self._reason
+        )
 
     def _add(self, line: Mapping[str, Any]) -> None:
         job, level = self._job, line["level"]
-        profile = self._profiles.setdefault(
-            level, Profile(job.name, job.params, job.axis, level, PERIOD_NS)
-        )
+        profile = self._profiles.setdefault(level, Profile(job.at(level), PERIOD_NS))
         names = [symbol_of(frame, self._kernel) for frame in line["frames"]]
         samples: dict[Symbol, int] = {}
         others = 0
@@ -103,20 +103,3 @@ class Explaining:
                 everybody=line["everybody"],
             )
         )
-
-
-def explain(
-    job: Job,
-    launcher: Launcher,
-    cpus: Sequence[int],
-    kernel: KernelSymbols,
-    sampled_ns: int,
-    processes: int = PROCESSES,
-) -> Explained:
-    """Profiles of a job from so many processes. Raises `CannotSample`."""
-    explaining = Explaining(job, kernel, sampled_ns)
-    for _ in range(processes):
-        explaining.process(launcher, cpus)
-        if not explaining.explained().profiles:
-            break  # skipped or failed: it would be again
-    return explaining.explained()

@@ -1,0 +1,107 @@
+"""Where do an operation's nanoseconds go? The kernel samples what runs, function by function."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from micro.app import measuring
+from micro.app.explaining import explain
+from micro.app.installation import require_workloads
+from micro.commands.run import chosen_jobs
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
+from micro.reports import console, say
+from micro.reports.exports.files import write_text
+from micro.reports.terminal.explanation import (
+    grouped,
+    growth_sentences,
+    levels_table,
+    plain,
+    profile_notes,
+    profile_table,
+)
+from micro.reports.terminal.progress import steps
+from runners.explain.flame import folded, stacks_of, svg
+from runners.explain.sampling import PROCESSES, Explained
+from runners.explain.subsystem import subsystem
+from runners.machine.environment import usable_cpus
+from runners.measure.launch import Launcher
+from runners.measure.scratch import scratch_directory
+
+HELP = "where an operation's nanoseconds go, function by function"
+ORDER = 6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("names", nargs="+", metavar="NAME|GLOB", help="probes or families")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set a parameter, or the levels of a curve: -p watched=100,1000",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("function", "subsystem"),
+        default="function",
+        help="group functions by module, mapped file, or, guessed by name, part of the kernel",
+    )
+    parser.add_argument("--folded", type=Path, metavar="FILE", help="write folded call stacks")
+    parser.add_argument("--flame", type=Path, metavar="FILE", help="write a flame graph (SVG)")
+    parser.add_argument("--full", action="store_true", help="every function")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Sample, and tell."""
+    require_workloads()
+    jobs = chosen_jobs(arguments.names, arguments.parameter, "quick")
+    with scratch_directory() as scratch, steps(PROCESSES * len(jobs)) as step:
+        try:
+            with measuring.signals():
+                found = explain(jobs, Launcher(scratch, 600.0), usable_cpus(), step)
+        except measuring.Interrupted as stop:
+            say("micro: stopped before the profile was complete")
+            return stop.exit_code
+    profiles = [profile for each in found for profile in each.profiles]
+    if not profiles:
+        raise UsageError("; ".join(_reasons(found)) or "nothing was sampled")
+    if arguments.json:
+        print(json.dumps({"schema": 1, "profiles": [one for each in found for one in plain(each)]}))
+    else:
+        _print(found, arguments)
+    if arguments.folded:
+        write_text(arguments.folded, folded(stacks_of(profiles)))
+    if arguments.flame:
+        title = f"micro explain {' '.join(arguments.names)}"
+        write_text(arguments.flame, svg(stacks_of(profiles), title))
+    reasons = _reasons(found)
+    for reason in reasons:
+        say(f"micro: {reason}")
+    return EXIT_FAILED if any(not each.profiles for each in found) else EXIT_OK
+
+
+def _reasons(found: Sequence[Explained]) -> list[str]:
+    return [f"{each.job.at(None)}: {each.reason}" for each in found if each.reason]
+
+
+def _print(found: Sequence[Explained], arguments: argparse.Namespace) -> None:
+    out = console(stderr=False)
+    by_part = arguments.by == "subsystem"
+    for each in found:
+        curve = [grouped(p, subsystem) for p in each.profiles] if by_part else each.profiles
+        if len(curve) > 1:
+            out.print(f"{each.job.at(None)}", style="bold", markup=False)
+            out.print(levels_table(curve))
+            for sentence in growth_sentences(curve):
+                out.print(sentence, markup=False)
+        for profile in curve[-1:]:
+            out.print(f"{profile.benchmark}", style="bold", markup=False)
+            out.print(profile_table(profile, arguments.full))
+            for note in profile_notes(profile):
+                out.print(note, markup=False)
