@@ -17,6 +17,7 @@ from runners.doctor.finding import Finding, expected_spread
 from runners.doctor.limits import limits
 from runners.doctor.load import Watch
 from runners.doctor.settings import settings
+from runners.explain.refusal import cannot_explain
 from runners.machine.environment import describe, usable_cpus
 from runners.measure.launch import Launcher
 from runners.measure.schedule import Scheduler, Settings
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         scheduler = Scheduler([job], launcher, much, cpus, known)
         scheduler.run()
         seen = [*watch.findings(), *cpu_findings(surveyed), *settings(facts), *limits()]
-    seen += _cannot_run()
+    seen += [*_cannot_run(), *_cannot_explain()]
     (result,) = scheduler.session(facts).results
     values = [visit.value_s for visit in result.visits if visit.doubt is None]
     spread = expected_spread(values, Settings().rounds)
@@ -74,3 +75,10 @@ def _cannot_run() -> list[Finding]:
         Finding("missing", "note", f"{', '.join(names)}: {reason}")
         for reason, names in reasons.items()
     ]
+
+
+def _cannot_explain() -> list[Finding]:
+    reason = cannot_explain()
+    return (
+        [Finding("explain", "note", f"`micro explain` cannot sample: {reason}")] if reason else []
+    )

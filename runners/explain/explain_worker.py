@@ -30,6 +30,7 @@ from runners.measure.worker import (  # noqa: E402
     calibrate,
     emit,
     import_module,
+    levels_are_members,
     make,
     pin,
     put_away,
@@ -200,11 +201,11 @@ def visit(order: "dict[str, Any]") -> None:
     base = import_module("cyext.core.workload")
     sampling = import_module("cyext.core.sampler")
     try:
-        if order["workers"] == "single":
-            grown(order, base, sampling.Sampler)
-        else:
+        if levels_are_members(order):
             for level in order["levels"]:
                 team(order, level, base, sampling.Sampler)
+        else:
+            grown(order, base, sampling.Sampler)
     except sampling.SamplingRefused as error:
         emit(refused=error.errno)
     except base.NotSupported as reason:
@@ -215,9 +216,12 @@ def visit(order: "dict[str, Any]") -> None:
 
 
 def grown(order: "dict[str, Any]", base: "Any", sampler_class: "type[Any]") -> None:
-    """One workload, which grows from level to level."""
-    pin(order["cpus"][:1])
-    sampler = sampler_class(order["cpus"][:1], order["period_ns"])
+    """One workload or team, which grows from level to level."""
+    single = order["workers"] == "single"
+    pin(order["cpus"][:1] if single else order["cpus"])
+    used = 1 if single else order["members"]
+    # The sampler comes first: where it sees only later children, members are among them.
+    sampler = sampler_class(order["cpus"][:used], order["period_ns"])
     workload: Any = None
     try:
         workload = make(order, None, order["cpus"])
@@ -240,8 +244,7 @@ def grown(order: "dict[str, Any]", base: "Any", sampler_class: "type[Any]") -> N
 def team(
     order: "dict[str, Any]", level: "int | None", base: "Any", sampler_class: "type[Any]"
 ) -> None:
-    """Several workloads at once, at one level."""
-    # The sampler comes first: where it sees only later children, the members are among them.
+    """A team with as many members as the level says."""
     sampler = sampler_class(order["cpus"][: level or order["members"]], order["period_ns"])
     workload: Any = None
     try:

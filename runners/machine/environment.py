@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from runners.machine.files import opened
+from runners.machine.files import read as read  # noqa: PLC0414 - also for who reads more facts
+from runners.machine.kernel import kernel_facts
 
 Fact = str | int | float
 Fields = Mapping[str, list[str]]
@@ -28,7 +29,6 @@ ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
 CLOCK = "sys/devices/system/clocksource/clocksource0"
 TEXT_CHARS_MAX = 200
-FILE_BYTES_MAX = 1 << 20
 
 #: Facts in the words of people, who may have put their own or their machine's name there.
 FREE_TEXT = {
@@ -98,6 +98,7 @@ def describe(root: Path = ROOT) -> dict[str, Fact]:
         **settings(root),
         "mitigations": mitigations(root),
         "mitigations_off": mitigations_off(root),
+        **kernel_facts(root, os.uname().release),
         "temp_fs": temp_fs(root),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         **build(),
@@ -130,15 +131,6 @@ def usable_cpus(root: Path = ROOT) -> list[int]:
     except (AttributeError, OSError):
         cpus = list(range(os.cpu_count() or 1))
     return cpus[: cpu_quota(root)]
-
-
-def read(path: str, root: Path = ROOT) -> str:
-    """The text of a file below ``root``, up to 1 MiB; empty where it cannot be read."""
-    try:
-        with opened(root / path) as file:
-            return file.read(FILE_BYTES_MAX).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return ""
 
 
 def read_word(path: str, root: Path) -> str:

@@ -12,6 +12,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+FILE_BYTES_MAX = 1 << 20
+
 
 def opened(path: Path) -> BinaryIO:
     """A regular file, opened for reading. Raises `OSError` for whatever else is there.
@@ -36,6 +38,15 @@ def content(path: Path, most_bytes: int) -> bytes:
     if too_large or len(data) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB, not read")
     return data
+
+
+def read(path: str, root: Path = Path("/")) -> str:
+    """The text of a file below ``root``, up to 1 MiB; empty where it cannot be read."""
+    try:
+        with opened(root / path) as file:
+            return file.read(FILE_BYTES_MAX).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return ""
 
 
 def _require_regular(facts: os.stat_result) -> None:
