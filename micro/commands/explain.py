@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from micro.app import measuring
@@ -15,18 +16,23 @@ from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import console, say
 from micro.reports.exports.files import write_text
 from micro.reports.terminal.explanation import (
+    change_table,
+    environment_differences,
     grouped,
     growth_sentences,
     levels_table,
+    nanoseconds,
     plain,
     profile_notes,
     profile_table,
 )
 from micro.reports.terminal.progress import steps
+from runners.explain.change import changes
 from runners.explain.flame import folded, stacks_of, svg
 from runners.explain.sampling import PROCESSES, Explained
+from runners.explain.stored import BadProfiles, encode, is_stored, read
 from runners.explain.subsystem import subsystem
-from runners.machine.environment import usable_cpus
+from runners.machine.environment import describe, usable_cpus
 from runners.measure.launch import Launcher
 from runners.measure.scratch import scratch_directory
 
@@ -36,7 +42,12 @@ ORDER = 6
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("names", nargs="+", metavar="NAME|GLOB", help="probes or families")
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME|GLOB|FILE",
+        help="probes or families; or two files of stored profiles, to compare them",
+    )
     parser.add_argument(
         "-p",
         "--parameter",
@@ -51,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="function",
         help="group functions by module, mapped file, or, guessed by name, part of the kernel",
     )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="store the profiles there (JSON)"
+    )
     parser.add_argument("--folded", type=Path, metavar="FILE", help="write folded call stacks")
     parser.add_argument("--flame", type=Path, metavar="FILE", help="write a flame graph (SVG)")
     parser.add_argument("--full", action="store_true", help="every function")
@@ -59,6 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Sample, and tell."""
+    if any(is_stored(Path(name)) for name in arguments.names):
+        return _compare(arguments)
     require_workloads()
     jobs = chosen_jobs(arguments.names, arguments.parameter, "quick")
     with scratch_directory() as scratch, steps(PROCESSES * len(jobs)) as step:
@@ -75,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"schema": 1, "profiles": [one for each in found for one in plain(each)]}))
     else:
         _print(found, arguments)
+    if arguments.output:
+        write_text(arguments.output, encode(profiles, describe()))
     if arguments.folded:
         write_text(arguments.folded, folded(stacks_of(profiles)))
     if arguments.flame:
@@ -84,6 +102,37 @@ def run(arguments: argparse.Namespace) -> int:
     for reason in reasons:
         say(f"micro: {reason}")
     return EXIT_FAILED if any(not each.profiles for each in found) else EXIT_OK
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """What changed from one file of profiles to another."""
+    if len(arguments.names) != 2:
+        raise UsageError("explain compares two files of profiles: micro explain A.json B.json")
+    try:
+        before, old_facts = read(Path(arguments.names[0]))
+        after, new_facts = read(Path(arguments.names[1]))
+    except BadProfiles as bad:
+        raise UsageError(str(bad)) from None
+    pairs = [(a, b) for a in before for b in after if a.benchmark == b.benchmark]
+    if not pairs:
+        raise UsageError("the two files have no benchmark in common: explain the same probes")
+    if arguments.json:
+        found = [
+            {"benchmark": str(a.benchmark), "changes": [asdict(one) for one in changes(a, b)]}
+            for a, b in pairs
+        ]
+        print(json.dumps({"schema": 1, "differences": found}))
+        return EXIT_OK
+    out = console(stderr=False)
+    for a, b in pairs:
+        was, now = nanoseconds(a.op_ns), nanoseconds(b.op_ns)
+        out.print(f"{a.benchmark}: {was}, then {now} per operation", style="bold", markup=False)
+        out.print(change_table(a, b, arguments.full))
+    differing = environment_differences(old_facts, new_facts)
+    out.print("The two systems differ in:" if differing else "The two systems are set up alike.")
+    for line in differing:
+        out.print(f"  {line}", markup=False)
+    return EXIT_OK
 
 
 def _reasons(found: Sequence[Explained]) -> list[str]:

@@ -106,7 +106,7 @@ def _below(low: Profile, high: Profile) -> tuple[Symbol, float] | None:
     found = [
         (symbol, (ns - before.get(symbol, 0.0)) / gained_ns) for symbol, ns in high.below().items()
     ]
-    most = [one for one in found if MOST_OF_A_GAIN <= one[1] <= 1]
+    most = [one for one in found if MOST_OF_A_GAIN <= one[1] <= 1.001]
     return min(most, key=lambda one: one[1], default=None)
 
 

@@ -91,7 +91,7 @@ class FileSymbols:
         self._functions: list[tuple[int, str]] = []  # length and name
         try:
             found = _functions(data)
-        except (struct.error, IndexError, ValueError):
+        except (struct.error, IndexError, ValueError, OverflowError):
             found = {}
         for start in sorted(found):
             self._starts.append(start)

@@ -39,6 +39,7 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "mprotect": ((10,), (226,)),
     "munmap": ((11,), (215,)),
     "openat": ((257,), (56,)),
+    "perf_event_open": ((298,), (241,)),
     "pipe": ((22, 293), (59,)),
     "poll": ((7, 271), (73,)),
     "pread": ((17,), (67,)),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from micro import units
 from runners.explain.change import Change, changes, steepest, step
-from runners.explain.profile import NOT_RUNNING, REST, Cost, Profile, Run, costs
+from runners.explain.profile import NOT_RUNNING, Cost, Profile, Run, costs
 from runners.explain.sampling import COVERED_TOLERANCE, Explained
 from runners.explain.symbols import Symbol
 from runners.model.benchmark import Scalar
@@ -211,23 +211,6 @@ def _change_row(change: Change) -> list[str]:
         f"{nanoseconds(low)} – {nanoseconds(high)}",
         change.kind,
     ]
-
-
-def gained_most(before: Profile, after: Profile, most: int = 3) -> str | None:
-    """The functions that surely gained most, in words; None where there is none."""
-    found = [
-        change
-        for change in changes(before, after)
-        if change.kind in ("gained", "new") and change.symbol != REST
-    ][:most]
-    if not found:
-        return None
-    parts = [
-        f"{change.symbol.label} +{nanoseconds(change.gained_ns)}"
-        + (" (new)" if change.kind == "new" else "")
-        for change in found
-    ]
-    return ", ".join(parts)
 
 
 def environment_differences(before: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> list[str]:

@@ -1,0 +1,84 @@
+"""Sampling for real: a planted spin is found by name; a refusal names its reason."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import seccomp
+from isolated import isolated
+
+from runners.explain.profile import costs
+from runners.explain.refusal import cannot_explain, reason
+from runners.explain.sampling import Explaining
+from runners.explain.symbols import kernel_symbols
+from runners.machine.environment import usable_cpus
+from runners.measure.launch import Launcher
+from runners.model.job import Job
+
+
+@pytest.fixture
+def _can_sample() -> None:
+    refused = cannot_explain()
+    if refused:
+        pytest.skip(refused)
+
+
+@pytest.mark.usefixtures("_can_sample")
+def test_a_planted_spin_is_found_in_the_function_that_spins(tmp_path: Path) -> None:
+    job = Job("core.empty", "cyext.core.empty:Empty", slowdown=1.0)
+    explaining = Explaining(job, kernel_symbols(), 50_000_000)
+    explaining.process(Launcher(tmp_path), usable_cpus())
+    found = explaining.explained()
+    assert found.reason is None
+    (profile,) = found.profiles
+    names = {cost.symbol.label for cost in costs(profile)}
+    assert any("Workload.slowed_batch (workload" in name for name in names)
+    assert any("Empty.loop (empty" in name for name in names)
+    assert profile.stacks
+
+
+@pytest.mark.usefixtures("_can_sample")
+def test_what_children_do_is_the_probes(tmp_path: Path) -> None:
+    job = Job("process.fork_exit", "cyext.process.parents:ForkExit", params={"image": "dynamic"})
+    explaining = Explaining(job, kernel_symbols(), 50_000_000)
+    explaining.process(Launcher(tmp_path), usable_cpus())
+    (profile,) = explaining.explained().profiles
+    frames = {symbol.name for stack in profile.stacks for symbol in stack}
+    assert any(name.startswith("do_exit") for name in frames)
+
+
+def _refused_by_filter() -> str | None:
+    seccomp.forbid("perf_event_open", error=errno.EPERM)
+    return cannot_explain()
+
+
+@pytest.mark.usefixtures("_can_sample")
+def test_a_seccomp_filter_is_named() -> None:
+    if not seccomp.works():
+        pytest.skip("no seccomp filter here")
+    said = isolated(_refused_by_filter)
+    assert said is not None
+    assert "seccomp filter" in said
+
+
+def machine(root: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_a_paranoid_kernel_names_the_setting_and_what_it_takes(tmp_path: Path) -> None:
+    root = machine(tmp_path, proc__sys__kernel__perf_event_paranoid="3\n")
+    said = reason(errno.EACCES, root)
+    assert "kernel.perf_event_paranoid is 3" in said
+    assert "CAP_PERFMON" in said
+
+
+def test_a_kernel_without_the_call_and_gvisor_are_told_apart(tmp_path: Path) -> None:
+    assert "CONFIG_PERF_EVENTS" in reason(errno.ENOSYS, tmp_path)
+    gvisor = machine(tmp_path, proc__version="Linux 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016")
+    assert "gVisor" in reason(errno.ENOSYS, gvisor)
