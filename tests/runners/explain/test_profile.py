@@ -94,7 +94,14 @@ def test_the_steepest_step_names_what_grows() -> None:
     assert steep == (curve[1], curve[2])
     said = step(*steep).sentence
     assert "of what a.b gains from 8,192 to 16,384 is in alpha" in said
-    assert "% in gamma and what it calls" in said
+
+
+def test_where_several_grow_their_common_caller_is_named() -> None:
+    low = profile([{A: 500, B: 500}] * 5, 1000.0, 1)
+    high = profile([{A: 5200, B: 4800}] * 5, 10000.0, 2)
+    said = step(low, high).sentence
+    assert "52 % of what a.b gains from 1 to 2 is in alpha" in said
+    assert "100 % in gamma and what it calls" in said
 
 
 def test_a_flat_curve_has_no_steepest_step() -> None:
