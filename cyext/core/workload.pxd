@@ -2,19 +2,24 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
+from cyext.core.peers cimport Peers, micro_body_t
+from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
+
 
 cdef extern from "os/clock.h" nogil:
     int64_t micro_now_ns()
 
 cdef extern from "core/sentinel.h" nogil:
-    ctypedef struct micro_sense_t:
-        int64_t chain_ns
-        int64_t width_ns
-        int64_t end_ns
-    void micro_sense(micro_sense_t *out)
     void micro_chain(uint64_t steps)
     enum:
         MICRO_CHAIN_STEPS
+
+
+cdef extern from "os/usage.h" nogil:
+    ctypedef struct micro_usage_t:
+        int64_t voluntary_switches
+        int64_t involuntary_switches
+        int64_t page_faults
 
 
 cdef extern from "os/mark.h" nogil:
@@ -33,6 +38,13 @@ cdef struct Slice:
 
 
 cdef class Workload:
+    cdef readonly tuple cpus
+    cdef Peers peers
+    cdef str peers_on
+    cdef Sentinels sentinels
+    cdef bint counting
+    cdef micro_usage_t usage
+    cdef uint64_t counted
     cdef readonly uint64_t level
     cdef readonly uint64_t max_batch
     cdef const char *failed_call
@@ -50,6 +62,10 @@ cdef class Workload:
     cdef int64_t slowed_batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil
     cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil
+    cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil
+    cdef int64_t sense(self, micro_sense_t *out) noexcept nogil
+    cdef void add_usage(self, micro_usage_t before) noexcept nogil
+    cdef start_peers(self, kind, cpu, micro_body_t body, void *argument, int64_t count)
     cdef object failure(self, int64_t status)
     cdef check_batch(self, n)
 

@@ -18,14 +18,24 @@ what ``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic
 """
 
 import array
-import errno
 
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
+from cyext.core.peers cimport Peers, micro_body_t
+from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
+
+from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # noqa: F401
+
 
 cdef extern from "os/process.h" nogil:
     int micro_die_with_parent()
+
+cdef extern from "os/usage.h" nogil:
+    enum:
+        RUSAGE_THREAD
+    micro_usage_t micro_usage_of(int whose)
+    void micro_usage_add(micro_usage_t *total, micro_usage_t before, micro_usage_t after)
 
 cdef extern from "os/processor.h" nogil:
     enum: MICRO_CPU_NAME_BYTES
@@ -46,6 +56,8 @@ cdef extern from *:
 cdef int64_t SHARED_SENSE_NS = 20_000
 
 cdef bint marking = False
+# The CPUs of this process's workloads: that of the timed loop first.
+cdef tuple own_cpus = ()
 
 #: Steps of the sentinel's chain.
 CHAIN_STEPS = MICRO_CHAIN_STEPS
@@ -53,33 +65,10 @@ COMPILER = MICRO_COMPILER.decode()
 COMPILER_FLAGS = MICRO_FLAGS_USED.decode()
 
 
-class NotSupported(Exception):
-    """This system lacks what the probe measures; the text says what. The probe is skipped."""
-
-
-class LimitReached(Exception):
-    """The system would not hold more resources.
-
-    ``reached`` is the level the workload now stands at, ``reason`` the limit, by its name.
-    """
-
-    def __init__(self, reached, reason):
-        super().__init__(f"stopped at {reached}: {reason}")
-        self.reached = reached
-        self.reason = reason
-
-
-class OperationFailed(OSError):
-    """An operation of a batch failed: ``call``, ``errno``, and how many had succeeded before it."""
-
-    def __init__(self, call, error, after):
-        name = errno.errorcode.get(error, f"error {error}")
-        super().__init__(error, f"{call}: {name} after {after}")
-        self.call = call
-        self.after = after
-
-    def __str__(self):
-        return self.strerror
+def run_on(cpus):
+    """Tell the workloads that are made from now on their CPUs: that of the timed loop first."""
+    global own_cpus
+    own_cpus = tuple(cpus)
 
 
 cdef class Workload:
@@ -97,10 +86,83 @@ cdef class Workload:
         self.slices_left = 1
         self.began_ns = 0
         self.spin = 0
+        self.cpus = own_cpus
+        self.counting = False
         memset(&self.last_sense, 0, sizeof(self.last_sense))
 
     def __init__(self):
         pass  # no parameters, unless the workload has some
+
+    cdef start_peers(self, kind, cpu, micro_body_t body, void *argument, int64_t count):
+        """Bring the peers to ``count``: "thread" or "process", each running ``body``.
+
+        ``cpu`` is "same", "other" or "free": all on the CPU of the timed loop, all on another, or
+        wherever the system likes. Raises `NotSupported` where there is no such CPU, and
+        `OperationFailed`.
+        """
+        if self.peers is None:
+            self.peers_on = cpu
+            self.peers = Peers(kind, self.cpus_of_peers(), cpu == "free")
+            elsewhere = () if cpu == "same" else self.cpus[1:] if cpu == "free" else self.cpus[1:2]
+            if elsewhere:
+                self.sentinels = Sentinels(elsewhere)
+        self.peers.start(body, argument, count)
+
+    def cpus_of_peers(self):
+        """The CPUs that the peers run on."""
+        if self.peers_on == "free":
+            return self.cpus
+        if not self.cpus:
+            raise NotSupported("this system binds no program to a CPU")
+        if self.peers_on == "same":
+            return self.cpus[:1]
+        if len(self.cpus) < 2:
+            raise NotSupported("a peer on another CPU needs a second one")
+        return self.cpus[1:2]
+
+    def end_peers(self):
+        """End whatever runs beside the loop; may be called twice. `close` does it, too."""
+        if self.peers is not None:
+            self.peers.close()
+        if self.sentinels is not None:
+            self.sentinels.close()
+
+    cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
+        """``call`` failed, perhaps because a peer did: `fail` with the cause."""
+        cdef int64_t theirs = self.peers.failed()
+        if theirs:
+            return self.fail(self.peers.group.call, -theirs, after)
+        return self.fail(call, error, after)
+
+    cdef int64_t sense(self, micro_sense_t *out) noexcept nogil:
+        """Run the sentinel on every CPU that this workload uses, and keep that of the busiest core."""
+        cdef int64_t status
+        micro_sense(out)
+        if self.sentinels is not None:
+            status = self.sentinels.sense(out)
+            if status:
+                return self.fail(b"sentinel on another CPU", -status, 0)
+            out.end_ns = micro_now_ns()
+        return 0
+
+    cdef void add_usage(self, micro_usage_t before) noexcept nogil:
+        """Count what came since a reading. Whoever counts its peers' as well overrides this."""
+        micro_usage_add(&self.usage, before, micro_usage_of(RUSAGE_THREAD))
+
+    def count(self, counting):
+        """Start or end counting, in slices only: the counts since then are for `counts`."""
+        self.counting = counting
+        self.counted = 0
+        memset(&self.usage, 0, sizeof(self.usage))
+
+    def counts(self):
+        """What an operation cost in other coin than time, by name, since `count`."""
+        operations = max(self.counted, 1)
+        return {
+            "voluntary_switches": self.usage.voluntary_switches / <double>operations,
+            "involuntary_switches": self.usage.involuntary_switches / <double>operations,
+            "page_faults": self.usage.page_faults / <double>operations,
+        }
 
     def grow(self, uint64_t level):
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
@@ -116,8 +178,13 @@ cdef class Workload:
         """
         self.spin = steps
 
-    def moved(self):
-        """The worker runs on another CPU now: whoever works for the workload should follow."""
+    def moved(self, cpus):
+        """The worker runs on the first of these CPUs now: its peers follow."""
+        self.cpus = tuple(cpus)
+        if self.peers is not None and self.peers_on is not None:
+            self.peers.follow(self.cpus_of_peers())
+        if self.sentinels is not None:
+            self.sentinels.follow(self.cpus[1:])
 
     def facts(self):
         """What else is known of this level, as numbers or texts by name: never a time."""
@@ -135,6 +202,7 @@ cdef class Workload:
     def close(self):
         """Give back every process, descriptor, map and file: no run after it. May come twice."""
         self.max_batch = 0
+        self.end_peers()
 
     cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
         """Note which call failed with which errno after how many operations; returns -errno."""
@@ -175,13 +243,21 @@ cdef class Workload:
 
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
         cdef int64_t undone
+        cdef micro_usage_t usage
         cdef int64_t status = self.prepare(n)
         if status == 0:
             if micro_now_ns() - self.last_sense.end_ns > SHARED_SENSE_NS:
-                micro_sense(&self.last_sense)
+                status = self.sense(&self.last_sense)
             out.before = self.last_sense
-            status = self.batch(n, &out.elapsed_ns)
-            micro_sense(&self.last_sense)
+            if self.counting:
+                usage = micro_usage_of(RUSAGE_THREAD)
+            if status == 0:
+                status = self.batch(n, &out.elapsed_ns)
+            if self.counting:
+                self.add_usage(usage)
+                self.counted += n
+            if status == 0:
+                status = self.sense(&self.last_sense)
             out.after = self.last_sense
         undone = self.restore(n)
         return status if status else undone

@@ -7,19 +7,45 @@
 #endif
 #include <sched.h>
 
-/* Bind the calling thread to one CPU. A system that cannot is left to schedule as it likes. */
+/* Bind a process (0: the calling thread) or a thread to some CPUs. A system that cannot is left to
+ * schedule as it likes. */
+#ifdef __linux__
+static inline cpu_set_t micro_cpu_set(const int *cpus, int count)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int i = 0; i < count; i++)
+        if (cpus[i] >= 0 && cpus[i] < CPU_SETSIZE)
+            CPU_SET(cpus[i], &set);
+    return set;
+}
+
+static inline void micro_pin_process(pid_t process, const int *cpus, int count)
+{
+    const cpu_set_t set = micro_cpu_set(cpus, count);
+    sched_setaffinity(process, sizeof set, &set);
+}
+
+static inline void micro_pin_thread(pthread_t thread, const int *cpus, int count)
+{
+    const cpu_set_t set = micro_cpu_set(cpus, count);
+    pthread_setaffinity_np(thread, sizeof set, &set);
+}
+#else
+static inline void micro_pin_process(pid_t process, const int *cpus, int count)
+{
+    (void)process, (void)cpus, (void)count;
+}
+
+static inline void micro_pin_thread(pthread_t thread, const int *cpus, int count)
+{
+    (void)thread, (void)cpus, (void)count;
+}
+#endif
+
 static inline void micro_pin(int cpu)
 {
-#ifdef __linux__
-    if (cpu >= 0 && cpu < CPU_SETSIZE) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        sched_setaffinity(0, sizeof set, &set);
-    }
-#else
-    (void)cpu;
-#endif
+    micro_pin_process(0, &cpu, 1);
 }
 
 #endif

@@ -155,7 +155,7 @@ cdef class Parent(SelfTimedWorkload):
             for _action, end, _fd in theirs:
                 os.close(end)
 
-    def moved(self):
+    def moved(self, cpus):
         """Let the parent program follow."""
         if self.child > 0 and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self.child, os.sched_getaffinity(0))

@@ -230,7 +230,7 @@ def measure(
         if here >= 2 and len(cpus) > 1:
             cpus.append(cpus.pop(0))
             pin(cpus[:1])
-            workload.moved()
+            workload.moved(cpus)
             workload.run(batch)
             here = 0
     assert table is not None  # at least one chunk was wanted

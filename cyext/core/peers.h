@@ -1,0 +1,402 @@
+/* Peers: whatever runs beside the timed loop, as thread or forked process of its owner.
+ *
+ * One group has one kind, one body, and places for so many peers as were reserved. A peer is started
+ * by micro_peers_add, which returns once the peer has said that it runs (pinned, if it has a CPU);
+ * micro_peers_keep ends the newest until so many are left. Nothing of a group outlives its owner:
+ * a process ends when the leash, a pipe that only the owner writes to, closes; a thread ends with it.
+ *
+ * A body serves until micro_peer_leaves() and returns 0, or a negative errno with the failed call in
+ * its mailbox. A thread that blocks is woken by a signal, again and again until it has ended; a
+ * process is killed. A peer that fails interrupts its owner in the same way, so that neither waits
+ * for the other: the owner's blocked call returns EINTR, and micro_peers_failed() tells the cause.
+ * All functions return 0 or a negative errno, with the failed call's name in group->call. */
+#ifndef MICRO_PEERS_H
+#define MICRO_PEERS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/mapping.h"
+#include "os/process.h"
+#include "os/thread.h"
+
+/* Wakes a blocked thread of ours; its handler does nothing, but makes the blocked call return. */
+#define MICRO_WAKE_SIGNAL SIGUSR1
+#define MICRO_WAKE_AGAIN_NS 1000000
+#define MICRO_YIELDS 64   /* to a thread that ends, before it is woken again */
+#define MICRO_PEER_TRIES 100   /* of a call on our own pipe, which fails for a passing reason only */
+
+enum { MICRO_THREADS, MICRO_PROCESSES };
+
+/* What a peer and its owner tell each other, in memory that both see, a cache line or two apart. */
+typedef struct {
+    _Alignas(128) const char *call;   /* a string constant: good in every forked process */
+    int64_t error;                    /* why the body ended early, as a negative errno; else 0 */
+    atomic_int_fast64_t words[4];     /* whatever the body and the workload agree on */
+} micro_mailbox_t;
+
+struct micro_peers;
+
+typedef struct {
+    struct micro_peers *group;
+    int64_t index;
+    micro_mailbox_t *mail;   /* NULL for a peer without a body */
+    atomic_int ended;        /* a thread has nothing left to do but to be joined */
+    union {
+        pthread_t thread;
+        pid_t process;
+    } id;
+} micro_peer_t;
+
+typedef int64_t (*micro_body_t)(micro_peer_t *self, void *argument);
+
+typedef struct micro_peers {
+    int kind;
+    const char *call;
+    int64_t count, capacity;
+    micro_peer_t *peers;
+    int ready[2];           /* a peer writes a byte when it runs */
+    int leash[2];           /* peers wait here; only the owner holds the end that is written to */
+    atomic_int_fast64_t keep;   /* threads from this index on leave */
+    micro_body_t body;      /* NULL: wait until the end */
+    void *argument;
+    micro_mailbox_t *mail;  /* shared; one a peer, where there is a body */
+    size_t mail_bytes;
+    const int *cpus;        /* peer i runs on cpus[i % cpu_count]; with none, where its owner may */
+    int cpu_count;
+    int anywhere;           /* peers run on any of the CPUs, as the system likes */
+    const pthread_attr_t *attributes;
+    pid_t owner;
+    pthread_t owner_thread;
+} micro_peers_t;
+
+static inline int micro_peers_fail(micro_peers_t *group, const char *call, int error)
+{
+    group->call = call;
+    return -(error ? error : EIO);
+}
+
+static void micro_woken(int number)
+{
+    (void)number;
+}
+
+/* Whether the owner wants this peer to end; a body asks after each call that was interrupted. */
+static inline int micro_peer_leaves(const micro_peer_t *self)
+{
+    if (self->group->kind == MICRO_PROCESSES)
+        return getppid() != self->group->owner;
+    return self->index >= atomic_load(&self->group->keep);
+}
+
+/* One byte out or in, through signals and passing failures: 1 once it has passed, 0 where the peer
+ * should leave or the other end is gone, or a negative errno. */
+static inline int64_t micro_peer_moves_byte(micro_peer_t *self, int fd, int writes)
+{
+    char byte = 'b';
+    int64_t error = EIO;
+    for (int tries = 0; tries < MICRO_PEER_TRIES; tries++) {
+        const ssize_t moved = writes ? write(fd, &byte, 1) : read(fd, &byte, 1);
+        if (moved == 1)
+            return 1;
+        if (moved == 0 || micro_peer_leaves(self))
+            return 0;
+        error = errno;
+        if (error == EINTR)
+            tries--;
+    }
+    self->mail->call = writes ? "write" : "read";
+    return -error;
+}
+
+/* Wait for the end: of the leash, or of this peer alone. */
+static void micro_peer_waits(micro_peer_t *self)
+{
+    char byte;
+    if (self->group->kind == MICRO_PROCESSES) {
+        struct pollfd leash = {.fd = self->group->leash[0]};
+        while (poll(&leash, 1, -1) < 0 && errno == EINTR)
+            ;
+        return;
+    }
+    while (!micro_peer_leaves(self) && read(self->group->leash[0], &byte, 1) < 0)
+        ;
+}
+
+/* A failed peer interrupts its owner until the owner has noticed and ends it. */
+static void micro_peer_complains(micro_peer_t *self, int64_t error)
+{
+    const struct timespec pause = {.tv_nsec = MICRO_WAKE_AGAIN_NS};
+    self->mail->error = error;
+    while (!micro_peer_leaves(self)) {
+        if (self->group->kind == MICRO_PROCESSES)
+            kill(self->group->owner, MICRO_WAKE_SIGNAL);
+        else
+            pthread_kill(self->group->owner_thread, MICRO_WAKE_SIGNAL);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Why a peer ended early: 0 if none did, else its errno as a negative number, its call in
+ * group->call. Processes that something else ended are found, too. */
+static inline int64_t micro_peers_failed(micro_peers_t *group)
+{
+    for (int64_t i = 0; i < group->count; i++) {
+        if (group->mail && group->mail[i].error) {
+            group->call = group->mail[i].call;
+            return group->mail[i].error;
+        }
+        if (group->kind == MICRO_PROCESSES && group->body && group->peers[i].id.process > 0
+            && waitpid(group->peers[i].id.process, NULL, WNOHANG) == group->peers[i].id.process) {
+            group->peers[i].id.process = 0;
+            return micro_peers_fail(group, "peer process", ECHILD);
+        }
+    }
+    return 0;
+}
+
+/* The same for the owner: 0 once the byte has passed, or a negative errno; -EPIPE where the other
+ * end is gone. A peer that failed meanwhile ends the wait. */
+static inline int micro_owner_moves_byte(micro_peers_t *group, int fd, int writes)
+{
+    char byte = 'b';
+    for (;;) {
+        const ssize_t moved = writes ? write(fd, &byte, 1) : read(fd, &byte, 1);
+        if (moved == 1)
+            return 0;
+        if (moved == 0)
+            return -EPIPE;
+        if (errno != EINTR || micro_peers_failed(group))
+            return -errno;
+    }
+}
+
+/* Bind a peer to its CPU, or to any of the group's: from inside, or from its owner. */
+static inline void micro_peer_pin(const micro_peer_t *peer, int inside)
+{
+    const micro_peers_t *group = peer->group;
+    const int *cpus = group->anywhere ? group->cpus : group->cpus + peer->index % group->cpu_count;
+    const int count = group->anywhere ? group->cpu_count : 1;
+    if (inside)
+        micro_pin_process(0, cpus, count);
+    else if (group->kind == MICRO_PROCESSES)
+        micro_pin_process(peer->id.process, cpus, count);
+    else
+        micro_pin_thread(peer->id.thread, cpus, count);
+}
+
+static void micro_peer_serves(micro_peer_t *self)
+{
+    micro_peers_t *group = self->group;
+    const char byte = 'b';
+    if (group->cpu_count)
+        micro_peer_pin(self, 1);
+    /* The owner waits for this byte: a write to its pipe fails for passing reasons only. */
+    for (int tries = 0; write(group->ready[1], &byte, 1) != 1; tries++)
+        if (tries == MICRO_PEER_TRIES)
+            return;
+    if (group->body == NULL) {
+        micro_peer_waits(self);
+        return;
+    }
+    const int64_t error = group->body(self, group->argument);
+    if (error)
+        micro_peer_complains(self, error);
+    else if (group->kind == MICRO_THREADS)
+        micro_peer_waits(self);
+}
+
+static void *micro_peer_thread(void *argument)
+{
+    micro_peer_t *const self = argument;
+    micro_peer_serves(self);
+    atomic_store(&self->ended, 1);
+    return NULL;
+}
+
+/* Room for so many peers: nothing is allocated when one is added. */
+static inline int micro_peers_reserve(micro_peers_t *group, int64_t capacity)
+{
+    if (capacity <= group->capacity)
+        return 0;
+    if (group->count > 0 && (group->kind == MICRO_THREADS || group->body))
+        return micro_peers_fail(group, "reserve", EBUSY);   /* they point to what would move */
+    micro_peer_t *grown = realloc(group->peers, (size_t)capacity * sizeof *grown);
+    if (!grown)
+        return micro_peers_fail(group, "realloc", ENOMEM);
+    group->peers = grown;
+    if (group->body) {
+        if (group->mail)
+            munmap(group->mail, group->mail_bytes);
+        group->mail_bytes = (size_t)capacity * sizeof *group->mail;
+        group->mail = micro_shared_memory(group->mail_bytes);
+        if (!group->mail)
+            return micro_peers_fail(group, "mmap", errno);
+    }
+    group->capacity = capacity;
+    return 0;
+}
+
+static inline void micro_peers_init(micro_peers_t *group, int kind)
+{
+    memset(group, 0, sizeof *group);
+    group->kind = kind;
+    group->ready[0] = group->ready[1] = group->leash[0] = group->leash[1] = -1;
+    group->owner = getpid();
+    group->owner_thread = pthread_self();
+}
+
+/* The pipes, and a handler that lets blocked calls return. May be called again. */
+static inline int micro_peers_open(micro_peers_t *group)
+{
+    if (group->leash[1] >= 0)
+        return 0;
+    if ((group->ready[0] < 0 && pipe(group->ready) != 0) || pipe(group->leash) != 0)
+        return micro_peers_fail(group, "pipe", errno);
+    for (int i = 0; i < 2; i++) {
+        fcntl(group->ready[i], F_SETFD, FD_CLOEXEC);
+        fcntl(group->leash[i], F_SETFD, FD_CLOEXEC);
+    }
+    if (group->kind == MICRO_THREADS || group->body) {
+        struct sigaction woken;
+        memset(&woken, 0, sizeof woken);
+        woken.sa_handler = micro_woken;   /* no SA_RESTART: a blocked call returns */
+        if (sigaction(MICRO_WAKE_SIGNAL, &woken, NULL) != 0)
+            return micro_peers_fail(group, "sigaction", errno);
+    }
+    return 0;
+}
+
+/* One more peer, which runs. What it needs was reserved; timed loops may call this. */
+static inline int micro_peers_add(micro_peers_t *group)
+{
+    micro_peer_t *const peer = &group->peers[group->count];
+    char byte;
+    ssize_t got;
+    if (group->kind == MICRO_PROCESSES) {
+        const pid_t child = fork();
+        if (child == 0) {
+            /* Closing the owner's end first lets it notice the owner's death. */
+            close(group->leash[1]);
+            micro_peer_t self = {.group = group, .index = group->count};
+            if (group->body) {
+                micro_die_with_parent();
+                self.mail = &group->mail[group->count];
+            }
+            micro_peer_serves(&self);
+            _exit(0);
+        }
+        if (child < 0)
+            return micro_peers_fail(group, "fork", errno);
+        peer->id.process = child;
+        group->count++;
+    } else {
+        *peer = (micro_peer_t){.group = group, .index = group->count};
+        if (group->body)
+            peer->mail = &group->mail[group->count];
+        atomic_store_explicit(&group->keep, INT64_MAX, memory_order_relaxed);
+        const int error = pthread_create(&peer->id.thread, group->attributes, micro_peer_thread,
+                                         peer);
+        if (error)
+            return micro_peers_fail(group, "pthread_create", error);
+        group->count++;
+    }
+    do {
+        got = read(group->ready[0], &byte, 1);
+    } while (got < 0 && errno == EINTR);
+    return got == 1 ? 0 : micro_peers_fail(group, "read", errno);
+}
+
+/* The end of one process, and its status collected. */
+static inline int micro_peers_bury(micro_peers_t *group, pid_t child)
+{
+    if (kill(child, SIGKILL) != 0)
+        return micro_peers_fail(group, "kill", errno);
+    while (waitpid(child, NULL, 0) != child)
+        if (errno != EINTR)
+            return micro_peers_fail(group, "waitpid", errno);
+    return 0;
+}
+
+/* The end of one thread that was told to leave: woken until it has ended, then joined. */
+static inline int micro_peers_join(micro_peers_t *group, micro_peer_t *peer)
+{
+    const struct timespec pause = {.tv_nsec = MICRO_WAKE_AGAIN_NS};
+    for (unsigned tries = 0; !atomic_load(&peer->ended); tries++) {
+        if (tries % MICRO_YIELDS == 0) {
+            if (tries)
+                nanosleep(&pause, NULL);
+            pthread_kill(peer->id.thread, MICRO_WAKE_SIGNAL);
+        }
+        sched_yield();
+    }
+    const int error = pthread_join(peer->id.thread, NULL);
+    return error ? micro_peers_fail(group, "pthread_join", error) : 0;
+}
+
+/* End the newest until `count` are left. All are tried; the last failure is returned. */
+static inline int micro_peers_keep(micro_peers_t *group, int64_t count)
+{
+    int failed = 0;
+    if (group->count <= count)
+        return 0;
+    atomic_store(&group->keep, count);
+    for (int64_t i = count; i < group->count; i++) {
+        int status;
+        if (group->kind == MICRO_PROCESSES)
+            status = group->peers[i].id.process > 0
+                ? micro_peers_bury(group, group->peers[i].id.process) : 0;
+        else
+            status = micro_peers_join(group, &group->peers[i]);
+        if (status)
+            failed = status;
+    }
+    group->count = count;
+    return failed;
+}
+
+/* The owner's CPUs have changed. */
+static inline void micro_peers_follow(micro_peers_t *group)
+{
+    for (int64_t i = 0; group->cpu_count && i < group->count; i++) {
+        const micro_peer_t peer = {.group = group, .index = i, .id = group->peers[i].id};
+        micro_peer_pin(&peer, 0);
+    }
+}
+
+static inline int micro_peers_close(micro_peers_t *group)
+{
+    const int status = micro_peers_keep(group, 0);
+    for (int i = 0; i < 2; i++) {
+        if (group->ready[i] >= 0)
+            close(group->ready[i]);
+        if (group->leash[i] >= 0)
+            close(group->leash[i]);
+        group->ready[i] = group->leash[i] = -1;
+    }
+    if (group->mail)
+        munmap(group->mail, group->mail_bytes);
+    free(group->peers);
+    group->mail = NULL;
+    group->peers = NULL;
+    group->capacity = 0;
+    return status;
+}
+
+#endif

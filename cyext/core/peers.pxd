@@ -1,0 +1,52 @@
+"""Threads, processes and programs beside the timed loop; peers.h explains them."""
+
+from libc.stdint cimport int64_t
+
+
+cdef extern from "core/peers.h" nogil:
+    enum:
+        MICRO_THREADS
+        MICRO_PROCESSES
+    ctypedef struct atomic_int_fast64_t:
+        pass
+    ctypedef struct micro_mailbox_t:
+        const char *call
+        int64_t error
+    ctypedef struct micro_peer_t:
+        int64_t index
+        micro_mailbox_t *mail
+    ctypedef int64_t (*micro_body_t)(micro_peer_t *self, void *argument) noexcept nogil
+    ctypedef struct micro_peers_t:
+        int kind
+        const char *call
+        int64_t count
+        micro_body_t body
+        void *argument
+        const int *cpus
+        int cpu_count
+        int anywhere
+    bint micro_peer_leaves(const micro_peer_t *self)
+    int64_t micro_peer_moves_byte(micro_peer_t *self, int fd, int writes)
+    int micro_owner_moves_byte(micro_peers_t *group, int fd, int writes)
+    int micro_peers_keep(micro_peers_t *group, int64_t count)
+
+
+cdef class Peers:
+    """Peers of one workload that all do the same, as threads or as forked processes."""
+
+    cdef micro_peers_t group
+    cdef int *cpus
+
+    cdef start(self, micro_body_t body, void *argument, int64_t count)
+    cdef int64_t failed(self) noexcept nogil
+
+
+cdef class Program:
+    """A small program that obeys requests on a pipe and answers on another."""
+
+    cdef readonly int pid
+    cdef int requests
+    cdef int answers
+
+    cdef int write_whole(self, const void *data, size_t size) noexcept nogil
+    cdef int read_whole(self, void *data, size_t size) noexcept nogil

@@ -1,0 +1,145 @@
+"""Threads, processes and programs beside the timed loop; peers.h explains them."""
+
+import os
+
+from libc.errno cimport errno
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from posix.unistd cimport read, write
+
+from cyext.core.errors import OperationFailed
+
+
+cdef extern from "core/peers.h" nogil:
+    void micro_peers_init(micro_peers_t *group, int kind)
+    int micro_peers_open(micro_peers_t *group)
+    int micro_peers_reserve(micro_peers_t *group, int64_t capacity)
+    int micro_peers_add(micro_peers_t *group)
+    int64_t micro_peers_failed(micro_peers_t *group)
+    void micro_peers_follow(micro_peers_t *group)
+    int micro_peers_close(micro_peers_t *group)
+
+#: What a peer can run as: the values of a probe's parameter ``peer``.
+KINDS = {"thread": MICRO_THREADS, "process": MICRO_PROCESSES}
+
+
+cdef class Peers:
+    """Peers of one workload that all do the same, as threads or as forked processes.
+
+    ``kind`` is "thread" or "process". Peer i runs on ``cpus[i % len(cpus)]``; with ``anywhere`` on
+    any of them, as the system likes; without CPUs wherever its owner may.
+    """
+
+    def __cinit__(self, kind, cpus=(), anywhere=False):
+        micro_peers_init(&self.group, KINDS[kind])
+        self.cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
+        if self.cpus == NULL:
+            raise MemoryError
+        self.group.cpus = self.cpus
+        self.group.cpu_count = len(cpus)
+        self.group.anywhere = anywhere
+        for i, cpu in enumerate(cpus):
+            self.cpus[i] = cpu
+
+    def __dealloc__(self):
+        micro_peers_close(&self.group)
+        free(self.cpus)
+
+    cdef start(self, micro_body_t body, void *argument, int64_t count):
+        """Bring the peers to ``count``, each running ``body(self, argument)``.
+
+        Raises `OperationFailed` with the call that failed; those started before it go on. All must
+        have one body, and more than at the first start take new memory: end them before that.
+        """
+        cdef int status
+        self.group.body = body
+        self.group.argument = argument
+        with nogil:
+            status = micro_peers_open(&self.group)
+            if status == 0:
+                status = micro_peers_keep(&self.group, count)
+            if status == 0:
+                status = micro_peers_reserve(&self.group, count)
+            while status == 0 and self.group.count < count:
+                status = micro_peers_add(&self.group)
+        if status:
+            raise OperationFailed(self.group.call.decode(), -status, 0)
+
+    cdef int64_t failed(self) noexcept nogil:
+        """Why a peer ended early, as a negative errno, its call in ``group.call``; else 0."""
+        return micro_peers_failed(&self.group)
+
+    def follow(self, cpus):
+        """Run on these CPUs from now on; as many as before."""
+        for i in range(self.group.cpu_count):
+            self.cpus[i] = cpus[i]
+        micro_peers_follow(&self.group)
+
+    def close(self):
+        """End all peers; may be called twice."""
+        cdef int status
+        with nogil:
+            status = micro_peers_close(&self.group)
+        if status:
+            raise OperationFailed(self.group.call.decode(), -status, 0)
+
+
+cdef class Program:
+    """A small program that obeys requests on a pipe and answers on another.
+
+    It ends when the pipe of requests closes, so it never outlives its owner.
+    """
+
+    def __cinit__(self):
+        self.pid = self.requests = self.answers = -1
+
+    def __init__(self, path, *arguments):
+        theirs = []
+        try:
+            for fd in (0, 1):
+                ends = os.pipe()
+                theirs.append((os.POSIX_SPAWN_DUP2, ends[fd], fd))
+                if fd == 0:
+                    self.requests = ends[1]
+                else:
+                    self.answers = ends[0]
+            self.pid = os.posix_spawn(path, [path, *arguments], {}, file_actions=theirs)
+        except OSError as error:
+            self.close()
+            raise OperationFailed("start of the helper program", error.errno, 0) from None
+        finally:
+            for _action, end, _fd in theirs:
+                os.close(end)
+
+    def __dealloc__(self):
+        self.close()
+
+    cdef int write_whole(self, const void *data, size_t size) noexcept nogil:
+        """0 or a negative errno."""
+        return 0 if write(self.requests, data, size) == <ssize_t>size else -errno
+
+    cdef int read_whole(self, void *data, size_t size) noexcept nogil:
+        """0 or a negative errno; -EIO where the program has ended."""
+        cdef size_t have = 0
+        cdef ssize_t got
+        while have < size:
+            got = read(self.answers, <char *>data + have, size - have)
+            if got <= 0:
+                return -(errno if got < 0 else 5)
+            have += <size_t>got
+        return 0
+
+    def follow(self, cpus):
+        """Run on these CPUs from now on, where the system can do that."""
+        if self.pid > 0 and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self.pid, cpus)
+
+    def close(self):
+        """End the program; may be called twice."""
+        for fd in (self.requests, self.answers):
+            if fd >= 0:
+                os.close(fd)
+        self.requests = self.answers = -1
+        if self.pid > 0:
+            pid, self.pid = self.pid, -1
+            os.waitpid(pid, 0)
