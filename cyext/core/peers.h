@@ -40,6 +40,7 @@
 #define MICRO_WAKE_SIGNAL SIGUSR1
 #define MICRO_WAKE_AGAIN_NS 1000000
 #define MICRO_YIELDS 64   /* to a thread that ends, before it is woken again */
+#define MICRO_MAILBOXES 65536   /* the most peers with a body; memory is used as it is written to */
 #define MICRO_PEER_TRIES 100   /* of a call on our own pipe, which fails for a passing reason only */
 
 enum { MICRO_THREADS, MICRO_PROCESSES };
@@ -53,16 +54,18 @@ typedef struct {
 
 struct micro_peers;
 
+/* A peer as it knows itself. */
 typedef struct {
     struct micro_peers *group;
     int64_t index;
-    micro_mailbox_t *mail;   /* NULL for a peer without a body */
-    atomic_int ended;        /* a thread has nothing left to do but to be joined */
-    union {
-        pthread_t thread;
-        pid_t process;
-    } id;
+    micro_mailbox_t *mail;   /* NULL without a body */
 } micro_peer_t;
+
+/* A peer as its owner knows it. */
+typedef union {
+    pthread_t thread;
+    pid_t process;   /* 0 once it has ended */
+} micro_peer_id_t;
 
 typedef int64_t (*micro_body_t)(micro_peer_t *self, void *argument);
 
@@ -70,14 +73,14 @@ typedef struct micro_peers {
     int kind;
     const char *call;
     int64_t count, capacity;
-    micro_peer_t *peers;
+    micro_peer_id_t *ids;
     int ready[2];           /* a peer writes a byte when it runs */
     int leash[2];           /* peers wait here; only the owner holds the end that is written to */
-    atomic_int_fast64_t keep;   /* threads from this index on leave */
+    atomic_int_fast64_t keep;    /* threads from this index on leave */
+    atomic_int_fast64_t ended;   /* threads that have left and wait to be joined */
     micro_body_t body;      /* NULL: wait until the end */
     void *argument;
-    micro_mailbox_t *mail;  /* shared; one a peer, where there is a body */
-    size_t mail_bytes;
+    micro_mailbox_t *mail;  /* shared: one a peer, MICRO_MAILBOXES of them, where there is a body */
     const int *cpus;        /* peer i runs on cpus[i % cpu_count]; with none, where its owner may */
     int cpu_count;
     int anywhere;           /* peers run on any of the CPUs, as the system likes */
@@ -162,9 +165,9 @@ static inline int64_t micro_peers_failed(micro_peers_t *group)
             group->call = group->mail[i].call;
             return group->mail[i].error;
         }
-        if (group->kind == MICRO_PROCESSES && group->body && group->peers[i].id.process > 0
-            && waitpid(group->peers[i].id.process, NULL, WNOHANG) == group->peers[i].id.process) {
-            group->peers[i].id.process = 0;
+        if (group->kind == MICRO_PROCESSES && group->body && group->ids[i].process > 0
+            && waitpid(group->ids[i].process, NULL, WNOHANG) == group->ids[i].process) {
+            group->ids[i].process = 0;
             return micro_peers_fail(group, "peer process", ECHILD);
         }
     }
@@ -196,9 +199,9 @@ static inline void micro_peer_pin(const micro_peer_t *peer, int inside)
     if (inside)
         micro_pin_process(0, cpus, count);
     else if (group->kind == MICRO_PROCESSES)
-        micro_pin_process(peer->id.process, cpus, count);
+        micro_pin_process(group->ids[peer->index].process, cpus, count);
     else
-        micro_pin_thread(peer->id.thread, cpus, count);
+        micro_pin_thread(group->ids[peer->index].thread, cpus, count);
 }
 
 static void micro_peer_serves(micro_peer_t *self)
@@ -222,33 +225,34 @@ static void micro_peer_serves(micro_peer_t *self)
         micro_peer_waits(self);
 }
 
+/* The owner waits until this thread is ready, so its index is the newest. */
 static void *micro_peer_thread(void *argument)
 {
-    micro_peer_t *const self = argument;
-    micro_peer_serves(self);
-    atomic_store(&self->ended, 1);
+    micro_peers_t *group = argument;
+    micro_peer_t self = {.group = group, .index = group->count};
+    if (group->mail)
+        self.mail = &group->mail[self.index];
+    micro_peer_serves(&self);
+    atomic_fetch_add(&group->ended, 1);
     return NULL;
 }
 
 /* Room for so many peers: nothing is allocated when one is added. */
 static inline int micro_peers_reserve(micro_peers_t *group, int64_t capacity)
 {
-    if (capacity <= group->capacity)
-        return 0;
-    if (group->count > 0 && (group->kind == MICRO_THREADS || group->body))
-        return micro_peers_fail(group, "reserve", EBUSY);   /* they point to what would move */
-    micro_peer_t *grown = realloc(group->peers, (size_t)capacity * sizeof *grown);
-    if (!grown)
-        return micro_peers_fail(group, "realloc", ENOMEM);
-    group->peers = grown;
-    if (group->body) {
-        if (group->mail)
-            munmap(group->mail, group->mail_bytes);
-        group->mail_bytes = (size_t)capacity * sizeof *group->mail;
-        group->mail = micro_shared_memory(group->mail_bytes);
-        if (!group->mail)
+    if (group->body && group->mail == NULL) {
+        group->mail = micro_shared_memory(MICRO_MAILBOXES * sizeof *group->mail);
+        if (group->mail == NULL)
             return micro_peers_fail(group, "mmap", errno);
     }
+    if (group->body && capacity > MICRO_MAILBOXES)
+        return micro_peers_fail(group, "reserve", ENOMEM);
+    if (capacity <= group->capacity)
+        return 0;
+    micro_peer_id_t *grown = realloc(group->ids, (size_t)capacity * sizeof *grown);
+    if (!grown)
+        return micro_peers_fail(group, "realloc", ENOMEM);
+    group->ids = grown;
     group->capacity = capacity;
     return 0;
 }
@@ -258,6 +262,7 @@ static inline void micro_peers_init(micro_peers_t *group, int kind)
     memset(group, 0, sizeof *group);
     group->kind = kind;
     group->ready[0] = group->ready[1] = group->leash[0] = group->leash[1] = -1;
+    atomic_init(&group->keep, INT64_MAX);
     group->owner = getpid();
     group->owner_thread = pthread_self();
 }
@@ -286,7 +291,7 @@ static inline int micro_peers_open(micro_peers_t *group)
 /* One more peer, which runs. What it needs was reserved; timed loops may call this. */
 static inline int micro_peers_add(micro_peers_t *group)
 {
-    micro_peer_t *const peer = &group->peers[group->count];
+    micro_peer_id_t *const id = &group->ids[group->count];
     char byte;
     ssize_t got;
     if (group->kind == MICRO_PROCESSES) {
@@ -295,31 +300,25 @@ static inline int micro_peers_add(micro_peers_t *group)
             /* Closing the owner's end first lets it notice the owner's death. */
             close(group->leash[1]);
             micro_peer_t self = {.group = group, .index = group->count};
-            if (group->body) {
+            if (group->mail) {
                 micro_die_with_parent();
-                self.mail = &group->mail[group->count];
+                self.mail = &group->mail[self.index];
             }
             micro_peer_serves(&self);
             _exit(0);
         }
         if (child < 0)
             return micro_peers_fail(group, "fork", errno);
-        peer->id.process = child;
-        group->count++;
+        id->process = child;
     } else {
-        *peer = (micro_peer_t){.group = group, .index = group->count};
-        if (group->body)
-            peer->mail = &group->mail[group->count];
-        atomic_store_explicit(&group->keep, INT64_MAX, memory_order_relaxed);
-        const int error = pthread_create(&peer->id.thread, group->attributes, micro_peer_thread,
-                                         peer);
+        const int error = pthread_create(&id->thread, group->attributes, micro_peer_thread, group);
         if (error)
             return micro_peers_fail(group, "pthread_create", error);
-        group->count++;
     }
     do {
         got = read(group->ready[0], &byte, 1);
     } while (got < 0 && errno == EINTR);
+    group->count++;
     return got == 1 ? 0 : micro_peers_fail(group, "read", errno);
 }
 
@@ -334,20 +333,27 @@ static inline int micro_peers_bury(micro_peers_t *group, pid_t child)
     return 0;
 }
 
-/* The end of one thread that was told to leave: woken until it has ended, then joined. */
-static inline int micro_peers_join(micro_peers_t *group, micro_peer_t *peer)
+/* The end of all threads from index `first` on, which were told to leave: they are woken until they
+ * have ended, then joined. */
+static inline int micro_peers_join(micro_peers_t *group, int64_t first)
 {
     const struct timespec pause = {.tv_nsec = MICRO_WAKE_AGAIN_NS};
-    for (unsigned tries = 0; !atomic_load(&peer->ended); tries++) {
+    int failed = 0;
+    for (unsigned tries = 0; atomic_load(&group->ended) < group->count - first; tries++) {
         if (tries % MICRO_YIELDS == 0) {
             if (tries)
                 nanosleep(&pause, NULL);
-            pthread_kill(peer->id.thread, MICRO_WAKE_SIGNAL);
+            for (int64_t i = first; i < group->count; i++)
+                pthread_kill(group->ids[i].thread, MICRO_WAKE_SIGNAL);
         }
         sched_yield();
     }
-    const int error = pthread_join(peer->id.thread, NULL);
-    return error ? micro_peers_fail(group, "pthread_join", error) : 0;
+    for (int64_t i = first; i < group->count; i++) {
+        const int error = pthread_join(group->ids[i].thread, NULL);
+        if (error)
+            failed = micro_peers_fail(group, "pthread_join", error);
+    }
+    return failed;
 }
 
 /* End the newest until `count` are left. All are tried; the last failure is returned. */
@@ -356,16 +362,18 @@ static inline int micro_peers_keep(micro_peers_t *group, int64_t count)
     int failed = 0;
     if (group->count <= count)
         return 0;
-    atomic_store(&group->keep, count);
-    for (int64_t i = count; i < group->count; i++) {
-        int status;
-        if (group->kind == MICRO_PROCESSES)
-            status = group->peers[i].id.process > 0
-                ? micro_peers_bury(group, group->peers[i].id.process) : 0;
-        else
-            status = micro_peers_join(group, &group->peers[i]);
-        if (status)
-            failed = status;
+    if (group->kind == MICRO_THREADS) {
+        atomic_store(&group->ended, 0);
+        atomic_store(&group->keep, count);
+        failed = micro_peers_join(group, count);
+        atomic_store(&group->keep, INT64_MAX);
+    } else {
+        for (int64_t i = count; i < group->count; i++) {
+            const int status = group->ids[i].process > 0
+                ? micro_peers_bury(group, group->ids[i].process) : 0;
+            if (status)
+                failed = status;
+        }
     }
     group->count = count;
     return failed;
@@ -375,7 +383,7 @@ static inline int micro_peers_keep(micro_peers_t *group, int64_t count)
 static inline void micro_peers_follow(micro_peers_t *group)
 {
     for (int64_t i = 0; group->cpu_count && i < group->count; i++) {
-        const micro_peer_t peer = {.group = group, .index = i, .id = group->peers[i].id};
+        const micro_peer_t peer = {.group = group, .index = i};
         micro_peer_pin(&peer, 0);
     }
 }
@@ -391,10 +399,10 @@ static inline int micro_peers_close(micro_peers_t *group)
         group->ready[i] = group->leash[i] = -1;
     }
     if (group->mail)
-        munmap(group->mail, group->mail_bytes);
-    free(group->peers);
+        munmap(group->mail, MICRO_MAILBOXES * sizeof *group->mail);
+    free(group->ids);
     group->mail = NULL;
-    group->peers = NULL;
+    group->ids = NULL;
     group->capacity = 0;
     return status;
 }

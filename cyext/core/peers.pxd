@@ -3,6 +3,10 @@
 from libc.stdint cimport int64_t
 
 
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_attr_t:
+        pass
+
 cdef extern from "core/peers.h" nogil:
     enum:
         MICRO_THREADS
@@ -20,6 +24,7 @@ cdef extern from "core/peers.h" nogil:
         int kind
         const char *call
         int64_t count
+        const pthread_attr_t *attributes
         micro_body_t body
         void *argument
         const int *cpus
@@ -28,7 +33,14 @@ cdef extern from "core/peers.h" nogil:
     bint micro_peer_leaves(const micro_peer_t *self)
     int64_t micro_peer_moves_byte(micro_peer_t *self, int fd, int writes)
     int micro_owner_moves_byte(micro_peers_t *group, int fd, int writes)
+    void micro_peers_init(micro_peers_t *group, int kind)
+    int micro_peers_open(micro_peers_t *group)
+    int micro_peers_reserve(micro_peers_t *group, int64_t capacity)
+    int micro_peers_add(micro_peers_t *group)
     int micro_peers_keep(micro_peers_t *group, int64_t count)
+    int64_t micro_peers_failed(micro_peers_t *group)
+    void micro_peers_follow(micro_peers_t *group)
+    int micro_peers_close(micro_peers_t *group)
 
 
 cdef class Peers:

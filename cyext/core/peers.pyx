@@ -10,15 +10,6 @@ from posix.unistd cimport read, write
 from cyext.core.errors import OperationFailed
 
 
-cdef extern from "core/peers.h" nogil:
-    void micro_peers_init(micro_peers_t *group, int kind)
-    int micro_peers_open(micro_peers_t *group)
-    int micro_peers_reserve(micro_peers_t *group, int64_t capacity)
-    int micro_peers_add(micro_peers_t *group)
-    int64_t micro_peers_failed(micro_peers_t *group)
-    void micro_peers_follow(micro_peers_t *group)
-    int micro_peers_close(micro_peers_t *group)
-
 #: What a peer can run as: the values of a probe's parameter ``peer``.
 KINDS = {"thread": MICRO_THREADS, "process": MICRO_PROCESSES}
 
@@ -48,20 +39,25 @@ cdef class Peers:
     cdef start(self, micro_body_t body, void *argument, int64_t count):
         """Bring the peers to ``count``, each running ``body(self, argument)``.
 
-        Raises `OperationFailed` with the call that failed; those started before it go on. All must
-        have one body, and more than at the first start take new memory: end them before that.
+        A peer without a body (NULL) waits for its end. Raises `OperationFailed` with the call that
+        failed; the peers started before it go on.
         """
         cdef int status
         self.group.body = body
         self.group.argument = argument
+        self.prepare(count)
         with nogil:
-            status = micro_peers_open(&self.group)
-            if status == 0:
-                status = micro_peers_keep(&self.group, count)
-            if status == 0:
-                status = micro_peers_reserve(&self.group, count)
+            status = micro_peers_keep(&self.group, count)
             while status == 0 and self.group.count < count:
                 status = micro_peers_add(&self.group)
+        if status:
+            raise OperationFailed(self.group.call.decode(), -status, 0)
+
+    def prepare(self, count):
+        """Make all that ``count`` peers need, so that `micro_peers_add` only starts them."""
+        cdef int status = micro_peers_open(&self.group)
+        if status == 0:
+            status = micro_peers_reserve(&self.group, count)
         if status:
             raise OperationFailed(self.group.call.decode(), -status, 0)
 

@@ -4,10 +4,12 @@ import os
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
+from cyext.core.peers cimport MICRO_PROCESSES, MICRO_THREADS, micro_peers_init, micro_peers_t
 from cyext.core.workload cimport (
     Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, SelfTimedWorkload, micro_mark,
-    micro_sense_t)
+    micro_sense_t, micro_usage_t)
 
 from cyext.core.workload import LimitReached, OperationFailed
 
@@ -20,15 +22,15 @@ cdef extern from "core/team.h" nogil:
     ctypedef struct micro_member_t:
         const char *failed_call
         uint64_t failed_after
+        micro_usage_t usage
     ctypedef struct micro_shared_t:
+        int counting
         micro_member_t *members
     ctypedef int64_t (*micro_step_t)(
         void *workload, int step, uint64_t n, micro_member_t *member) noexcept nogil
     ctypedef struct micro_team_t:
         unsigned count
-        unsigned cpu_count
-        int processes
-        const int *cpus
+        micro_peers_t peers
         void **workloads
         micro_step_t step
         micro_shared_t *shared
@@ -69,7 +71,7 @@ cdef class Team(SelfTimedWorkload):
     cdef list workloads
     cdef micro_team_t team
     cdef void **pointers
-    cdef int *cpus
+    cdef int *member_cpus
     cdef bint running
 
     def __init__(self, workloads, mode, cpus=()):
@@ -80,8 +82,8 @@ cdef class Team(SelfTimedWorkload):
         cdef Workload member
         self.workloads = list(workloads)
         self.pointers = <void **>calloc(len(self.workloads), sizeof(void *))
-        self.cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
-        if self.pointers == NULL or self.cpus == NULL:
+        self.member_cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
+        if self.pointers == NULL or self.member_cpus == NULL:
             raise MemoryError
         for i, member in enumerate(self.workloads):
             self.pointers[i] = <void *>member
@@ -89,11 +91,12 @@ cdef class Team(SelfTimedWorkload):
                 member.join(self.workloads, i)
             self.max_batch = min(self.max_batch, member.max_batch)
         for i, cpu in enumerate(cpus):
-            self.cpus[i] = cpu
+            self.member_cpus[i] = cpu
         self.team.count = <unsigned>len(self.workloads)
-        self.team.cpu_count = <unsigned>len(cpus)
-        self.team.processes = mode == "processes"
-        self.team.cpus = self.cpus
+        micro_peers_init(
+            &self.team.peers, MICRO_PROCESSES if mode == "processes" else MICRO_THREADS)
+        self.team.peers.cpus = self.member_cpus
+        self.team.peers.cpu_count = len(cpus)
         self.team.workloads = self.pointers
         self.team.step = step
         self.level = len(self.workloads)
@@ -139,7 +142,7 @@ cdef class Team(SelfTimedWorkload):
         if self.running:
             micro_team_stop(&self.team)
         free(self.pointers)
-        free(self.cpus)
+        free(self.member_cpus)
 
     cdef int64_t _slice(self, uint64_t n, Slice *out) noexcept nogil:
         cdef unsigned failed = 0
@@ -148,6 +151,7 @@ cdef class Team(SelfTimedWorkload):
         if status:
             self.failed_call = self.team.shared.members[failed].failed_call
             self.failed_after = self.team.shared.members[failed].failed_after
+        self.counted += n
         return status
 
     cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
@@ -158,6 +162,25 @@ cdef class Team(SelfTimedWorkload):
 
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
         return self._slice(n, out)
+
+    def count(self, counting):
+        """Start or end counting what all members cost."""
+        Workload.count(self, counting)
+        self.team.shared.counting = counting
+        for i in range(self.team.count):
+            memset(&self.team.shared.members[i].usage, 0, sizeof(micro_usage_t))
+
+    def counts(self):
+        """What an operation of a member cost in other coin than time, by name, since `count`."""
+        for i in range(self.team.count):
+            usage = self.team.shared.members[i].usage
+            self.usage.voluntary_switches += usage.voluntary_switches
+            self.usage.involuntary_switches += usage.involuntary_switches
+            self.usage.page_faults += usage.page_faults
+        self.counted *= self.team.count
+        found = Workload.counts(self)
+        self.count(self.team.shared.counting)
+        return found
 
     def close(self):
         """Stop all members and close their workloads."""

@@ -23,9 +23,8 @@
 #endif
 #define MICRO_ENOUGH_STACK_BYTES ((size_t)1 << 20)
 
-typedef struct micro_stack {
-    char *guard;                /* lowest address: a page without access; NULL: not mapped */
-    struct micro_stack *next;   /* another one that no thread runs on */
+typedef struct {
+    char *guard;   /* lowest address: a page without access; NULL: not mapped */
 } micro_stack_t;
 
 /* Of all stacks of one workload. */
@@ -63,28 +62,16 @@ static inline int micro_stack_map(const micro_stack_kind_t *kind, micro_stack_t 
     return 0;
 }
 
-/* Start a thread on a stack, mapped if it is not; on failure it is as it was. 0 or -errno. */
-static inline int micro_stack_start(micro_stack_kind_t *kind, micro_stack_t *stack,
-                                    pthread_t *thread, void *(*body)(void *), void *argument,
-                                    const char **call)
+/* Let the next thread that is created with these attributes run on this stack; it is mapped if it is
+ * not. 0 or -errno. */
+static inline int micro_stack_provide(micro_stack_kind_t *kind, micro_stack_t *stack,
+                                      const char **call)
 {
-    const int mapped_here = stack->guard == NULL;
-    const char *ignored;
-    if (mapped_here) {
-        const int status = micro_stack_map(kind, stack, call);
-        if (status)
-            return status;
-    }
+    const int status = stack->guard == NULL ? micro_stack_map(kind, stack, call) : 0;
+    if (status)
+        return status;
     *call = "pthread_attr_setstack";
-    int error = pthread_attr_setstack(&kind->attributes, stack->guard + kind->guard_bytes,
-                                      kind->bytes);
-    if (error == 0) {
-        *call = "pthread_create";
-        error = pthread_create(thread, &kind->attributes, body, argument);
-    }
-    if (error && mapped_here)
-        micro_stack_unmap(kind, stack, &ignored);
-    return -error;
+    return -pthread_attr_setstack(&kind->attributes, stack->guard + kind->guard_bytes, kind->bytes);
 }
 
 /* Wait for the end of a thread on a stack; the next thread finds the stack as its kind says. */
@@ -110,7 +97,11 @@ static inline int micro_stack_create_join(micro_stack_kind_t *kind, micro_stack_
                                           const char **call)
 {
     pthread_t thread;
-    const int status = micro_stack_start(kind, stack, &thread, micro_empty_body, NULL, call);
+    int status = micro_stack_provide(kind, stack, call);
+    if (status)
+        return status;
+    *call = "pthread_create";
+    status = -pthread_create(&thread, &kind->attributes, micro_empty_body, NULL);
     return status ? status : micro_stack_join(kind, stack, thread, call);
 }
 

@@ -6,7 +6,7 @@ from libc.errno cimport ENOSYS
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close
 
-from cyext.core.holders cimport MOST_HOLDERS, Holders
+from cyext.core.peers cimport Peers, micro_peers_add, micro_peers_keep
 from cyext.core.resources cimport Descriptors, batch_at, level_within
 from cyext.core.workload cimport Workload, micro_now_ns
 
@@ -27,6 +27,8 @@ cdef extern from "os/network.h" nogil:
     int micro_listen(int backlog, int *port)
     int micro_accept(int listener)
 
+# Processes that hold sockets for this one, at most.
+cdef int MOST_HOLDERS = 16
 # Ports left free above the last level: its batches take some more, other programs need some too.
 cdef int64_t PORT_HEADROOM = 16
 # Connections that wait to be accepted: what every system's backlog holds.
@@ -37,14 +39,13 @@ cdef int SLOW_IN_ROW = 16
 
 
 cdef class _Ports(Workload):
-    """``level`` ports taken by sockets of this process, and of holders beyond its own limit.
+    """``level`` ports taken by sockets of this process, and of other processes beyond its own limit.
 
     Each is taken by ``add``, which pushes ``fds_each`` descriptors. A batch takes some more and
     gives them back after it.
     """
 
     cdef Descriptors own
-    cdef Holders holders
     cdef int64_t fds_each
     cdef int64_t away
     cdef int64_t most_in_batch
@@ -59,7 +60,6 @@ cdef class _Ports(Workload):
 
     def __cinit__(self, *args, **kwargs):
         self.own = Descriptors()
-        self.holders = Holders()
         self.fds_each = 1
         self.away = 0
         self.most_in_batch = INT64_MAX
@@ -113,7 +113,7 @@ cdef class _Ports(Workload):
         """Take ports up to ``goal``, at most ``fit`` in a process; 0 or -errno."""
         cdef int status = 0
         if goal < self.away:
-            self.holders.release()
+            micro_peers_keep(&self.peers.group, 0)
             self.away = 0
             self.own.close_down_to(0)
         self.own.close_down_to((goal - self.away) * self.fds_each)
@@ -121,10 +121,19 @@ cdef class _Ports(Workload):
             if self.own.count // self.fds_each < fit:
                 status = self.add()
             else:
-                status = self.holders.adopt(self.own, &self.call)
+                status = self.hand_over()
                 if status == 0:
                     self.away += fit
         self.own.close_down_to(self.own.count - self.own.count % self.fds_each)
+        return status
+
+    cdef int hand_over(self) noexcept nogil:
+        """Leave all descriptors of this process to a new child: 0 or -errno."""
+        cdef int status = micro_peers_add(&self.peers.group)
+        if status:
+            self.call = self.peers.group.call
+        else:
+            self.own.close_down_to(0)
         return status
 
     def grow(self, uint64_t level):
@@ -146,6 +155,9 @@ cdef class _Ports(Workload):
         if self.ports > 0:
             batch = max(min(batch, (self.ports - goal) // 2), 1)
         self.own.reserve((min(fit, goal) + batch) * self.fds_each + 1)
+        if goal > fit and self.peers is None:
+            self.peers = Peers("process")
+            self.peers.prepare(MOST_HOLDERS)
         with nogil:
             status = self.take(goal, fit)
             refused = self.call
@@ -180,12 +192,10 @@ cdef class _Ports(Workload):
 
     def close(self):
         """Close all sockets, and end the processes that hold some."""
-        with nogil:
-            self.holders.release()
-            self.own.close_down_to(0)
+        Workload.close(self)
+        self.own.close_down_to(0)
         self.away = 0
         self.level = 0
-        Workload.close(self)
 
 
 cdef class BindEphemeral(_Ports):

@@ -23,17 +23,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/peers.h"
 #include "os/mapping.h"
 #include "os/process.h"
 
 typedef struct {
     const char *call;      /* the call that failed */
     const char *program;   /* what exec runs */
-    pid_t *children;       /* alive and blocked, oldest first */
-    int64_t count, cursor, capacity;
+    micro_peers_t children;   /* alive and blocked, oldest first */
+    int64_t cursor;
     int64_t held;          /* the level: living children, bytes or maps */
-    int born[2];           /* children write a byte here when they run */
-    int leash[2];          /* children wait here until it closes */
     micro_region_t memory; /* what a fork must copy the description of */
 } micro_parent_t;
 
@@ -113,83 +112,18 @@ MICRO_REPEAT(micro_loop_fork_exec, micro_fork_exec(parent))
 MICRO_REPEAT(micro_loop_vfork_exec, micro_vfork_exec(parent))
 MICRO_REPEAT(micro_loop_spawn, micro_spawn(parent))
 
-/* One more child that lives: it says so with a byte, then blocks until its leash closes or it is
- * killed. Closing the parent's ends first lets it notice the parent's death. */
+/* What the children's own calls failed of is told as the parent's. */
+static inline int64_t micro_of_children(micro_parent_t *parent, int64_t status)
+{
+    if (status)
+        parent->call = parent->children.call;
+    return status;
+}
+
+/* One more child that lives: it says so with a byte, then blocks. */
 static inline int64_t micro_bear(micro_parent_t *parent)
 {
-    char byte = 'b';
-    ssize_t got;
-    const pid_t child = fork();
-    if (child == 0) {
-        close(parent->leash[1]);
-        /* The parent waits for this byte: a write to its pipe fails for passing reasons only. */
-        for (int tries = 0; write(parent->born[1], &byte, 1) != 1; tries++)
-            if (tries == 100)
-                _exit(1);
-        struct pollfd leash = {.fd = parent->leash[0]};
-        while (poll(&leash, 1, -1) < 0 && errno == EINTR)
-            ;
-        _exit(0);
-    }
-    if (child < 0)
-        return micro_failed(parent, "fork", errno);
-    parent->children[parent->count++] = child;
-    do {
-        got = read(parent->born[0], &byte, 1);
-    } while (got < 0 && errno == EINTR);
-    return got == 1 ? 0 : micro_failed(parent, "read", errno);
-}
-
-/* The end of one child: a signal that it cannot refuse, and its status collected. */
-static inline int64_t micro_bury(micro_parent_t *parent, pid_t child)
-{
-    int status;
-    if (kill(child, SIGKILL) != 0)
-        return micro_failed(parent, "kill", errno);
-    while (waitpid(child, &status, 0) != child)
-        if (errno != EINTR)
-            return micro_failed(parent, "waitpid", errno);
-    return 0;
-}
-
-static inline int64_t micro_bury_down_to(micro_parent_t *parent, int64_t count)
-{
-    int64_t failed = 0;
-    for (int64_t i = count; i < parent->count; i++)
-        if (parent->children[i] > 0) {
-            const int64_t status = micro_bury(parent, parent->children[i]);
-            if (status)
-                failed = status;
-        }
-    if (parent->count > count)
-        parent->count = count;
-    return failed;
-}
-
-static inline int64_t micro_parent_reserve(micro_parent_t *parent, int64_t capacity)
-{
-    if (capacity <= parent->capacity)
-        return 0;
-    pid_t *grown = realloc(parent->children, (size_t)capacity * sizeof *grown);
-    if (!grown)
-        return micro_failed(parent, "realloc", ENOMEM);
-    parent->children = grown;
-    parent->capacity = capacity;
-    return 0;
-}
-
-/* What living children need; the other operations' children would only have to close it. */
-static inline int64_t micro_parent_pipes(micro_parent_t *parent)
-{
-    if (parent->leash[1] >= 0)
-        return 0;
-    if ((parent->born[0] < 0 && pipe(parent->born) != 0) || pipe(parent->leash) != 0)
-        return micro_failed(parent, "pipe", errno);
-    for (int i = 0; i < 2; i++) {
-        fcntl(parent->born[i], F_SETFD, FD_CLOEXEC);
-        fcntl(parent->leash[i], F_SETFD, FD_CLOEXEC);
-    }
-    return 0;
+    return micro_of_children(parent, micro_peers_add(&parent->children));
 }
 
 /* Bring the living children to `level`. On refusal the level reached stands in parent->held, some
@@ -197,20 +131,20 @@ static inline int64_t micro_parent_pipes(micro_parent_t *parent)
 static int64_t micro_grow_children(micro_parent_t *parent, uint64_t level)
 {
     const int64_t goal = (int64_t)level, batch = goal / 16 > 8 ? goal / 16 : 8;
-    int64_t status = micro_parent_pipes(parent);
+    micro_peers_t *children = &parent->children;
+    int64_t status = micro_peers_open(children);
     if (status == 0)
-        status = micro_parent_reserve(parent, goal + batch);
+        status = micro_peers_reserve(children, goal + batch);
     if (status == 0)
-        status = micro_bury_down_to(parent, goal);
-    while (status == 0 && parent->count < goal)
-        status = micro_bear(parent);
+        status = micro_peers_keep(children, goal);
+    while (status == 0 && children->count < goal)
+        status = micro_peers_add(children);
+    micro_of_children(parent, status);
     if (status) {
-        const int64_t kept = parent->count - batch - 16;
-        const char *call = parent->call;
-        micro_bury_down_to(parent, kept > 0 ? kept : 0);
-        parent->call = call;
+        const int64_t kept = children->count - batch - 16;
+        micro_peers_keep(children, kept > 0 ? kept : 0);
     }
-    parent->held = parent->count;
+    parent->held = children->count;
     return status;
 }
 
@@ -219,7 +153,7 @@ MICRO_REPEAT(micro_loop_alive, micro_bear(parent))
 static int64_t micro_restore_alive(micro_parent_t *parent, uint64_t n)
 {
     (void)n;
-    return micro_bury_down_to(parent, parent->held);
+    return micro_of_children(parent, micro_peers_keep(&parent->children, parent->held));
 }
 
 static int64_t micro_prepare_reap(micro_parent_t *parent, uint64_t n)
@@ -231,10 +165,11 @@ static int64_t micro_prepare_reap(micro_parent_t *parent, uint64_t n)
 
 static inline int64_t micro_reap_next(micro_parent_t *parent)
 {
-    const int64_t status = micro_bury(parent, parent->children[parent->cursor]);
+    micro_peer_id_t *const next = &parent->children.ids[parent->cursor++];
+    const int64_t status = micro_peers_bury(&parent->children, next->process);
     if (status == 0)
-        parent->children[parent->cursor++] = 0;
-    return status;
+        next->process = 0;
+    return micro_of_children(parent, status);
 }
 
 MICRO_REPEAT(micro_loop_reap, micro_reap_next(parent))
@@ -331,23 +266,13 @@ static inline void micro_parent_open(micro_parent_t *parent, const char *program
 {
     memset(parent, 0, sizeof *parent);
     parent->program = program;
-    parent->born[0] = parent->born[1] = parent->leash[0] = parent->leash[1] = -1;
+    micro_peers_init(&parent->children, MICRO_PROCESSES);
 }
 
 static inline void micro_parent_close(micro_parent_t *parent)
 {
-    micro_bury_down_to(parent, 0);
+    micro_peers_close(&parent->children);
     micro_unmap_region(&parent->memory);
-    for (int i = 0; i < 2; i++) {
-        if (parent->born[i] >= 0)
-            close(parent->born[i]);
-        if (parent->leash[i] >= 0)
-            close(parent->leash[i]);
-        parent->born[i] = parent->leash[i] = -1;
-    }
-    free(parent->children);
-    parent->children = NULL;
-    parent->count = parent->capacity = 0;
 }
 
 /* One batch, as Workload.slice does it: prepare, sentinel, loop, sentinel, restore. */

@@ -3,10 +3,9 @@
 import errno as errno_names
 import os
 
-from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
-from posix.unistd cimport close, read, write
 
+from cyext.core.peers cimport Program
 from cyext.core.workload cimport (
     Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, SelfTimedWorkload, micro_mark, micro_now_ns)
 
@@ -89,14 +88,11 @@ cdef class Parent(SelfTimedWorkload):
     cdef bytes program
     cdef str image
     cdef bint opened
-    cdef int child
+    cdef Program helper
     cdef uint64_t pending
-    cdef int requests
-    cdef int replies
 
     def __cinit__(self, *args, **kwargs):
         self.opened = False
-        self.child = self.requests = self.replies = -1
 
     def __init__(self, operation, image="python", program="static"):
         if image not in ("python", "static", "dynamic"):
@@ -115,7 +111,7 @@ cdef class Parent(SelfTimedWorkload):
             self.opened = True
             micro_parent_open(&self.parent, self.program)
         else:
-            self.start(helper("parent", image), operation)
+            self.helper = Program(helper("parent", image), operation, os.fsdecode(self.program))
 
     cdef begin(self, without):
         """Grow to one, or say that it cannot be had."""
@@ -131,34 +127,12 @@ cdef class Parent(SelfTimedWorkload):
     def __dealloc__(self):
         if self.opened:
             micro_parent_close(&self.parent)
-        if self.requests >= 0:
-            close(self.requests)
-        if self.replies >= 0:
-            close(self.replies)
-
-    cdef start(self, path, operation):
-        theirs = []
-        try:
-            for fd in (0, 1):
-                ends = os.pipe()
-                theirs.append((os.POSIX_SPAWN_DUP2, ends[fd], fd))
-                if fd == 0:
-                    self.requests = ends[1]
-                else:
-                    self.replies = ends[0]
-            arguments = [path, operation, os.fsdecode(self.program)]
-            self.child = os.posix_spawn(path, arguments, {}, file_actions=theirs)
-        except OSError as error:
-            self.close()
-            raise OperationFailed("start of the parent program", error.errno, 0) from None
-        finally:
-            for _action, end, _fd in theirs:
-                os.close(end)
 
     def moved(self, cpus):
         """Let the parent program follow."""
-        if self.child > 0 and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(self.child, os.sched_getaffinity(0))
+        Workload.moved(self, cpus)
+        if self.helper is not None:
+            self.helper.follow(cpus[:1])
 
     cdef int64_t ask(self, uint64_t command, uint64_t argument) noexcept nogil:
         cdef int64_t status = self.request(command, argument, 1)
@@ -170,19 +144,14 @@ cdef class Parent(SelfTimedWorkload):
         request.argument = argument
         request.times = times
         self.pending = times
-        if write(self.requests, &request, sizeof(request)) != sizeof(request):
-            return self.fail(b"write to the parent program", errno, 0)
-        return 0
+        cdef int status = self.helper.write_whole(&request, sizeof(request))
+        return self.fail(b"write to the parent program", -status, 0) if status else 0
 
     cdef int64_t answer(self) noexcept nogil:
-        cdef size_t have = 0
-        cdef ssize_t got
+        cdef int status = self.helper.read_whole(&self.reply, sizeof(self.reply))
         self.pending -= 1
-        while have < sizeof(self.reply):
-            got = read(self.replies, <char *>&self.reply + have, sizeof(self.reply) - have)
-            if got <= 0:
-                return self.fail(b"parent program ended early: read", errno, 0)
-            have += <size_t>got
+        if status:
+            return self.fail(b"parent program ended early: read", -status, 0)
         if self.reply.status:
             self.pending = 0  # the program stops at the first failure
             return self.fail(self.reply.call, -self.reply.status, self.reply.after)
@@ -273,13 +242,8 @@ cdef class Parent(SelfTimedWorkload):
             self.opened = False
             with nogil:
                 micro_parent_close(&self.parent)
-        for fd in (self.requests, self.replies):
-            if fd >= 0:
-                os.close(fd)  # end of file ends the helper program
-        self.requests = self.replies = -1
-        if self.child > 0:
-            child, self.child = self.child, -1
-            os.waitpid(child, 0)
+        if self.helper is not None:
+            self.helper.close()
         Workload.close(self)
 
 

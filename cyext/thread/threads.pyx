@@ -20,8 +20,12 @@ thread that ends gives back the unused part of a stack that glibc mapped.
 
 import errno as errno_names
 
+from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
 
+from cyext.core.peers cimport Peers, micro_peers_add, micro_peers_keep, pthread_attr_t
 from cyext.core.workload cimport Workload
 from cyext.core.resources cimport batch_at, level_within
 
@@ -30,8 +34,6 @@ from cyext.core.workload import LimitReached, OperationFailed
 
 
 cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_attr_t:
-        pass
     int pthread_attr_destroy(pthread_attr_t *attributes)
 
 cdef extern from "os/stack.h" nogil:
@@ -46,20 +48,9 @@ cdef extern from "os/stack.h" nogil:
         micro_stack_kind_t *kind, int minimal, int cached, int *has_attributes, const char **call)
     int micro_stack_create_join(
         micro_stack_kind_t *kind, micro_stack_t *stack, const char **call)
+    int micro_stack_provide(micro_stack_kind_t *kind, micro_stack_t *stack, const char **call)
     int micro_stack_unmap(
         const micro_stack_kind_t *kind, micro_stack_t *stack, const char **call)
-
-cdef extern from "thread/crowd.h" nogil:
-    ctypedef struct micro_crowd_t:
-        int64_t count
-        micro_stack_kind_t kind
-        const char *call
-    int micro_crowd_open(micro_crowd_t *crowd)
-    int micro_crowd_provide(micro_crowd_t *crowd, int64_t count)
-    int micro_crowd_join_in(micro_crowd_t *crowd)
-    int micro_crowd_down_to(micro_crowd_t *crowd, int64_t count)
-    int micro_crowd_trim(micro_crowd_t *crowd, int64_t count)
-    void micro_crowd_close(micro_crowd_t *crowd)
 
 # Threads left free for everybody else on the machine.
 THREAD_HEADROOM = 512
@@ -166,73 +157,101 @@ cdef class CreateAlive(_Thread):
     before the first `grow`.
     """
 
-    cdef micro_crowd_t crowd
-    cdef bint opened
-
-    def __cinit__(self, *args, **kwargs):
-        self.opened = False
+    cdef const char *call
+    cdef micro_stack_t *stacks   # of peer i; mapped where it runs, or has run and stacks are cached
+    cdef int64_t places
 
     def __init__(self, stack="default", stack_memory="cached"):
         _Thread.__init__(self, stack, stack_memory)
-        self.crowd.kind = self.kind
-        self.opened = True
-        cdef int status = micro_crowd_open(&self.crowd)
-        if status:
-            self.close()
-            raise OperationFailed(self.crowd.call.decode(), -status, 0)
+        self.peers = Peers("thread")
+        self.peers.group.attributes = &self.kind.attributes
         self.max_batch = batch_at(0)
+        self.reserve(self.max_batch)
 
     def __dealloc__(self):
-        if self.opened:
-            micro_crowd_close(&self.crowd)
+        free(self.stacks)
+
+    cdef reserve(self, int64_t places):
+        """Room for so many threads."""
+        self.peers.prepare(places)
+        if places > self.places:
+            grown = <micro_stack_t *>realloc(self.stacks, places * sizeof(micro_stack_t))
+            if grown == NULL:
+                raise MemoryError
+            self.stacks = grown
+            memset(&grown[self.places], 0, (places - self.places) * sizeof(micro_stack_t))
+            self.places = places
+
+    cdef int add(self) noexcept nogil:
+        """One more thread that lives: 0, or -errno with the call in ``self.call``."""
+        cdef int64_t place = self.peers.group.count
+        cdef int status = micro_stack_provide(&self.kind, &self.stacks[place], &self.call)
+        if status == 0:
+            status = micro_peers_add(&self.peers.group)
+            self.call = self.peers.group.call
+        return status
+
+    cdef int keep(self, int64_t count) noexcept nogil:
+        """End all threads but so many, and unmap stacks that no other shall run on."""
+        cdef int64_t place
+        cdef int64_t ended = self.peers.group.count
+        cdef int status = micro_peers_keep(&self.peers.group, count)
+        self.call = self.peers.group.call
+        if not self.kind.cached:
+            for place in range(count, ended):
+                if micro_stack_unmap(&self.kind, &self.stacks[place], &self.call):
+                    status = -errno
+        return status
 
     def grow(self, uint64_t level):
         """Start or end threads until ``level`` live."""
-        cdef int status
-        cdef int64_t goal, most
         room, reason = most_threads(self.kind.guard_bytes + self.kind.bytes)
-        most = level_within(room + self.crowd.count)
-        goal = min(level, <uint64_t>most)
+        cdef int64_t most = level_within(room + self.peers.group.count)
+        cdef int64_t goal = min(level, <uint64_t>most)
+        cdef int status
+        self.reserve(goal + batch_at(goal))
         with nogil:
-            status = micro_crowd_down_to(&self.crowd, goal)
-            if status == 0:
-                status = micro_crowd_trim(&self.crowd, batch_at(goal))
-            while status == 0 and self.crowd.count < goal:
-                status = micro_crowd_provide(&self.crowd, 1)
-                if status == 0:
-                    status = micro_crowd_join_in(&self.crowd)
+            status = self.keep(goal)
+            while status == 0 and self.peers.group.count < goal:
+                status = self.add()
         if status:
-            call = self.crowd.call.decode()
+            reason = f"{self.call.decode()}: {errno_names.errorcode.get(-status)}, {reason}"
             with nogil:
-                micro_crowd_down_to(
-                    &self.crowd, max(self.crowd.count - 16 - batch_at(goal), 0))
-            reason = f"{call}: {errno_names.errorcode.get(-status)}, {reason}"
-        self.level = self.crowd.count
+                self.keep(max(self.peers.group.count - 16 - batch_at(goal), 0))
+        self.level = self.peers.group.count
         self.max_batch = batch_at(self.level)
         if status or self.level < level:
             raise LimitReached(self.level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
-        cdef int status = micro_crowd_provide(&self.crowd, n)
-        return self.fail(self.crowd.call, -status, 0) if status else 0
+        """Let a thread run and end on each stack that the batch will take from the cache."""
+        cdef int status = 0
+        cdef uint64_t i
+        if self.kind.cached and self.stacks[self.level + n - 1].guard == NULL:
+            for i in range(n):
+                if status == 0:
+                    status = self.add()
+            if status == 0:
+                status = self.keep(self.level)
+        return self.fail(self.call, -status, 0) if status else 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
         cdef int status
         for i in range(n):
-            status = micro_crowd_join_in(&self.crowd)
+            status = self.add()
             if status:
-                return self.fail(self.crowd.call, -status, i)
+                return self.fail(self.call, -status, i)
         return 0
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:
-        cdef int status = micro_crowd_down_to(&self.crowd, self.level)
-        return self.fail(self.crowd.call, -status, 0) if status else 0
+        cdef int status = self.keep(self.level)
+        return self.fail(self.call, -status, 0) if status else 0
 
     def close(self):
-        """End all threads."""
-        if self.opened:
-            self.opened = False
-            with nogil:
-                micro_crowd_close(&self.crowd)
+        """End all threads and unmap their stacks."""
+        cdef int64_t place
         Workload.close(self)
+        for place in range(self.places):
+            micro_stack_unmap(&self.kind, &self.stacks[place], &self.call)
+        self.places = 0

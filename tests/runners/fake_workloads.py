@@ -34,7 +34,7 @@ class Plain:
     def slow_down(self, steps: float) -> None:
         self.spin = steps
 
-    def moved(self) -> None:
+    def moved(self, cpus: list[int]) -> None:
         self.diary.append(("moved", 0))
 
     def facts(self) -> dict[str, int]:
