@@ -15,6 +15,7 @@ from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Effort
 from runners.archive import baselines, history
 from runners.archive.baselines import Baseline, Summary
+from runners.gate.boots import Place, of_one_boot
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment
@@ -119,10 +120,12 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
     """Judge a session."""
     known = [session for session in baseline.sessions if session.path != current.path]
-    used = replace(baseline, sessions=known).like(current.environment, _RULES.least_sessions)
+    used = replace(baseline, sessions=known).like(
+        current.environment, current.settings.get(baselines.CLOCK), _RULES.least_sessions
+    )
     samples = [_with_references(session.sample) for session in used]
     now = _with_references(current.sample)
-    judged = judge(samples, now, _RULES, chosen.least_effect_of)
+    judged = judge(samples, now, _RULES, chosen.least_effect_of, place_of)
     # What nobody asked this session for is not missing; a shorter one is asked for fewer levels.
     shorter = any(_rounds(current) < _rounds(session) for session in used)
     asked = {benchmark.probe for benchmark in current.without}
@@ -141,6 +144,13 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )
+
+
+def place_of(benchmark: Benchmark) -> Place:
+    """Where a benchmark spends its time: what another boot moves there is alike."""
+    if benchmark.family == "memory":
+        return "memory"
+    return "user space" if benchmark.family in ("cpu", "malloc") else "kernel"
 
 
 def _unless_disturbed(judged: Sequence[Judgement], sample: Sample) -> Sequence[Judgement]:
@@ -201,11 +211,22 @@ def _explained(judgement: Judgement, current: Summary) -> Judgement:
 def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
     """Measure the suspects again, in fresh rounds among unchanged controls, and decide.
 
-    A suspect is `regressed` if it is slow again, and the controls are not.
+    A suspect is `regressed` if it is slow again, and the controls are not. Against other boots
+    nothing is measured: that takes a session of yet another boot.
     """
     suspects = [j for j in outcome.judgements if j.verdict == "suspect" and j.kind == "point"]
     if not suspects:
         return outcome
+    samples = [session.sample for session in outcome.used]
+    if not of_one_boot(samples, outcome.current.sample, _RULES.least_sessions):
+        # Fresh rounds of this boot would show again what this boot has moved.
+        judged = [
+            replace(j, why=f"{j.why}; only a session of another boot decides")
+            if j in suspects
+            else j
+            for j in outcome.judgements
+        ]
+        return replace(outcome, judgements=judged)
     steady = [j for j in outcome.judgements if j.verdict == "unchanged" and j.kind == "point"]
     steady.sort(key=lambda judgement: judgement.detectable or 1.0)
     controls = [judgement.benchmark for judgement in steady[:_CONTROLS]]

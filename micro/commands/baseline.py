@@ -21,6 +21,7 @@ from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import console, printable, say
 from runners.archive import baselines
 from runners.archive.baselines import Baseline, summarize
+from runners.gate.boots import gain_of_another, known_boots
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment
@@ -112,7 +113,18 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
     except (session_process.NotMeasured, Interrupted) as stop:
         say("micro: not all sessions were measured; those named above were added")
         return stop.exit_code
+    say(_boots_known(baselines.load(folder)))
     return EXIT_OK
+
+
+def _boots_known(baseline: Baseline) -> str:
+    """How many boots a baseline knows, and what one more would buy."""
+    count = known_boots([session.sample for session in baseline.sessions])
+    known = "one boot" if count == 1 else f"{count} boots"
+    return (
+        f"the baseline knows {known}: judged from another boot, one more would lessen the smallest "
+        f"change that is found by about {gain_of_another(count):.0%} (record after the next boot)"
+    )
 
 
 def list_(arguments: argparse.Namespace, folder: Path) -> int:
@@ -178,6 +190,7 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
     known = [j.detectable for j in found if j.detectable is not None]
     if known:
         out.print(f"median of {len(known)}: {median(known):.1%}")
+    out.print(Text(_boots_known(baseline)))
     least = Rules().least_sessions
     if len(baseline.sessions) < least:
         out.print(f"Advisory: {len(baseline.sessions)} of {least} sessions.")
@@ -185,7 +198,7 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
 
 
 def precision(baseline: Baseline) -> list[Judgement]:
-    """What a session exactly like the baseline's newest would be told."""
+    """What a session of another boot, exactly like the baseline's newest, would be told."""
     samples = [session.sample for session in baseline.sessions]
     stable = {
         name: figure
@@ -193,7 +206,9 @@ def precision(baseline: Baseline) -> list[Judgement]:
         for name, figure in sample.figures.items()
         if figure.doubt is None
     }
-    judged = judge(samples, Sample(stable), Rules(), configuration().least_effect_of)
+    judged = judge(
+        samples, Sample(stable), Rules(), configuration().least_effect_of, comparing.place_of
+    )
     return [judgement for judgement in judged if judgement.kind == "point"]
 
 

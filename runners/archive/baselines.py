@@ -1,4 +1,4 @@
-"""Stored sessions to compare with: ``baselines/<key>/<UTC time>.json``, a pyperf file each.
+"""Stored sessions to compare with: ``baselines/<key>/<UTC time>.json.gz``, a pyperf file each.
 
 Append-only: nothing is changed, and nothing removed but on request. Only the newest sessions are
 read, and of these not the visits: judging needs no more than how many count.
@@ -20,6 +20,7 @@ from runners.archive.reader import BadFile, read
 from runners.archive.schema import printable
 from runners.archive.writer import write
 from runners.gate.evidence import Sample, SessionFigure
+from runners.gate.references import MARGIN
 from runners.machine.environment import key
 from runners.model.benchmark import Benchmark, Scalar
 from runners.model.session import SLOWED, Result, Session
@@ -33,6 +34,8 @@ ACCEPTED = "accepted_because"
 #: What may differ within a key, and should be known where it does.
 COVARIATES = ("cpu_model", "os_release", "libc", "virtualization", "container", "distribution")
 
+#: The setting that holds the sentinel's time at the best clock.
+CLOCK = "clean_chain_ns"
 #: Of the best chain time that a session saw, as a share.
 _CHAIN_ERROR = 0.002
 #: The intervals of more rounds reach as far; a file may state any number of them.
@@ -61,11 +64,25 @@ class Baseline:
     bad: list[str] = field(default_factory=list)
     files: int = 0
 
-    def like(self, environment: Mapping[str, Scalar], least: int) -> Sequence[Summary]:
-        """The sessions on the same CPU model where there are at least so many; else all."""
+    def like(
+        self, environment: Mapping[str, Scalar], clock_ns: Scalar | None, least: int
+    ) -> Sequence[Summary]:
+        """The sessions on the same CPU model where there are at least so many; else all.
+
+        Where some ran at this ``clock_ns``, the others are of another machine and left out.
+        """
+        near = [s for s in self.sessions if _same_clock(s.settings.get(CLOCK), clock_ns)]
+        sessions = near or self.sessions
         model = environment.get("cpu_model")
-        same = [s for s in self.sessions if s.environment.get("cpu_model") == model]
-        return same if len(same) >= least else self.sessions
+        same = [s for s in sessions if s.environment.get("cpu_model") == model]
+        return same if len(same) >= least else sessions
+
+
+def _same_clock(one: Scalar | None, other: Scalar | None) -> bool:
+    """Whether two settings of the sentinel's best time differ by less than machines do."""
+    if not isinstance(one, int | float) or not isinstance(other, int | float):
+        return one == other
+    return abs(one - other) <= MARGIN * min(abs(one), abs(other))
 
 
 def files(folder: Path) -> list[Path]:
@@ -114,8 +131,8 @@ def append(path: Path, folder: Path, reason: str | None = None) -> Path:
     if reason is not None:
         session.settings = {**session.settings, ACCEPTED: reason}
     name = path.name if _NAME.fullmatch(path.name) else _time_name(path)
-    target = folder / name.removesuffix(".gz")
-    if target.exists():
+    target = folder / f"{name.removesuffix('.gz')}.gz"
+    if target.exists() or target.with_suffix("").exists():
         raise BadFile(f"{printable(str(path))}: {printable(str(target))} exists already")
     folder.mkdir(parents=True, exist_ok=True)
     if not write(session, target):
@@ -178,13 +195,15 @@ def of_session(session: Session, path: Path = Path("this session")) -> Summary:
             without[result.benchmark] = f"{result.status}: {result.reason}"
         else:
             figures[result.benchmark] = _figure_of(result)
-    sample = Sample(figures, _references(session.settings))
+    boot = session.environment.get("boot")
+    known = None if boot is None else str(boot)
+    sample = Sample(figures, _references(session.settings), known)
     return Summary(path, session.environment, session.settings, sample, without)
 
 
 def _references(settings: Mapping[str, Scalar]) -> dict[str, SessionFigure]:
     """The sentinel's chain at its best clock, which no system can make faster or slower."""
-    chain_ns = settings.get("clean_chain_ns")
+    chain_ns = settings.get(CLOCK)
     if not isinstance(chain_ns, int | float) or not 1 <= chain_ns < 1e18:
         return {}
     return {"the sentinel's clock": SessionFigure(math.log(chain_ns * 1e-9), _CHAIN_ERROR)}
@@ -195,9 +214,9 @@ def _figure_of(result: Result) -> SessionFigure:
     value_s = result.value_s or 0.0
     low_s, high_s = result.ci95_s or (value_s, value_s)
     if value_s <= 0 or low_s <= 0:
-        return SessionFigure(0.0, 0.0, doubt or "no time measured")
+        return SessionFigure(0.0, 0.0, doubt or "no time measured", result.code)
     error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(result.rounds))
-    return SessionFigure(math.log(value_s), error, doubt)
+    return SessionFigure(math.log(value_s), error, doubt, result.code)
 
 
 @cache

@@ -212,6 +212,7 @@ POINT = Record(
         _point("bytes_per_op", _WHOLE, optional=True),
         _point("batch", _WHOLE),
         _point("facts", _OBJECT_TEXT),
+        _point("code", _LINE, optional=True),
         _point("rounds", _WHOLE),
     )
 )

@@ -15,27 +15,26 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from runners.gate import moderation
 from runners.gate.distributions import t_tail
 from runners.gate.references import Elsewhere, ReferenceBenchmark, elsewhere, explain
 from runners.model.benchmark import Benchmark
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 Kind = Literal["point", "curve", "growth"]
-#: Far below what any two sessions differ by; keeps logarithms finite.
-_LEAST_VARIANCE = 1e-16
 
 
 @dataclass(frozen=True)
 class SessionFigure:
     """What one session measured of one benchmark: the log of its seconds and their standard error.
 
-    ``doubt`` says why it is not to be compared.
+    ``doubt`` says why it is not to be compared; ``code`` is the hash of the code that was measured.
     """
 
     log_s: float
     error: float
     doubt: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Sample:
 
     figures: Mapping[Benchmark, SessionFigure]
     references: Mapping[str, SessionFigure] = field(default_factory=dict)
+    #: Which start of the system it was measured in; None where that is not known.
+    boot: str | None = None
 
 
 @dataclass(eq=False)
@@ -52,8 +53,10 @@ class Change:
 
     benchmark: Benchmark
     kind: Kind
-    #: Each session's distance from the baseline's mean; NaN where it has none.
+    #: Each session's distance from the mean of the baseline's boots; NaN where it has none.
     deviations: Floats
+    #: The boot of each session, as a number.
+    boots: Integers
     #: Today's distance from it, and the square of its standard error.
     effect: float
     error2: float
@@ -64,6 +67,8 @@ class Change:
     sd: float = math.nan
     scale: float = math.nan
     dof: float = 0.0
+    #: How many other boots it was judged against; 0 within a boot.
+    across: int = 0
     p: float = math.nan
     q: float = math.nan
 
@@ -83,15 +88,32 @@ class Change:
         """Sessions that have a value to rely on."""
         return int(np.isfinite(self.deviations).sum())
 
+    @cached_property
+    def boot_means(self) -> Floats:
+        """The mean deviation of each boot that has a value to rely on."""
+        return np.array([values.mean() for values in self._by_boot])
+
+    @cached_property
+    def boot_size(self) -> float:
+        """Sessions of a boot: the harmonic mean."""
+        sizes = [len(values) for values in self._by_boot]
+        return len(sizes) / sum(1 / size for size in sizes) if sizes else 0.0
+
     @property
     def own_dof(self) -> int:
         """Degrees of freedom of the own variance."""
-        return max(0, self.sessions - 1)
+        return self.sessions - len(self._by_boot)
 
     @cached_property
     def variance(self) -> float:
-        """The own variance between sessions; NaN below two."""
-        return float(np.nansum(self.deviations**2)) / self.own_dof if self.own_dof else math.nan
+        """The own variance between sessions of one boot; NaN where no boot has two."""
+        squares = sum(float(((values - values.mean()) ** 2).sum()) for values in self._by_boot)
+        return squares / self.own_dof if self.own_dof else math.nan
+
+    @cached_property
+    def _by_boot(self) -> list[Floats]:
+        known = np.isfinite(self.deviations)
+        return [self.deviations[known & (self.boots == b)] for b in np.unique(self.boots[known])]
 
 
 def gather(
@@ -111,24 +133,37 @@ def gather(
         )
         for name, figure in current.references.items()
     }
+    boots = boot_numbers(baseline)
     history, now, added = explain(history, now, references)
     rows = []
     for name, values, value, variance in zip(benchmarks, history, now, added, strict=True):
         figure = current.figures.get(name) or next(
             sample.figures[name] for sample in baseline if name in sample.figures
         )
-        known = np.isfinite(values)
-        mean = float(values[known].mean()) if known.any() else math.nan
+        mean = mean_of_boots(values, boots)
         error2 = figure.error**2 + float(variance)
-        usual = _mean([s.figures[name].error ** 2 for s in baseline if name in s.figures])
+        usual = mean_of_finite([s.figures[name].error ** 2 for s in baseline if name in s.figures])
         effect = value - mean
-        rows.append(Change(name, "point", values - mean, effect, error2, usual, mean))
+        rows.append(Change(name, "point", values - mean, boots, effect, error2, usual, mean))
     curves: dict[Benchmark, list[Change]] = {}
     for row in rows:
         if row.curve is not None and math.isfinite(row.effect):
             curves.setdefault(row.curve, []).append(row)
     together = [made for curve, points in curves.items() for made in _of_curve(curve, points)]
     return rows + together, elsewhere(references)
+
+
+def boot_numbers(sessions: Sequence[Sample]) -> Integers:
+    """The boot of each session as a number; sessions of unknown boots count as one boot's."""
+    order = list(dict.fromkeys(session.boot for session in sessions))
+    return np.array([order.index(session.boot) for session in sessions], dtype=np.int64)
+
+
+def mean_of_boots(values: Floats, boots: Integers) -> float:
+    """The mean of the boots' means, over what is finite; NaN where nothing is."""
+    known = np.isfinite(values)
+    means = [float(values[known & (boots == b)].mean()) for b in np.unique(boots[known])]
+    return mean_of_finite(means)
 
 
 def _log(figure: SessionFigure | None) -> float:
@@ -165,11 +200,12 @@ def _combined(curve: Benchmark, kind: Kind, points: Sequence[Change], weights: F
             continue
         sums.append(float(_shares(weights, known, kind) @ column[known]))
     deviations = np.array(sums[:-1])
-    middle = float(np.nanmean(deviations)) if np.isfinite(deviations).any() else math.nan
+    boots = points[0].boots
+    middle = mean_of_boots(deviations, boots)
     shares = _shares(weights, np.ones(len(points), dtype=bool), kind)
     error2 = float(shares**2 @ np.array([point.error2 for point in points]))
     usual = float(shares**2 @ np.array([point.usual_error2 for point in points]))
-    return Change(curve, kind, deviations - middle, sums[-1] - middle, error2, usual)
+    return Change(curve, kind, deviations - middle, boots, sums[-1] - middle, error2, usual)
 
 
 def _shares(weights: Floats, known: npt.NDArray[np.bool_], kind: Kind) -> Floats:
@@ -179,68 +215,37 @@ def _shares(weights: Floats, known: npt.NDArray[np.bool_], kind: Kind) -> Floats
     return np.asarray(centred / max(float((centred**2).sum()), 1e-12) * np.ptp(weights))
 
 
-def moderate(rows: Sequence[Change]) -> None:
-    """Set each row's deviation between sessions, its scale, and its degrees of freedom."""
-    points = [row for row in rows if row.kind == "point" and row.own_dof]
-    if not points:
-        return
-    curves: dict[Benchmark | None, list[Change]] = {}
-    for row in points:
-        curves.setdefault(row.curve, []).append(row)
-    # What a curve's points foretell of each other, single benchmarks cannot: a prior for each kind.
-    grouped = [row for row in points if len(curves[row.curve]) > 1 and row.curve is not None]
-    kinds = [[row for row in points if row not in grouped], grouped]
-    for kind in ("curve", "growth"):
-        kinds.append([row for row in rows if row.kind == kind and row.own_dof])
-    for chosen in filter(None, kinds):
-        alone = chosen is kinds[0]
-        siblings = [[] if alone else curves.get(row.curve, []) for row in chosen]
-        variances = np.array([row.variance for row in chosen])
-        dof = np.array([row.own_dof for row in chosen], dtype=np.float64)
-        hints = _hints(chosen, None if alone else siblings)
-        moderated, total = moderation.fit(variances, dof, hints).moderate(variances, dof)
-        most = _most_dof(chosen)
-        for i, row in enumerate(chosen):
-            row.sd = math.sqrt(moderated[i])
-            row.scale = math.sqrt(max(moderated[i], row.error2) * (1 + 1 / row.sessions))
-            of_curve = _most_dof(siblings[i]) if siblings[i] else math.inf
-            row.dof = max(1.0, min(float(total[i]), most, of_curve))
-
-
-def _most_dof(rows: Sequence[Change]) -> float:
-    return moderation.most_dof(np.nan_to_num(np.array([row.deviations for row in rows])))
-
-
-def _hints(rows: Sequence[Change], siblings: Sequence[Sequence[Change]] | None) -> Floats:
-    """What foretells variances: errors inside sessions, and a curve's other variances."""
-    errors = np.log([row.usual_error2 + _LEAST_VARIANCE for row in rows])
-    if siblings is None:
-        return np.asarray(errors[:, None])
-    others = np.array(
-        [
-            _mean([math.log(o.variance + _LEAST_VARIANCE) for o in curve if o is not row])
-            for row, curve in zip(rows, siblings, strict=True)
-        ]
-    )
-    others[np.isnan(others)] = 0.0 if np.isnan(others).all() else np.nanmean(others)
-    return np.column_stack([errors, others])
-
-
-def _mean(values: Sequence[float] | Floats) -> float:
+def mean_of_finite(values: Sequence[float] | Floats) -> float:
+    """The mean of what is finite; NaN where nothing is."""
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else math.nan
 
 
+def units(rows: Sequence[Change]) -> list[Change]:
+    """What is tested as one hypothesis: curves' means and growths, and points that have no curve.
+
+    What slows a curve's operation slows all its points: they are no hypotheses of their own.
+    """
+    curves = {row.curve for row in rows if row.kind == "curve"}
+    return [row for row in rows if row.kind != "point" or row.curve not in curves]
+
+
 def test(rows: Sequence[Change]) -> None:
-    """One-sided p of each row in its own direction; q over all rows of either direction."""
+    """One-sided p of each row in its own direction; q over all units of either direction."""
     tested = [row for row in rows if math.isfinite(row.scale) and math.isfinite(row.effect)]
     for row in tested:
         row.p = t_tail(float(abs(row.effect) / max(row.scale, 1e-12)), row.dof)
+    hypotheses = units(tested)
     for sign in (1, -1):
-        towards = [row.p if row.effect * sign > 0 else 1.0 for row in tested]
-        for row, q in zip(tested, benjamini_hochberg(towards), strict=True):
+        towards = [row.p if row.effect * sign > 0 else 1.0 for row in hypotheses]
+        for row, q in zip(hypotheses, benjamini_hochberg(towards), strict=True):
             if row.effect * sign > 0 or math.isnan(row.q):
                 row.q = q
+    means = {row.curve: row for row in hypotheses if row.kind == "curve"}
+    for row in tested:
+        if row.kind == "point" and row.curve in means:
+            mean = means[row.curve]
+            row.q = mean.q if mean.effect * row.effect > 0 else 1.0
 
 
 def benjamini_hochberg(p: Sequence[float]) -> list[float]:
@@ -265,15 +270,9 @@ def points_of(curve: Benchmark | None, rows: Sequence[Change]) -> list[Change]:
 
 
 def moves_with_its_curve(row: Change, rows: Sequence[Change]) -> bool:
-    """Whether half of a point's neighbours (two on either side) move likewise, half as far."""
-    if row.kind != "point" or row.curve is None:
-        return True
-    curve = points_of(row.curve, rows)
-    at = curve.index(row)
-    near = curve[max(0, at - 2) : at] + curve[at + 1 : at + 3]
-    sign = math.copysign(1.0, row.effect)
-    moved = sum(other.effect * sign >= abs(row.effect) / 2 for other in near)
-    return 2 * moved >= len(near)
+    """Whether the other points of its curve moved likewise, a fifth as far on average."""
+    others = [other.effect for other in points_of(row.curve, rows) if other is not row]
+    return 5 * mean_of_finite(others) * math.copysign(1.0, row.effect) >= abs(row.effect)
 
 
 def moves_at_its_larger_levels(growth: Change, rows: Sequence[Change]) -> bool:
@@ -282,5 +281,5 @@ def moves_at_its_larger_levels(growth: Change, rows: Sequence[Change]) -> bool:
     A constant that became cheaper makes a curve steeper, too, and slows nothing.
     """
     curve = points_of(growth.curve, rows)
-    upper = _mean([point.effect for point in curve[len(curve) // 2 :]])
+    upper = mean_of_finite([point.effect for point in curve[len(curve) // 2 :]])
     return 4 * upper * math.copysign(1.0, growth.effect) >= abs(growth.effect)

@@ -8,12 +8,13 @@ ratio and slower and faster are judged alike. docs/gate.md has the rule in words
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from runners.gate import evidence
+from runners.gate import boots, evidence
+from runners.gate.boots import Place
 from runners.gate.class_change import class_change
 from runners.gate.distributions import t_quantile
 from runners.gate.evidence import (
@@ -92,24 +93,30 @@ def judge(
     current: Sample,
     rules: Rules = Rules(),
     least_effect: Callable[[Benchmark], float | None] = lambda benchmark: None,
+    place_of: Callable[[Benchmark], Place] = lambda benchmark: "kernel",
 ) -> list[Judgement]:
     """A judgement for every benchmark of the baseline or of today, and for every curve's growth.
 
-    ``least_effect`` may set another minimum for single benchmarks.
+    ``least_effect`` may set another minimum for single benchmarks; ``place_of`` says what a boot
+    moves alike.
     """
+    stored = baseline
+    one_boot = boots.of_one_boot(baseline, current, rules.least_sessions)
+    baseline = boots.comparable(baseline, current, rules.least_sessions)
+    changed = _of_other_code(baseline, current)
+    baseline = [_without_other_code(sample, current) for sample in baseline]
     names = sorted({name for sample in baseline for name in sample.figures}, key=str)
-    judged = _untold(baseline, current, names)
+    judged = _untold(stored, current, names, changed)
     if not names or not baseline:
         return judged
     rows, references = gather(baseline, current, names)
     elsewhere = references.another_machine
     for row in rows:
-        if row.kind == "point":
-            row.least = math.log1p(least_effect(row.benchmark) or rules.least_effect)
-        else:
-            growth = row.kind == "growth"
-            row.least = math.log1p(rules.least_growth if growth else rules.least_effect)
-    evidence.moderate(rows)
+        row.least = _least_effect(row, rules, least_effect)
+    if one_boot:
+        boots.within_boot(rows)
+    else:
+        boots.across_boots(rows, place_of)
     evidence.test(rows)
     growths = [row for row in rows if row.kind == "growth" and math.isfinite(row.effect)]
     if elsewhere:  # points of a slower machine would vouch for the growth of any curve
@@ -117,6 +124,7 @@ def judge(
     bent = [row for row in growths if elsewhere or moves_at_its_larger_levels(row, rows)]
     changes = _class_changes(bent, rows, rules)
     means = {row.curve: row for row in rows if row.kind == "curve"}
+    points = sum(row.kind == "point" for row in rows)
     for row in rows:
         figure = current.figures.get(row.benchmark)
         if row.kind == "point" and (figure is None or figure.doubt is not None):
@@ -133,10 +141,21 @@ def judge(
             judged.append(_told(row, "within noise", "hardly any change at larger levels"))
         else:
             change = changes.get((row.curve, row.effect > 0))
-            alike = change is not None or moves_with_its_curve(row, rows)
-            verdict = _verdict(row, means.get(row.curve), alike, change, rules)
+            alike = row.kind == "point" and moves_with_its_curve(row, rows)
+            mean = means.get(row.curve) if row.kind == "point" else None
+            verdict = _verdict(row, mean, alike, points, change, rules)
+            verdict = _as_few_boots_allow(verdict, row, place_of(row.benchmark))
             judged.append(verdict if change else _beside(verdict, row, references))
     return judged
+
+
+def _least_effect(
+    row: Change, rules: Rules, least_effect: Callable[[Benchmark], float | None]
+) -> float:
+    if row.kind == "growth":
+        return math.log1p(rules.least_growth)
+    own = least_effect(row.benchmark) if row.kind == "point" else None
+    return math.log1p(own or rules.least_effect)
 
 
 def _beside(judgement: Judgement, row: Change, references: Elsewhere) -> Judgement:
@@ -170,22 +189,25 @@ def _class_changes(
 
 
 def _untold(
-    baseline: Sequence[Sample], current: Sample, names: Sequence[Benchmark]
+    baseline: Sequence[Sample],
+    current: Sample,
+    names: Sequence[Benchmark],
+    changed: Collection[Benchmark],
 ) -> list[Judgement]:
     """What needs no statistics: new, missing, and not to be relied on."""
     judged, known = [], set(names)
     for name, figure in current.figures.items():
         if name not in known:
-            why = "not in the baseline"
+            why = "micro's own code changed" if name in changed else "not in the baseline"
             judged.append(Judgement(name, "new", why, now_s=math.exp(figure.log_s)))
         elif figure.doubt is not None:
             why = f"unstable: {figure.doubt}"
             judged.append(Judgement(name, "inconclusive", why, now_s=math.exp(figure.log_s)))
-    for name in names:
-        if name not in current.figures:
-            having = sum(name in sample.figures for sample in baseline)
-            why = f"in {having} of {len(baseline)} sessions of the baseline, not in this one"
-            judged.append(Judgement(name, "missing", why, sessions=having))
+    everywhere = {name for sample in baseline for name in sample.figures}
+    for name in sorted(everywhere - current.figures.keys(), key=str):
+        having = sum(name in sample.figures for sample in baseline)
+        why = f"in {having} of {len(baseline)} sessions of the baseline, not in this one"
+        judged.append(Judgement(name, "missing", why, sessions=having))
     return judged
 
 
@@ -215,32 +237,74 @@ def _ratio(log: float) -> float:
     return math.expm1(min(log, 700.0))
 
 
+def _of_other_code(baseline: Sequence[Sample], current: Sample) -> set[Benchmark]:
+    """Benchmarks that no session of the baseline measured with today's code: they are others."""
+    pairs = [
+        (name, figure.code == before.figures[name].code)
+        for before in baseline
+        for name, figure in current.figures.items()
+        if name in before.figures
+    ]
+    return {name for name, _ in pairs} - {name for name, same in pairs if same}
+
+
+def _without_other_code(sample: Sample, current: Sample) -> Sample:
+    """The sample without figures of other code than today's."""
+    kept = {
+        name: figure
+        for name, figure in sample.figures.items()
+        if name not in current.figures or current.figures[name].code == figure.code
+    }
+    return sample if len(kept) == len(sample.figures) else replace(sample, figures=kept)
+
+
+def _as_few_boots_allow(judgement: Judgement, row: Change, place: Place) -> Judgement:
+    """One or two boots cannot tell what another boot moves: nothing is more than suspect."""
+    if not (row.across == 1 or (row.across == 2 and place == "kernel")):
+        return judgement
+    known = "one boot" if row.across == 1 else "two boots"
+    why = f"all stored sessions are of {known}; another boot may differ by 1 to 5 %"
+    verdicts: dict[Verdict, Verdict] = {"regressed": "suspect", "improved": "within noise"}
+    if judgement.verdict not in (*verdicts, "suspect"):
+        return judgement
+    verdict = verdicts.get(judgement.verdict, judgement.verdict)
+    return replace(judgement, verdict=verdict, why=f"{judgement.why}; {why}")
+
+
 def _verdict(
-    row: Change, curve: Change | None, alike: bool, class_change: str | None, rules: Rules
+    row: Change,
+    mean: Change | None,
+    alike: bool,
+    points: int,
+    class_change: str | None,
+    rules: Rules,
 ) -> Judgement:
+    """The verdict of a unit, or of a point by that of its curve's ``mean``."""
     detectable = _detectable(row, rules)
     size, slower = abs(row.effect), row.effect > 0
-    least = max(row.least, rules.least_deviations * row.sd)
+    least = _least(row, rules)
     seconds = abs(math.exp(row.mean + row.effect) - math.exp(row.mean))
     matters = row.kind != "point" or seconds >= rules.floor_s
-    large = size >= least and matters
-    rare = row.p <= rules.most_chance
-    suspicious = row.p <= rules.suspicious_chance
-    class_changed = row.kind == "growth" and class_change is not None
-    sure = rare and (row.q <= rules.false_share or class_changed)
-    with_curve = _moved_whole(curve, row, rules) and size >= row.least and matters and row.p <= 0.05
     direction = "slower" if slower else "faster"
     if row.kind == "growth":
         direction = class_change or f"{direction} at larger levels"
-    if (large and sure and alike) or with_curve:
-        if row.sessions < rules.least_sessions:
-            if slower:
-                why = f"{direction}, but only {row.sessions} of {rules.least_sessions} sessions"
-                return _told(row, "suspect", why, detectable)
-        else:
-            return _told(row, "regressed" if slower else "improved", direction, detectable)
-    elif slower and size >= row.least and matters and suspicious and (alike or sure):
-        why = f"{direction}, but {'not surely' if alike else 'its neighbours are not'}"
+    if mean is not None:
+        towards = mean.effect * row.effect > 0 and alike
+        with_curve = size >= row.least and matters and row.p <= 0.05 and towards
+        alone = row.p * points <= rules.false_share and size >= least and matters
+        sure = (with_curve and _sure(mean, None, rules)) or (alone and class_change is not None)
+        doubtful = alone or (with_curve and _suspicious(mean, rules))
+        why = f"{direction}, but {'not surely' if with_curve else 'its curve is not'}"
+    else:
+        sure = matters and _sure(row, class_change, rules)
+        doubtful = matters and _suspicious(row, rules)
+        why = f"{direction}, but not surely"
+    if sure and row.sessions >= rules.least_sessions:
+        return _told(row, "regressed" if slower else "improved", direction, detectable)
+    if sure and slower:
+        why = f"{direction}, but only {row.sessions} of {rules.least_sessions} sessions"
+        return _told(row, "suspect", why, detectable)
+    if doubtful and slower:
         return _told(row, "suspect", why, detectable)
     if detectable > rules.useless:
         why = f"sessions differ so much that only {detectable:.0%} could be found"
@@ -249,27 +313,28 @@ def _verdict(
     if size + half <= least:
         why = f"a change of {math.expm1(least):.1%} is ruled out"
         return _told(row, "unchanged", why, detectable)
-    return _told(row, "within noise", f"sessions differ by {math.expm1(row.sd):.1%}", detectable)
+    differ = "boots" if row.across else "sessions"
+    return _told(row, "within noise", f"{differ} differ by {math.expm1(row.sd):.1%}", detectable)
 
 
-def _moved_whole(curve: Change | None, point: Change, rules: Rules) -> bool:
-    """Whether the curve's mean has surely moved, at least half as far as its point did."""
-    return (
-        curve is not None
-        and point.kind == "point"
-        and 2 * curve.effect * math.copysign(1, point.effect) >= abs(point.effect)
-        and curve.p <= rules.most_chance
-        and curve.q <= rules.false_share
-        and abs(curve.effect) >= max(curve.least, rules.least_deviations * curve.sd)
-    )
+def _least(row: Change, rules: Rules) -> float:
+    """The least change that counts; between boots the scale alone says what is rare."""
+    return row.least if row.across else max(row.least, rules.least_deviations * row.sd)
+
+
+def _sure(row: Change, class_change: str | None, rules: Rules) -> bool:
+    """Whether a unit has surely moved."""
+    rare = row.p <= rules.most_chance
+    family = row.q <= rules.false_share or class_change is not None
+    return rare and family and abs(row.effect) >= _least(row, rules)
+
+
+def _suspicious(row: Change, rules: Rules) -> bool:
+    return row.p <= rules.suspicious_chance and abs(row.effect) >= row.least
 
 
 def _detectable(row: Change, rules: Rules) -> float:
-    needed = max(
-        row.least,
-        rules.least_deviations * row.sd,
-        _quantile(rules.most_chance, row.dof) * row.scale,
-    )
+    needed = max(_least(row, rules), _quantile(rules.most_chance, row.dof) * row.scale)
     return _ratio(needed + _quantile(0.1, row.dof) * row.scale)
 
 

@@ -38,6 +38,10 @@ class Prior:
         total = self.dof + dof
         return (self.dof * self.variances + dof * observed) / total, total
 
+    def no_stronger(self, most_dof: float) -> Prior:
+        """The same, worth no more than so many sessions."""
+        return Prior(self.variances, min(self.dof, most_dof))
+
 
 def fit(variances: Floats, dof: Floats, hints: Floats | None = None) -> Prior:
     """The prior of variances, each of ``dof`` > 0 degrees of freedom.

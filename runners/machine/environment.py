@@ -7,6 +7,7 @@ Nothing that names a host, a user or a place in the file system is kept. The rea
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import os
@@ -29,6 +30,10 @@ ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
 CLOCK = "sys/devices/system/clocksource/clocksource0"
 TEXT_CHARS_MAX = 200
+
+#: The boot's own number would name the machine; a hash of both tells boots apart and nothing else.
+BOOT_SALT = "micro boot "
+BOOT_TIME_S = 600
 
 #: Facts in the words of people, who may have put their own or their machine's name there.
 FREE_TEXT = {
@@ -100,6 +105,7 @@ def describe(root: Path = ROOT) -> dict[str, Fact]:
         "mitigations_off": mitigations_off(root),
         **kernel_facts(root, os.uname().release),
         "temp_fs": temp_fs(root),
+        "boot": boot(root),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         **build(),
     }
@@ -111,6 +117,21 @@ def describe(root: Path = ROOT) -> dict[str, Fact]:
         if isinstance(fact, str):
             facts[name] = clean(fact, private if name in FREE_TEXT else ())
     return {name: fact for name, fact in facts.items() if fact is not None and fact != ""}
+
+
+def boot(root: Path = ROOT) -> str | None:
+    """Which start of the system this is, as a hash; None where it cannot be known.
+
+    Linux draws a random number at each boot. Elsewhere it is the time of the boot, to ten minutes:
+    it moves when the clock is set.
+    """
+    number = read_word("proc/sys/kernel/random/boot_id", root)
+    if not number:
+        sysctl, _ = SYSCTLS.get(operating_system(root), ("", {}))
+        told = run(sysctl, "-n", "kern.boottime")[0] if sysctl else ""
+        started = re.search(r"\b\d{9,11}\b", told)
+        number = str(round(int(started[0]) / BOOT_TIME_S)) if started else ""
+    return hashlib.sha256(f"{BOOT_SALT}{number}".encode()).hexdigest()[:16] if number else None
 
 
 def key(environment: Mapping[str, Fact]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from runners.analyse.estimate import LEAST_ROUNDS, find_doubt, median_interval, percentiles
+from runners.machine.code import code_hash
 from runners.measure import sentinel
 from runners.measure.clean_level import Agreed, agree, scaled_too_far
 from runners.measure.launch import Answer, Order
@@ -83,6 +84,7 @@ class _Point:
     facts: Mapping[str, Scalar] = field(default_factory=dict)
     #: Visits that a limit ended below this level, though another visit had reached it.
     refused: int = 0
+    modules: tuple[str, ...] = ()
     _visits: list[Visit] = field(default_factory=list)
     _clean: Clean | None = None
 
@@ -355,6 +357,7 @@ class Scheduler:
             )
             point.traced_ns.extend(line["trace"])
             point.facts = line.get("facts", {})
+            point.modules = tuple(line.get("modules", ()))
 
     @staticmethod
     def _end_curve(track: _Track, reached: int) -> None:
@@ -474,6 +477,7 @@ class Scheduler:
             bytes_per_op=job.bytes_at(point.level),
             batch=point.batch,
             facts=point.facts,
+            code=code_hash(point.modules) if point.modules else None,
             visits=list(visits),
             axis_kind=job.axis_kind,
         )

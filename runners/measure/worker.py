@@ -3,8 +3,9 @@
 ORDER is a JSON object (see `runners.measure.launch.Order`); the answer is one JSON object a line,
 each written as soon as it is known, so that a crash keeps what was measured:
 
-``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}``
-    one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them;
+``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts", "modules"}``
+    one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them; ``modules``
+    are the compiled ones that took part;
 ``{"unpinned": reason}``
     the system refused to bind the worker to a CPU: what follows was measured unbound;
 ``{"limit": {"reached", "reason"}}``
@@ -248,6 +249,15 @@ def trace(
     return times
 
 
+def compiled_modules() -> "list[str]":
+    """Our compiled modules that are loaded: the workload's, and what it is built on."""
+    return [
+        name
+        for name, module in sys.modules.items()
+        if name.startswith("cyext.") and str(getattr(module, "__file__", "")).endswith(".so")
+    ]
+
+
 def round_down(level: int) -> int:
     """A level to three digits, so that the last point of a curve is the same in every session."""
     step: int = 10 ** max(0, len(str(level)) - 3)
@@ -385,7 +395,7 @@ def visit(order: "dict[str, Any]") -> None:
             op_ns = min(point["slices"][::5]) / batch
             traced = trace(workload, order, clock_ns, op_ns) if single else []
             measured = point | {"trace": traced, "noise": noise.since(), "facts": workload.facts()}
-            emit(level=reached, clock_ns=clock_ns, **measured)
+            emit(level=reached, clock_ns=clock_ns, modules=compiled_modules(), **measured)
             if limit is not None:
                 emit(limit=limit)
                 break

@@ -57,6 +57,8 @@ class Result:
     batch: int = 0
     #: What the workload tells of itself at this point, beside times.
     facts: Mapping[str, Scalar] = field(default_factory=dict)
+    #: Hash of micro's compiled code that was measured; None where it is not known.
+    code: str | None = None
     visits: list[Visit] = field(default_factory=list)
     axis_kind: AxisKind = "load"
     #: How many visits count, where they were left in their file.

@@ -10,6 +10,7 @@ from runners.model.session import Curve, Result, Session, Visit
 ENVIRONMENT: dict[str, Scalar] = {
     "os": "linux",
     "os_release": "6.1.0",
+    "boot": "26903cbddd4f9bdc",
     "arch": "x86_64",
     "cpu_count": 2,
     "cpu_model": "Sample CPU",

@@ -50,6 +50,7 @@ def session() -> Session:
             bytes_per_op=x,
             facts={"kernel_bytes": x, "kind": "fast"},
             batch=1000 // x,
+            code="26903cbddd4f9bdc",
             visits=visits(x * 1e-8),
         )
         for x in (10, 100, 1000)

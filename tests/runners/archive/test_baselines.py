@@ -211,11 +211,11 @@ def test_the_first_place_that_has_sessions_counts(
 
 def test_sessions_are_appended_under_their_time(folder: Path, tmp_path: Path) -> None:
     named = stored(tmp_path / "sessions", 7)
-    assert baselines.append(named, folder) == folder / named.name
+    assert baselines.append(named, folder) == folder / f"{named.name}.gz"
     other = tmp_path / "mine.json"
     write(session(), other)
     os.utime(other, (0, datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp()))
-    assert baselines.append(other, folder).name == "20260203T040506.000000Z.json"
+    assert baselines.append(other, folder).name == "20260203T040506.000000Z.json.gz"
     assert len(load(folder).sessions) == 2
 
 
@@ -308,7 +308,7 @@ def test_sessions_of_the_same_processor_are_preferred(folder: Path) -> None:
     loaded = load(folder)
 
     def models(least: int) -> set[Any]:
-        return {s.environment["cpu_model"] for s in loaded.like(ENVIRONMENT, least)}
+        return {s.environment["cpu_model"] for s in loaded.like(ENVIRONMENT, None, least)}
 
     assert models(3) == {"Sample CPU"}
     assert models(4) == {"Sample CPU", "Other CPU"}

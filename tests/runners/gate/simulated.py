@@ -35,6 +35,12 @@ class Machine:
     #: that share differs from benchmark to benchmark.
     error_share: float = 0.4
     error_scatter: float = 0.4
+    #: What a boot moves in all its sessions: a standard deviation, the degrees of freedom by which
+    #: its square differs from curve to curve, and the share of a point that its curve shares.
+    boot_sd: float = 0.0
+    boot_dof: float = 4.0
+    boot_together: float = 0.84
+    boot: str = "boot 0"
 
     def __post_init__(self) -> None:
         self.names: list[tuple[str, str | None, int | None]] = [
@@ -51,6 +57,11 @@ class Machine:
         self.errors = self.error_share * self.sds * np.array([scatter[group] for group in groups])
         self.groups = np.unique(groups, return_inverse=True)[1]
         self.levels = self.rng.uniform(math.log(50e-9), math.log(1e-3), len(self.names))
+        self.boot_shifts = np.zeros(len(self.names))
+        self.boot_sds = np.zeros(len(self.names))
+        if self.boot_sd:
+            chi2 = self.rng.chisquare(self.boot_dof, self.groups.max() + 1)
+            self.boot_sds = (self.boot_sd * np.sqrt(self.boot_dof / chi2))[self.groups]
 
     def shape(self, curve: str, seconds: Callable[[int], float]) -> None:
         """Give a curve's points these times, by level, instead of random ones."""
@@ -66,6 +77,15 @@ class Machine:
             if mine == curve and x is not None
         }
 
+    def start_anew(self) -> None:
+        """Boot: what another boot moves is drawn anew, and stays for all its sessions."""
+        alone = self.rng.standard_normal(len(self.names))
+        shared = self.rng.standard_normal(self.groups.max() + 1)[self.groups]
+        together = self.boot_together
+        drawn = math.sqrt(1 - together) * alone + math.sqrt(together) * shared
+        self.boot_shifts = self.boot_sds * drawn
+        self.boot = f"boot {int(self.boot.split()[1]) + 1}"
+
     def session(
         self, shifts: dict[str, float] | None = None, common: float | None = None
     ) -> Sample:
@@ -75,7 +95,7 @@ class Machine:
         shared = self.rng.standard_normal(self.groups.max() + 1)[self.groups]
         whole = self.rng.normal(0, self.common_sd) if common is None else common
         noise = math.sqrt(1 - self.together) * alone + math.sqrt(self.together) * shared
-        values = self.levels + self.sds * noise + whole
+        values = self.levels + self.boot_shifts + self.sds * noise + whole
         error = self.errors * np.sqrt(self.rng.chisquare(9, size) / 9)
         return Sample(
             {
@@ -83,5 +103,6 @@ class Machine:
                     float(value + (shifts or {}).get(name, 0.0)), float(e)
                 )
                 for (name, curve, x), value, e in zip(self.names, values, error, strict=True)
-            }
+            },
+            boot=self.boot,
         )

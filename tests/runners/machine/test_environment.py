@@ -682,3 +682,17 @@ def test_without_a_temporary_directory_its_file_system_is_unknown(plant: Plant) 
     root = plant({MOUNTS: "1 0 8:1 / / rw - ext4 x rw\n"})
     with patch.object(tempfile, "gettempdir", side_effect=FileNotFoundError):
         assert "temp_fs" not in describe(root)
+
+
+def test_boots_differ_and_one_boot_is_always_the_same(tmp_path: Path) -> None:
+    def of_boot(name: str, number: str) -> str | None:
+        file = tmp_path / name / "proc/sys/kernel/random/boot_id"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(number + "\n")
+        return environment.boot(tmp_path / name)
+
+    first = "7f0e1dd6-3b0c-4f3e-9a30-111111111111"
+    second = "7f0e1dd6-3b0c-4f3e-9a30-222222222222"
+    assert of_boot("a", first) == of_boot("b", first)
+    assert of_boot("a", first) != of_boot("b", second)
+    assert first[:8] not in str(of_boot("a", first))

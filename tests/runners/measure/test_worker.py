@@ -319,7 +319,7 @@ def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
         ("grow", 100),
         ("grow", 1000),
     ]
-    keys = {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts"}
+    keys = {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts", "modules"}
     assert set(lines[0]) == keys
     assert [line["facts"] for line in lines[:3]] == [{"held": x} for x in (10, 100, 1000)]
     assert lines[0]["batch"] == 300

@@ -1,0 +1,58 @@
+"""Which compiled code was measured: a hash that two builds of the same source share.
+
+A figure of other code is another benchmark's. Of an ELF file only what is loaded into memory
+counts: debug information names the folder of the build, and a wheel is stripped of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_LETTERS = 16
+_LOADED, _NOTE, _NO_BITS = 0x2, 7, 8
+
+
+@cache
+def code_hash(modules: tuple[str, ...], root: Path = ROOT) -> str | None:
+    """The hash of compiled modules, by their full names, and of the programs beside them.
+
+    None where one of them has no compiled file below ``root``.
+    """
+    total = hashlib.sha256()
+    for module in sorted(modules):
+        folder, _, name = module.replace(".", "/").rpartition("/")
+        compiled = sorted((root / folder).glob(f"{name}.*so"))
+        programs = sorted(path for path in (root / folder).glob("micro-*") if path.is_file())
+        if len(compiled) != 1:
+            return None
+        for path in (*compiled, *programs):
+            total.update(f"{module} {path.name}\n".encode())
+            for part in loaded_parts(path.read_bytes()):
+                total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()[:_LETTERS]
+
+
+def loaded_parts(data: bytes) -> Sequence[bytes]:
+    """What of an object file is loaded into memory; all of it where it is no 64-bit ELF file."""
+    if data[:4] != b"\x7fELF" or data[4] != 2:
+        return [data]
+    try:
+        return list(_sections(data, "<" if data[5] == 1 else ">"))
+    except struct.error:
+        return [data]
+
+
+def _sections(data: bytes, order: str) -> Iterator[bytes]:
+    """Contents of the loaded sections without notes: the build's number is made of all the rest."""
+    (start,) = struct.unpack_from(order + "Q", data, 0x28)
+    size, count = struct.unpack_from(order + "HH", data, 0x3A)
+    for number in range(count):
+        at = start + number * size
+        kind, flags, _, offset, length = struct.unpack_from(order + "IQQQQ", data, at + 4)
+        if flags & _LOADED and kind not in (_NOTE, _NO_BITS):
+            yield data[offset : offset + length]
