@@ -20,7 +20,10 @@ REST = Symbol("[all other functions]", "kernel")
 
 @dataclass(frozen=True)
 class Run:
-    """What one process told of one level. Times in nanoseconds."""
+    """What one process told of one level. Times in nanoseconds.
+
+    Those per operation are without the share of the CPU that other tasks took.
+    """
 
     plain_op_ns: float
     sampled_op_ns: float

@@ -86,6 +86,8 @@ class Explaining:
             samples[stack[-1]] = samples.get(stack[-1], 0) + count
             profile.stacks[stack] = profile.stacks.get(stack, 0) + count
         batch, measured_ns = line["batch"], sum(line["sampled_ns"])
+        # Means, not medians: like the samples they hold what other tasks took, in proportion.
+        own_share = 1 - others / max(1, others + sum(samples.values()))
         if not line["everybody"]:
             expected = measured_ns * line["cpus"] // PERIOD_NS
             if asleep := max(0, expected - sum(samples.values())):
@@ -93,8 +95,8 @@ class Explaining:
                 profile.stacks[(NOT_RUNNING,)] = profile.stacks.get((NOT_RUNNING,), 0) + asleep
         profile.runs.append(
             Run(
-                plain_op_ns=float(np.median(line["plain_ns"])) / batch,
-                sampled_op_ns=float(np.median(line["sampled_ns"])) / batch,
+                plain_op_ns=float(np.mean(line["plain_ns"])) / batch * own_share,
+                sampled_op_ns=float(np.mean(line["sampled_ns"])) / batch * own_share,
                 measured_ns=measured_ns,
                 cpus=line["cpus"],
                 samples=samples,
