@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from micro.errors import UsageError
+from runners.explain.refusal import cannot_explain
 from runners.explain.sampling import PROCESSES, CannotSample, Explained, Explaining
 from runners.explain.symbols import KernelSymbols, NoSymbols, kernel_symbols
 from runners.measure.launch import Launcher
@@ -12,12 +13,15 @@ from runners.model.job import Job
 
 #: Sampled time of each level in each process: 20,000 samples over five processes.
 SAMPLED_NS = 400_000_000
-#: With a session, where many benchmarks are sampled: 5,000.
-SAMPLED_WITH_SESSION_NS = 100_000_000
 
 
 def named_kernel() -> KernelSymbols:
-    """The kernel's symbols. Raises `UsageError` with the reason where there are none."""
+    """The kernel's symbols. Raises `UsageError` with the reason where nothing can be sampled.
+
+    A setting that forbids sampling hides the symbols, too: it is the reason to tell.
+    """
+    if reason := cannot_explain():
+        raise UsageError(f"cannot explain here: {reason}")
     try:
         return kernel_symbols()
     except NoSymbols as hidden:

@@ -45,11 +45,16 @@ def main() -> None:
         show(profile)
     if steep := steepest(curve):
         print(step(*steep).sentence)
-    for name in ("fd.open_close", "process.fork_exit"):
-        show(profiles(name)[0])
+    (plain,) = profiles("fd.open_close")
+    show(plain)
+    show(profiles("process.fork_exit")[0])
     (spun,) = profiles("fd.open_close", SPIN)
     (found,) = [cost for cost in costs(spun) if cost.symbol.name.endswith("slowed_batch")]
     low, high = found.ci95_share
+    print(
+        f"the planted spin takes {spun.op_ns - plain.op_ns:,.0f} ns by the clock, between two runs; "
+        f"found {found.ns:,.0f} ns ({found.ci95_ns[0]:,.0f} to {found.ci95_ns[1]:,.0f})"
+    )
     print(
         f"planted spin of {SPIN:.0%} of an operation: {SPIN / (1 + SPIN):.1%} of the slowed one; "
         f"found {found.share:.1%} ({low:.1%} to {high:.1%}) in {found.symbol.label}"
