@@ -52,7 +52,7 @@ def main() -> None:
     (found,) = [cost for cost in costs(spun) if cost.symbol.name.endswith("slowed_batch")]
     low, high = found.ci95_share
     print(
-        f"the planted spin takes {spun.op_ns - plain.op_ns:,.0f} ns by the clock, between two runs; "
+        f"the planted spin takes {spun.op_ns - plain.op_ns:,.0f} ns by the clock of two runs; "
         f"found {found.ns:,.0f} ns ({found.ci95_ns[0]:,.0f} to {found.ci95_ns[1]:,.0f})"
     )
     print(
