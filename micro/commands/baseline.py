@@ -117,9 +117,17 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
     return EXIT_OK
 
 
+def _of_newest_machine(baseline: Baseline) -> list[Sample]:
+    """The sessions that the newest one would be compared with, and itself."""
+    newest = baseline.sessions[-1]
+    clock_ns = newest.settings.get(baselines.CLOCK)
+    like = baseline.like(newest.environment, clock_ns, Rules().least_sessions)
+    return [session.sample for session in like]
+
+
 def _boots_known(baseline: Baseline) -> str:
     """How many boots a baseline knows, and what one more would buy."""
-    count = known_boots([session.sample for session in baseline.sessions])
+    count = known_boots(_of_newest_machine(baseline))
     known = "one boot" if count == 1 else f"{count} boots"
     return (
         f"the baseline knows {known}: judged from another boot, one more would lessen the smallest "
@@ -199,7 +207,7 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
 
 def precision(baseline: Baseline) -> list[Judgement]:
     """What a session of another boot, exactly like the baseline's newest, would be told."""
-    samples = [session.sample for session in baseline.sessions]
+    samples = _of_newest_machine(baseline)
     stable = {
         name: figure
         for sample in samples
