@@ -13,6 +13,7 @@ from types import ModuleType
 
 import micro.commands
 from micro.app.installation import version
+from micro.app.interruption import Interrupted, interruptible
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError
 from micro.reports import say
 from runners.archive.reader import BadFile
@@ -24,6 +25,7 @@ def commands() -> dict[str, ModuleType]:
     modules = [
         importlib.import_module(f"micro.commands.{found.name}")
         for found in pkgutil.iter_modules(micro.commands.__path__)
+        if not found.name.startswith("_")  # what several commands share
     ]
     modules.sort(key=lambda module: int(module.ORDER))
     return {module.__name__.rpartition(".")[2].rstrip("_"): module for module in modules}
@@ -56,21 +58,22 @@ def run(argv: Sequence[str]) -> int:
     except SystemExit as stop:  # argparse: 0 after --help, 2 after an error it has printed
         return int(stop.code or 0)
     try:
-        code = int(arguments.module.run(arguments))
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return code
+        with interruptible():
+            code = int(arguments.module.run(arguments))
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return code
+    except Interrupted as stop:
+        say("micro: stopped early")
+        return stop.exit_code
     except (UsageError, BadFile) as error:
         say(f"micro: error: {error}")
         return EXIT_USAGE
     except BrokenPipeError:
         return EXIT_OK  # the reader has left (`micro show | head`): nobody to say anything to
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        say(f"micro: error: {where}{explain(error)}")
-        return EXIT_FAILED
-    except MemoryError as error:
-        say(f"micro: error: {explain(error)}")
+    except (OSError, MemoryError) as error:
+        file = getattr(error, "filename", None)
+        say(f"micro: error: {f'{file}: ' if file else ''}{explain(error)}")
         return EXIT_FAILED
     finally:
         _drop_unwritten()

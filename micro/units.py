@@ -62,3 +62,8 @@ def level_of(benchmark: Benchmark) -> str:
     if benchmark.axis is None or benchmark.level is None:
         return ""
     return f"{benchmark.axis}={level(benchmark.level, benchmark.kind)}"
+
+
+def level_text(kind: AxisKind, x: float) -> str:
+    """A level alone: ``64 KiB``, ``19900``; without thin groups, whose commas part the levels."""
+    return size(int(x)) if kind == "bytes" else f"{x:.0f}"

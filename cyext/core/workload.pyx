@@ -30,6 +30,7 @@ from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # noq
 
 cdef extern from "os/process.h" nogil:
     int micro_die_with_parent()
+    int micro_adopt_orphans()
 
 cdef extern from "os/usage.h" nogil:
     enum:
@@ -425,3 +426,8 @@ def cpu_name():
 def die_with_parent():
     """Ask to be killed when the parent process dies; False where the system cannot do that."""
     return bool(micro_die_with_parent())
+
+
+def adopt_orphans():
+    """Become the parent of descendants whose own parent ends; False where a system cannot."""
+    return bool(micro_adopt_orphans())

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
+#elif defined(__FreeBSD__) || defined(__DragonFly__)
+#include <sys/procctl.h>
 #endif
 
 /* Wait for one child; 0 only if it ended by itself with status 0. */
@@ -73,6 +75,19 @@ static inline int micro_die_with_parent(void)
 {
 #ifdef __linux__
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+#else
+    return 0;
+#endif
+}
+
+/* Become the parent of every descendant whose own parent ends, where the system can do that; 1 if
+ * it can. */
+static inline int micro_adopt_orphans(void)
+{
+#if defined(__linux__)
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+#elif defined(__FreeBSD__) || defined(__DragonFly__)
+    return procctl(P_PID, getpid(), PROC_REAP_ACQUIRE, NULL) == 0;
 #else
     return 0;
 #endif

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from micro.app.configuration import Configuration, configuration
-from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
+from micro.app.workbench import workbench
+from micro.errors import (
+    EXIT_FAILED,
+    EXIT_INCONCLUSIVE,
+    EXIT_NO_BASELINE,
+    EXIT_OK,
+    EXIT_REGRESSED,
+    EXIT_SKIP,
+    EXIT_SUSPECT,
+    UsageError,
+)
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Effort
 from runners.archive import baselines, history
@@ -19,16 +27,10 @@ from runners.gate.boots import Place, of_one_boot
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment
-from runners.measure.launch import Launcher
-from runners.measure.schedule import Scheduler, Settings
-from runners.measure.scratch import scratch_directory
+from runners.measure.schedule import Settings
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
 from runners.model.session import MEMORY_REFUTED
-
-EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE = 3, 4, 5, 6
-#: What ``git bisect run`` takes for "cannot be tested".
-EXIT_SKIP = 125
 
 CONFIRMING = Settings(rounds=10, budget_s=90.0, trace=0)
 _CONTROLS = 5
@@ -95,13 +97,6 @@ def final_code(code: int, fail_on: Iterable[int], bisect: bool) -> int:
     return EXIT_OK if code in gates and code not in fail_on else code
 
 
-def machine_key(text: str) -> str:
-    """The type of the option `--key`: what names a folder of baselines and nothing else."""
-    if not re.fullmatch(r"[\w+-][\w.+-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a key such as linux-x86_64-2cpu")
-    return text
-
-
 def find(where: Path | None, key: str, chosen: Configuration | None = None) -> Baseline:
     """The baseline of a key: below ``where``, or where it is looked for; a single file is one, too.
 
@@ -115,6 +110,17 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
         return baselines.load(where)
     chosen = chosen or configuration()
     return baselines.load(baselines.place(key, where, chosen.baselines))
+
+
+def newest_session() -> Path:
+    """The newest stored session of this machine. Raises `UsageError` where there is none."""
+    key = environment.key(environment.describe())
+    found = baselines.files(history.state_directory() / "sessions" / key)
+    if not found:
+        raise UsageError(
+            "no session of this machine is stored yet: run `micro all`, or name a FILE"
+        )
+    return found[-1]
 
 
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
@@ -266,17 +272,9 @@ def _decided(
 
 
 def _measure(benchmarks: set[Benchmark]) -> Summary:
-    facts = environment.describe()
-    with scratch_directory() as scratch:
-        scheduler = Scheduler(
-            jobs_of(benchmarks),
-            Launcher(scratch),
-            CONFIRMING,
-            environment.usable_cpus(),
-            history.known_clean(facts),
-        )
-        scheduler.run()
-        return baselines.of_session(scheduler.session(facts), Path("fresh rounds"))
+    with workbench() as bench:
+        session = bench.measure(jobs_of(benchmarks), CONFIRMING)
+    return baselines.of_session(session, Path("fresh rounds"))
 
 
 def jobs_of(benchmarks: set[Benchmark]) -> list[Job]:

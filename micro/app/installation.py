@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+from pathlib import Path
 
 from micro.errors import UsageError
+
+#: The folder of micro's packages.
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def version() -> str:

@@ -1,177 +1,149 @@
-"""From jobs to a stored, printed session: what `micro all` and `micro run` share."""
+"""From jobs to a stored session."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from micro.app.installation import require_workloads
+from micro.app.interruption import Interrupted, interruptible
+from micro.app.workbench import workbench
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Effort
-from micro.reports import console, say
-from micro.reports.exports.document import document
-from micro.reports.terminal.progress import display
-from micro.reports.terminal.session_table import print_session
 from runners.archive import history, writer
 from runners.doctor.cpus import cpus as cpu_findings
-from runners.doctor.finding import in_one_line
+from runners.doctor.finding import Finding
 from runners.doctor.limits import limits
 from runners.doctor.settings import settings as setting_findings
 from runners.machine import environment
 from runners.machine.limits import explain
 from runners.measure.allocator import BadAllocator, checked
-from runners.measure.launch import Launcher, inherited_environment
-from runners.measure.schedule import Scheduler, Settings
-from runners.measure.scratch import scratch_directory
+from runners.measure.launch import inherited_environment
+from runners.measure.schedule import Progress, Settings
 from runners.measure.survey import Surveyed
 from runners.model.job import Job
-from runners.model.session import Session
+from runners.model.session import Result, Session
 
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=26.0)
 RIGOROUS = Settings(rounds=20, budget_s=900.0, trace=1000)
 
 
-class Interrupted(BaseException):
-    """Asked to stop by a signal; ``exit_code`` is 128 plus its number, as shells have it."""
+@dataclass(frozen=True)
+class Options:
+    """How much to measure, with which allocator, and where the session goes.
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal.Signals(signal_number).name)
-        self.exit_code = 128 + signal_number
+    ``budget_s`` replaces the effort's budget. ``trace`` times single operations of all probes.
+    """
 
+    effort: Effort = "usual"
+    budget_s: float | None = None
+    trace: bool = False
+    output: Path | None = None
+    allocator: Path | None = None
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that measures."""
-    effort = parser.add_mutually_exclusive_group()
-    effort.add_argument(
-        "--quick", action="store_true", help="fewer probes, points and rounds: 30 s"
-    )
-    effort.add_argument("--rigorous", action="store_true", help="twice the rounds and more")
-    parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="measure no longer")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="store the session there (pyperf JSON)"
-    )
-    parser.add_argument(
-        "--allocator",
-        type=Path,
-        metavar="PATH",
-        help="preload this library (jemalloc, mimalloc, tcmalloc) into the worker for its malloc; "
-        "programs that probes start are without it",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
-    parser.add_argument("--full", action="store_true", help="every point of every curve")
+    @property
+    def settings(self) -> Settings:
+        """The scheduler's settings."""
+        preset = {"quick": QUICK, "usual": DEFAULT, "rigorous": RIGOROUS}[self.effort]
+        return Settings(
+            rounds=preset.rounds,
+            budget_s=self.budget_s or preset.budget_s,
+            trace=1000 if self.trace else preset.trace,
+            trace_all=self.trace,
+        )
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e7:
-        raise argparse.ArgumentTypeError(f"{text!r}: the number of seconds must be positive")
-    return value
+@dataclass
+class Storage:
+    """The file of a session, written after every round.
+
+    ``path`` is None where the user's state directory cannot be written and no file was named;
+    ``trouble`` then says why. Else it says why the newest rounds are not in the file.
+    """
+
+    path: Path | None
+    wanted: bool
+    trouble: str | None = None
+    written: bool = False
+
+    def keep(self, session: Session) -> None:
+        """Replace the file by this session, if that is possible."""
+        if self.path is None:
+            return
+        try:
+            stored = writer.write(session, self.path)
+        except OSError as error:
+            self.trouble = f"{self.path}: {explain(error)}"
+        else:
+            self.trouble = None if stored else "nothing has a value"
+            self.written = self.written or stored
 
 
-def effort(arguments: argparse.Namespace) -> Effort:
-    """How much of each probe's grid to measure, from the options."""
-    return "quick" if arguments.quick else "rigorous" if arguments.rigorous else "usual"
+@dataclass(frozen=True)
+class Measured:
+    """A session and what became of it. ``interrupted`` is the exit code of the signal, or 0.
+
+    ``disagreements`` say where the session contradicts what earlier ones remembered.
+    """
+
+    session: Session
+    storage: Storage
+    interrupted: int
+    disagreements: Sequence[str] = ()
+
+    @property
+    def failed(self) -> list[Result]:
+        """Results of probes that failed."""
+        return [result for result in self.session.results if result.status == "failed"]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the signal, else 1 if a probe failed or the wanted file was not stored."""
+        lost = self.storage.wanted and self.storage.trouble is not None
+        return self.interrupted or (EXIT_FAILED if lost or self.failed else EXIT_OK)
 
 
-def settings(arguments: argparse.Namespace) -> Settings:
-    """How much to measure, from the options."""
-    preset = QUICK if arguments.quick else RIGOROUS if arguments.rigorous else DEFAULT
-    trace = getattr(arguments, "trace", False)
-    return Settings(
-        rounds=preset.rounds,
-        budget_s=arguments.budget or preset.budget_s,
-        trace=1000 if trace else preset.trace,
-        trace_all=trace,
-    )
-
-
-def run(
+def measure(
     jobs: Sequence[Job],
-    arguments: argparse.Namespace,
-    judged: Callable[[Session], int] | None = None,
-) -> int:
-    """Measure the jobs; print, store; returns the exit code, which may be that of ``judged``.
+    options: Options,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_findings: Callable[[Sequence[Finding]], None] = lambda _: None,
+) -> Measured:
+    """Measure the jobs and store the session; a signal ends it early with what was measured.
 
-    What ``judged`` prints of a whole session takes the place of the session's own figures.
+    ``on_findings`` gets what makes figures noisy here, before the first round. Raises `UsageError`.
     """
     require_workloads()
     facts = environment.describe()
-    allocator = _allocator(arguments.allocator)
+    allocator = _allocator(options.allocator)
     if allocator is not None:
         facts["allocator"] = environment.clean(allocator.name)
-    output = _output(arguments.output, environment.key(facts))
-    cpus = environment.usable_cpus()
-    known = history.known_clean(facts)
-    trouble: list[str] = []
-    exit_code = EXIT_OK
-    with scratch_directory() as scratch, display(arguments.quiet) as shown:
-        limit_s = max(60.0, settings(arguments).budget_s / 2)
-        launcher = Launcher(scratch, limit_s, allocator)
-        scheduler = Scheduler(jobs, launcher, settings(arguments), cpus, known)
+    storage = _storage(options.output, environment.key(facts))
+    interrupted = 0
+    with workbench(max(60.0, options.settings.budget_s / 2), allocator, facts) as bench:
+        scheduler = bench.scheduler(jobs, options.settings)
 
         def keep(session: Session) -> None:
             session.environment = facts
-            _store(session, output, trouble)
+            storage.keep(session)
 
-        def head(surveyed: Surveyed) -> None:
-            if not arguments.quiet:
-                found = (*cpu_findings(surveyed), *setting_findings(facts), *limits())
-                say(in_one_line(found))
+        def surveyed(found: Surveyed) -> None:
+            on_findings([*cpu_findings(found), *setting_findings(facts), *limits()])
 
         try:
-            with signals():
-                scheduler.run(shown.step, keep, head)
+            with interruptible():
+                scheduler.run(on_progress, keep, surveyed)
         except Interrupted as stop:
-            exit_code = stop.exit_code
+            interrupted = stop.exit_code
         session = scheduler.session(facts)
-    _store(session, output, trouble)
+    storage.keep(session)
     history.remember(facts, scheduler.agreed)
-    for disagreement in scheduler.agreed.disagreements:
-        say(f"micro: {disagreement}")
-    if judged is None or exit_code:
-        if arguments.json:
-            print(json.dumps(document(session)))
-        else:
-            print_session(console(stderr=False), session, full=arguments.full)
-    finished = _finish(session, output, trouble, arguments, exit_code)
-    return finished if judged is None or exit_code else judged(session) or finished
-
-
-def _finish(
-    session: Session,
-    output: Path | None,
-    trouble: Sequence[str],
-    arguments: argparse.Namespace,
-    exit_code: int,
-) -> int:
-    """Say where the session is and what failed; returns the exit code."""
-    if exit_code:
-        cpu_time = exit_code == 128 + signal.SIGXCPU
-        why = ": the CPU time was used up (RLIMIT_CPU: ulimit -t)" if cpu_time else ""
-        say(f"micro: stopped early{why}; what was measured is above")
-    if trouble:
-        say(f"micro: not stored: {trouble[-1]}")
-        if arguments.output is not None:
-            exit_code = exit_code or EXIT_FAILED
-    elif output is not None and output.exists() and not arguments.quiet:
-        say(f"stored in {output}")
-    failed = [result for result in session.results if result.status == "failed"]
-    for result in failed:
-        say(f"micro: {result.benchmark} failed: {result.reason}")
-    return exit_code or (EXIT_FAILED if failed else EXIT_OK)
+    return Measured(session, storage, interrupted, scheduler.agreed.disagreements)
 
 
 def _allocator(wanted: Path | None) -> Path | None:
@@ -183,60 +155,42 @@ def _allocator(wanted: Path | None) -> Path | None:
         raise UsageError(f"--allocator {error}") from None
 
 
-def _output(wanted: Path | None, key: str) -> Path | None:
+def _storage(wanted: Path | None, key: str) -> Storage:
     """Where the session goes; checked before an hour of measuring would be lost."""
-    if wanted is None:
-        name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        path = history.state_directory() / "sessions" / key / f"{name}.json"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            return None
-        return path if os.access(path.parent, os.W_OK) else None
+    if wanted is not None:
+        _check_new_file(wanted)
+        return Storage(wanted, wanted=True)
+    name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    path = history.state_directory() / "sessions" / key / f"{name}.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(path.parent)
+    except OSError as error:
+        return Storage(None, wanted=False, trouble=f"{path.parent}: {explain(error)}")
+    return Storage(path, wanted=False)
+
+
+def _check_new_file(wanted: Path) -> None:
     folder = wanted.absolute().parent
     try:
         if wanted.is_dir():
             raise UsageError(f"{wanted} is a directory: give -o a file's name in it")
-        if wanted.exists():
-            raise UsageError(f"{wanted} exists already: remove it or give -o another name")
+        if wanted.exists() and not wanted.is_file():
+            raise UsageError(f"{wanted} is not a regular file: give -o the name of a new file")
+        if wanted.exists() or wanted.is_symlink():
+            raise UsageError(f"{wanted} exists already: give -o another name")
         if not folder.is_dir():
             raise UsageError(f"{wanted}: directory {folder} does not exist")
-        # Only trying tells: root may write everywhere, except where nobody can.
-        with tempfile.NamedTemporaryFile(
-            dir=folder, prefix=f".{wanted.name}.", suffix=wanted.suffix
-        ):
-            return wanted
+        check_writable(folder, wanted.name)
     except OSError as error:
         raise UsageError(f"{wanted} cannot be written: {error.strerror}") from None
 
 
-def _store(session: Session, output: Path | None, trouble: list[str]) -> None:
-    if output is None:
-        return
-    try:
-        if writer.write(session, output):
-            trouble.clear()
-        else:
-            trouble.append("nothing has a value")
-    except OSError as error:
-        trouble.append(f"{output}: {explain(error)}")
+def check_writable(folder: Path, name: str = "session.json") -> None:
+    """Raise `OSError` where no file of that name, as it is written, can be made in a folder.
 
-
-@contextmanager
-def signals() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, unless they are ignored (nohup)."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in watched:
-            signal.signal(each, signal.SIG_IGN)  # one is enough: what was measured is being kept
-        raise Interrupted(number)
-
-    handled = (signal.SIG_DFL, signal.default_int_handler)
-    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
-    watched = [number for number in every if signal.getsignal(number) in handled]
-    before = {number: signal.signal(number, stop) for number in watched}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    Only trying tells: root may write everywhere, except where nobody can.
+    """
+    suffix = os.path.splitext(name)[1]
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}.", suffix=suffix):
+        pass

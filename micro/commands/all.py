@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from micro.app import comparing, measuring
-from micro.commands import compare
+from micro.app import comparing
+from micro.commands import _session, compare
 from micro.errors import UsageError
 from micro.probes.catalogue import all_probes, matches, select
 from runners.archive.baselines import of_session
@@ -20,7 +20,7 @@ ORDER = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    measuring.add_arguments(parser)
+    _session.add_arguments(parser)
     parser.add_argument(
         "--only", nargs="+", metavar="GLOB", help="only these probes or families, such as 'fd.*'"
     )
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure."""
-    effort = measuring.effort(arguments)
+    effort = _session.effort(arguments)
     if arguments.only:
         probes = select(arguments.only)
     else:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not probes:
         raise UsageError("--only and --exclude together leave no probe")
     jobs = [job for probe in probes for job in probe.jobs(effort)]
-    return measuring.run(jobs, arguments, _judge(arguments))
+    return _session.run(jobs, arguments, _judge(arguments))
 
 
 def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -13,17 +11,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro.app import comparing, session_process
+from micro.app import recording
 from micro.app.configuration import configuration
-from micro.app.installation import require_workloads
-from micro.app.measuring import Interrupted, signals
-from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
+from micro.commands._gate import machine_key
+from micro.errors import EXIT_FAILED, EXIT_OK
 from micro.reports import console, printable, say
 from runners.archive import baselines
-from runners.archive.baselines import Baseline, summarize
+from runners.archive.baselines import Baseline
 from runners.gate.boots import gain_of_another, known_boots
-from runners.gate.evidence import Sample
-from runners.gate.judge import Judgement, Rules, judge
+from runners.gate.judge import Rules
 from runners.machine import environment
 
 HELP = "record, list and prune the sessions to compare with"
@@ -38,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_argument(
         "--key",
-        type=comparing.machine_key,
+        type=machine_key,
         help="machine key, for example linux-x86_64-2cpu (default: this machine)",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -97,37 +93,24 @@ def path(arguments: argparse.Namespace, folder: Path) -> int:
 
 def record(arguments: argparse.Namespace, folder: Path) -> int:
     """Measure whole sessions, each in a process of its own, and add them one by one."""
-    require_workloads()
     if folder.parent == baselines.SHIPPED and arguments.baselines is None:
         folder = Path("baselines") / folder.name  # an installed package is not ours to change
-    wanted = arguments.sessions or (1 if baselines.files(folder) else 5)
+
+    def added(number: int, sessions: int, file: Path) -> None:
+        say(f"session {number} of {sessions}: {file}")
+
     try:
-        with signals():
-            for number in range(wanted):
-                if number:
-                    time.sleep(arguments.gap)
-                with tempfile.TemporaryDirectory() as scratch:
-                    file = session_process.measure(Path(scratch), arguments.quick)
-                    added = baselines.append(file, folder)
-                say(f"session {number + 1} of {wanted}: {added}")
-    except (session_process.NotMeasured, Interrupted) as stop:
-        say("micro: not all sessions were measured; those named above were added")
-        return stop.exit_code
+        recording.record(folder, arguments.sessions, arguments.gap, arguments.quick, added)
+    except recording.NotRecorded as error:
+        say(f"micro: {error}")
+        return error.exit_code
     say(_boots_known(baselines.load(folder)))
     return EXIT_OK
 
 
-def _of_newest_machine(baseline: Baseline) -> list[Sample]:
-    """The sessions that the newest one would be compared with, and itself."""
-    newest = baseline.sessions[-1]
-    clock_ns = newest.settings.get(baselines.CLOCK)
-    like = baseline.like(newest.environment, clock_ns, Rules().least_sessions)
-    return [session.sample for session in like]
-
-
 def _boots_known(baseline: Baseline) -> str:
     """How many boots a baseline knows, and what one more would buy."""
-    count = known_boots(_of_newest_machine(baseline))
+    count = known_boots(recording.of_newest_machine(baseline))
     known = "one boot" if count == 1 else f"{count} boots"
     return (
         f"the baseline knows {known}: judged from another boot, one more would lessen the smallest "
@@ -190,7 +173,7 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
     table.add_column("benchmark", overflow="fold")
     table.add_column("sessions", justify="right")
     table.add_column("smallest change found", justify="right")
-    found = precision(baseline)
+    found = recording.precision(baseline)
     for judgement in found:
         share = "–" if judgement.detectable is None else f"{judgement.detectable:.1%}"
         table.add_row(Text(str(judgement.benchmark)), str(judgement.sessions), share)
@@ -205,36 +188,10 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
     return EXIT_OK
 
 
-def precision(baseline: Baseline) -> list[Judgement]:
-    """What a session of another boot, exactly like the baseline's newest, would be told."""
-    samples = _of_newest_machine(baseline)
-    stable = {
-        name: figure
-        for sample in samples
-        for name, figure in sample.figures.items()
-        if figure.doubt is None
-    }
-    judged = judge(
-        samples, Sample(stable), Rules(), configuration().least_effect_of, comparing.place_of
-    )
-    return [judgement for judgement in judged if judgement.kind == "point"]
-
-
 def accept(arguments: argparse.Namespace, folder: Path) -> int:
     """Add one session's file, unless it failed the gate and no reason is given."""
-    current = summarize(arguments.file)
-    chosen = configuration()
-    own = environment.key(current.environment)
-    if arguments.key is None:
-        folder = baselines.place(own, arguments.baselines, chosen.baselines)
-    outcome = comparing.compare(current, baselines.load(folder), chosen)
-    failed = outcome.exit_code == comparing.EXIT_REGRESSED
-    if failed and not arguments.force:
-        raise UsageError(
-            f"{arguments.file}: {outcome.counts['regressed']} regressed: see `micro compare`; "
-            "to accept it all the same, say why: --force REASON"
-        )
-    added = baselines.append(arguments.file, folder, arguments.force if failed else None)
+    chosen = folder if arguments.key is not None else None
+    added = recording.accept(arguments.file, chosen, arguments.baselines, arguments.force)
     say(f"added {added}")
     return EXIT_OK
 

@@ -7,9 +7,10 @@ import json
 import os
 from pathlib import Path
 
-from micro.app import comparing, measuring
+from micro.app import comparing
 from micro.app.configuration import configuration
-from micro.errors import UsageError
+from micro.app.interruption import Interrupted, interruptible
+from micro.errors import EXIT_REGRESSED, EXIT_SKIP, UsageError
 from micro.reports import console, say
 from micro.reports.exports.ci import (
     bencher,
@@ -19,8 +20,7 @@ from micro.reports.exports.ci import (
     workflow_commands,
 )
 from micro.reports.terminal.verdicts import markdown, print_outcome
-from runners.archive import history
-from runners.archive.baselines import Summary, files, summarize
+from runners.archive.baselines import Summary, summarize
 from runners.archive.reader import BadFile
 from runners.machine import environment
 
@@ -51,7 +51,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         type=_codes,
-        default=frozenset({comparing.EXIT_REGRESSED}),
+        default=frozenset({EXIT_REGRESSED}),
         metavar="CODES",
         help="exit codes that are kept, of 3 regression, 4 suspect, 5 inconclusive, 6 no baseline; "
         "the others become 0 (default: 3)",
@@ -80,23 +80,13 @@ def _codes(text: str) -> frozenset[int]:
 def run(arguments: argparse.Namespace) -> int:
     """Judge, and report."""
     try:
-        path = arguments.file or _newest()
+        path = arguments.file or comparing.newest_session()
         return judged(summarize(path), arguments.baselines, arguments)
     except (UsageError, BadFile) as error:
         if not arguments.bisect:
             raise
         say(f"micro: error: {error}")
-        return comparing.EXIT_SKIP
-
-
-def _newest() -> Path:
-    key = environment.key(environment.describe())
-    found = files(history.state_directory() / "sessions" / key)
-    if not found:
-        raise UsageError(
-            "no session of this machine is stored yet: run `micro all`, or name a FILE"
-        )
-    return found[-1]
+        return EXIT_SKIP
 
 
 def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:
@@ -106,9 +96,9 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
     outcome = comparing.compare(current, baseline, chosen)
     if arguments.confirm:
         try:
-            with measuring.signals():
+            with interruptible():
                 outcome = comparing.confirm(outcome, chosen)
-        except measuring.Interrupted as stop:
+        except Interrupted as stop:
             say("micro: stopped before the suspects were decided")
             return stop.exit_code
     if arguments.json:

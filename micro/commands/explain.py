@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from micro.app import measuring
 from micro.app.explaining import explain
 from micro.app.installation import require_workloads
+from micro.app.workbench import workbench
 from micro.commands.run import chosen_jobs
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import console, say
@@ -32,9 +32,7 @@ from runners.explain.flame import folded, stacks_of, svg
 from runners.explain.sampling import PROCESSES, Explained
 from runners.explain.stored import BadProfiles, encode, is_stored, read
 from runners.explain.subsystem import subsystem
-from runners.machine.environment import describe, usable_cpus
-from runners.measure.launch import Launcher
-from runners.measure.scratch import scratch_directory
+from runners.machine.environment import describe
 
 HELP = "where an operation's nanoseconds go, function by function"
 ORDER = 6
@@ -77,13 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _compare(arguments)
     require_workloads()
     jobs = chosen_jobs(arguments.names, arguments.parameter, "quick")
-    with scratch_directory() as scratch, steps(PROCESSES * len(jobs)) as step:
-        try:
-            with measuring.signals():
-                found = explain(jobs, Launcher(scratch, 600.0), usable_cpus(), step)
-        except measuring.Interrupted as stop:
-            say("micro: stopped before the profile was complete")
-            return stop.exit_code
+    with workbench(time_limit_s=600.0) as bench, steps(PROCESSES * len(jobs)) as step:
+        found = explain(jobs, bench.launcher, bench.cpus, step)
     profiles = [profile for each in found for profile in each.profiles]
     if not profiles:
         raise UsageError("; ".join(_reasons(found)) or "nothing was sampled")

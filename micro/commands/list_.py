@@ -9,13 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from micro.app.installation import workloads_are_built
+from micro.app.availability import unavailable
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Choice, Probe
 from micro.reports import console
-from runners.machine.environment import usable_cpus
-from runners.measure.launch import Launcher, Order
-from runners.measure.scratch import scratch_directory
 
 HELP = "list the probes and whether they can run here"
 ORDER = 3
@@ -42,21 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_row(Text(probe.name), Text(probe.title), Text(_parameters(probe)), here)
     console(stderr=False).print(table)
     return 0
-
-
-def unavailable(probes: tuple[Probe, ...]) -> dict[str, str | None]:
-    """Why a probe cannot run here, by name; None for those that can. Tries each in a worker."""
-    if not workloads_are_built():
-        return dict.fromkeys((probe.name for probe in probes), "unknown: workloads are not built")
-    reasons: dict[str, str | None] = {}
-    cpus = tuple(usable_cpus())
-    with scratch_directory() as scratch:
-        launcher = Launcher(scratch, time_limit_s=10)
-        for probe in probes:
-            answer = launcher.visit(Order(probe.jobs()[0], levels=(), cpus=cpus))
-            said = [line.get("skipped") or line.get("failed") for line in answer.lines]
-            reasons[probe.name] = next(filter(None, said), answer.error)
-    return reasons
 
 
 def _parameters(probe: Probe) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from micro.commands._session import file
 from micro.commands.table import add_inputs, comparison
 from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_inputs(parser)
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="x.svg or x.png"
+        "-o", "--output", type=file, required=True, metavar="FILE", help="x.svg or x.png"
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from micro.commands._session import file
 from micro.commands.table import add_inputs, comparison
 from micro.reports import say
 from micro.reports.exports.files import write_text
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_inputs(parser)
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="such as report.html"
+        "-o", "--output", type=file, required=True, metavar="FILE", help="such as report.html"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from micro.app import measuring
+from micro.commands import _session
 from micro.errors import UsageError
 from micro.probes.catalogue import BadParameter, jobs_with, select
 from micro.probes.declaration import Effort
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="set a parameter, or the points of a curve: -p size=4k -p threads=1,2,4",
     )
-    measuring.add_arguments(parser)
+    _session.add_arguments(parser)
     parser.add_argument(
         "--trace", action="store_true", help="time single operations, also very short ones"
     )
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure."""
-    jobs = chosen_jobs(arguments.names, arguments.parameter, measuring.effort(arguments))
-    return measuring.run(jobs, arguments)
+    jobs = chosen_jobs(arguments.names, arguments.parameter, _session.effort(arguments))
+    return _session.run(jobs, arguments)
 
 
 def chosen_jobs(names: Sequence[str], parameters: Sequence[str], effort: Effort) -> list[Job]:

@@ -117,10 +117,11 @@ def place(
     return next((each / key for each in places if files(each / key)), places[0] / key)
 
 
-def append(path: Path, folder: Path, reason: str | None = None) -> Path:
+def append(path: Path, folder: Path, reason: str | None = None, name: str | None = None) -> Path:
     """Copy a session file into a folder, whole or not at all; the new file's path.
 
-    ``reason`` is stored with it. Raises `BadFile` for what does not belong there, `OSError`.
+     ``reason`` is stored with it; ``name`` is the new file's, by default that of ``path``.
+    Raises `BadFile` for what does not belong there, `OSError`.
     """
     session = read(path)
     if SLOWED in session.settings:
@@ -130,7 +131,7 @@ def append(path: Path, folder: Path, reason: str | None = None) -> Path:
         raise BadFile(f"{printable(str(path))}: is a session of {own}, not of {folder.name}")
     if reason is not None:
         session.settings = {**session.settings, ACCEPTED: reason}
-    name = path.name if _NAME.fullmatch(path.name) else _time_name(path)
+    name = name or (path.name if _NAME.fullmatch(path.name) else _time_name(path))
     target = folder / f"{name.removesuffix('.gz')}.gz"
     if target.exists() or target.with_suffix("").exists():
         raise BadFile(f"{printable(str(path))}: {printable(str(target))} exists already")

@@ -11,7 +11,7 @@ import pytest
 from micro_process import Micro
 
 from micro.__main__ import main
-from micro.commands import doctor
+from micro.app import diagnosis
 from micro.reports.terminal.findings import finding_table, precision
 from runners.doctor.finding import Finding
 
@@ -47,8 +47,8 @@ def test_bad_arguments(arguments: Sequence[str], capsys: pytest.CaptureFixture[s
 
 def test_what_is_missing_is_told_once_for_all_it_hits(monkeypatch: pytest.MonkeyPatch) -> None:
     reasons = {"a.x": "no kqueue", "a.y": None, "b.z": "no kqueue", "c.w": "no fork"}
-    monkeypatch.setattr(doctor, "unavailable", lambda probes: reasons)
-    assert doctor._cannot_run() == [
+    monkeypatch.setattr(diagnosis, "unavailable", lambda probes: reasons)
+    assert diagnosis._cannot_run() == [
         Finding("missing", "note", "a.x, b.z: no kqueue"),
         Finding("missing", "note", "c.w: no fork"),
     ]

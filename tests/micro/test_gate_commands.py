@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from micro_process import Micro
 from sample_baseline import figures
 
+from micro.__main__ import main
+from micro.app import recording
 from micro.reports.terminal.verdicts import escaped
 from runners.archive.writer import write
 from runners.machine.environment import describe, key
-from runners.model.session import Session
 
 # The commands
 
@@ -124,28 +125,52 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
         assert baseline("list", "--key", key_).returncode == 2
 
 
-def test_record_adds_whole_sessions(micro: Micro, tmp_path: Path, monkeypatch: Any) -> None:
-    from micro.app import session_process
-    from micro.commands import baseline as command
-
-    def measure(words: list[str], **_: Any) -> Any:
-        write(replace_environment(figures(1)), Path(words[words.index("-o") + 1]))
-        return argparse.Namespace(returncode=0)
-
-    def replace_environment(shown: Session) -> Session:
+def test_record_adds_whole_sessions(tmp_path: Path, monkeypatch: Any) -> None:
+    def measured(file: Path, quick: bool) -> int:
+        shown = figures(1)
         shown.environment = describe()
-        return shown
+        write(shown, file)
+        return 0
 
     paused: list[float] = []
-    monkeypatch.setattr(session_process.subprocess, "run", measure)
-    monkeypatch.setattr(command.time, "sleep", paused.append)
-    arguments = argparse.Namespace(sessions=None, gap=7.0, quick=True, baselines=tmp_path)
+    monkeypatch.setattr(recording, "measure_session", measured)
+    monkeypatch.setattr(recording.time, "sleep", paused.append)
+    arguments = ["baseline", "record", "--baselines", str(tmp_path), "--gap", "7"]
     folder = tmp_path / key(describe())
-    assert command.record(arguments, folder) == 0
+    assert main(arguments) == 0
     assert len(list(folder.iterdir())) == 5
     assert paused == [7.0] * 4
-    assert command.record(arguments, folder) == 0
+    assert main(arguments) == 0
     assert len(list(folder.iterdir())) == 6
+
+
+def test_a_session_in_which_probes_failed_is_no_baseline(
+    tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(file: Path, quick: bool) -> int:
+        shown = figures(1, failed=True)
+        shown.environment = describe()
+        write(shown, file)
+        return 1
+
+    monkeypatch.setattr(recording, "measure_session", measured)
+    arguments = ["--baselines", str(tmp_path)]
+    assert main(["baseline", "record", *arguments]) == 1
+    folder = tmp_path / key(describe())
+    (kept,) = folder.iterdir()
+    said = capsys.readouterr().err
+    assert str(kept) in said
+    assert "a.broken failed: fork: EAGAIN" in said
+    assert main(["baseline", "accept", str(kept), *arguments]) == 2
+    assert main(["baseline", "accept", str(kept), *arguments, "--force", "no fork here"]) == 0
+    assert main(["baseline", "record", *arguments]) == 0  # the stored session fails there, too
+
+
+def test_where_a_baseline_cannot_be_written_nothing_is_measured(micro: Micro) -> None:
+    done = micro("baseline", "record", "--sessions", "1", "--baselines", "/dev/null/x")
+    assert done.returncode == 2
+    assert "/dev/null/x" in done.stderr
+    assert "--baselines" in done.stderr
 
 
 def test_the_selftest_over_stored_sessions(micro: Micro, folder: Path, tmp_path: Path) -> None:
@@ -158,7 +183,8 @@ def test_the_selftest_over_stored_sessions(micro: Micro, folder: Path, tmp_path:
     assert micro("selftest", "aa", "--baselines", tmp_path / "home").returncode == 2
 
 
-SIDE = """echo '{{"results": [{{"name": "a.x", "params": {{}}, "value": {value}}}]}}'
+SIDE = """[ "$1" = --version ] && echo micro 1.0 && exit
+echo '{{"results": [{{"name": "a.x", "params": {{}}, "value": {value}}}]}}'
 """
 
 
@@ -174,12 +200,40 @@ def test_two_ways_to_run_are_compared(micro: Micro, tmp_path: Path) -> None:
     assert micro("ab", "a.x", "--a", sides["b"], "--b", sides["a"]).returncode == 0
 
 
-def test_a_side_that_does_not_measure_is_named(micro: Micro) -> None:
-    done = micro("ab", "a.x", "--a", "false", "--b", "true")
+def test_a_side_that_does_not_measure_is_named(micro: Micro, tmp_path: Path) -> None:
+    side = tmp_path / "side"
+    side.write_text('[ "$1" = --version ] && echo micro 1.0 && exit\necho no >&2; exit 9')
+    done = micro("ab", "a.x", "--a", f"sh '{side}'", "--b", f"sh '{side}'")
     assert done.returncode == 1
-    assert "ended with exit code" in done.stderr
-    assert micro("ab", "a.x", "--a", "'", "--b", "true").returncode == 2
-    assert micro("ab", "a.x", "--a", "/no/such", "--b", "/no/such").returncode == 1
+    assert "ended with exit code 9: no" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("false", "does not start micro"),
+        ("true", "does not start micro"),
+        ("head -c 1000 /dev/urandom", "does not start micro"),
+        ("sh -c 'head -c 1000 /dev/urandom'", "does not start micro"),
+        ("/no/such", "/no/such: No such file or directory"),
+        ("/dev/null", "/dev/null: Permission denied"),
+        ("yes micro", "does not start micro"),
+        ("'", "No closing quotation"),
+        ("", "--b is empty"),
+    ],
+)
+def test_a_command_that_is_no_micro_is_told_before_measuring(
+    command: str, expected: str, micro: Micro
+) -> None:
+    fine = f"{sys.executable} -m micro"
+    done = micro("ab", "cpu.chain", "--a", fine, "--b", command)
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert "--b" in done.stderr
+    assert "block 1" not in done.stderr
+
+
+def test_fewer_blocks_than_prove_anything_are_refused(micro: Micro) -> None:
     assert micro("ab", "a.x", "--a", "true", "--b", "true", "--blocks", "3").returncode == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,7 +54,10 @@ def test_a_stopped_session_keeps_its_rounds(
     assert all(map(has_number, results.values()))
     stored = {result.name for result in read(file).results if result.value_s is not None}
     assert stored == set(results)
-    assert "micro: stopped early; what was measured is above" in done.stderr.splitlines()
+    assert done.stderr.splitlines()[-2:] == [
+        "micro: stopped early; what was measured follows",
+        f"stored in {file}",
+    ]
     assert micro.processes() == []
     assert micro.scratch() == []
 
@@ -91,4 +95,93 @@ def test_workers_die_with_a_killed_session_and_the_next_one_tidies_up(micro: Mic
     micro.wait_until_gone()
     assert micro.scratch() != []
     assert micro("list").returncode == 0
+    assert micro.scratch() == []
+
+
+# Commands that start other programs
+
+
+RECORD = ("baseline", "record", "--sessions", 1, "--quick", "--baselines")
+SLOW_SIDE = """[ "$1" = --version ] && echo micro 1.0 && exit
+echo measuring >&2
+sleep 57; :
+"""
+
+
+def stop(micro: Micro, number: signal.Signals, running: str, *arguments: object) -> tuple[int, str]:
+    """Start a command, and send the signal as soon as a process whose command line has that."""
+    with micro.start(*arguments) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not any(running in line for line in micro.processes()):
+                assert time.monotonic() < deadline
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+        except BaseException:
+            process.kill()
+            raise
+    assert "Traceback" not in err
+    return process.returncode, out + err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("words", [("verify", "fd", "--short"), ("doctor",), ("list",)])
+def test_every_command_tidies_up_when_it_is_stopped(
+    words: tuple[str, ...], number: signal.Signals, micro: Micro
+) -> None:
+    code, said = stop(micro, number, "worker.py", *words)
+    assert code == 128 + number
+    assert "stopped early" in said
+    assert micro.processes() == []
+    assert micro.scratch() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_record_keeps_its_session(
+    number: signal.Signals, micro: Micro, tmp_path: Path
+) -> None:
+    with micro.start(*RECORD, tmp_path / "kept") as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (found := list(tmp_path.glob("kept/*/2*.partial.json"))):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        except BaseException:
+            process.kill()
+            raise
+    assert process.returncode == 128 + number
+    assert str(found[0]) in err
+    assert any(result.value_s is not None for result in read(found[0]).results)
+    assert micro.processes() == []
+    assert micro.scratch() == []
+
+
+def test_a_session_dies_with_a_killed_record(micro: Micro, tmp_path: Path) -> None:
+    code, _ = stop(micro, signal.SIGKILL, "worker.py", *RECORD, tmp_path / "kept")
+    assert code == -signal.SIGKILL
+    micro.wait_until_gone()
+    assert micro.scratch() == []
+
+
+@pytest.mark.parametrize("prefix", ["", "setsid --fork "])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_what_a_side_of_ab_started_ends_with_it(
+    number: signal.Signals, prefix: str, micro: Micro, tmp_path: Path
+) -> None:
+    side = tmp_path / "side"
+    side.write_text(SLOW_SIDE.replace("sleep", f"{prefix}sleep").replace(":", "sleep 58"))
+    command = f"sh '{side}'"
+    code, said = stop(micro, number, "sleep", "ab", "fd", "--a", command, "--b", command)
+    if number == signal.SIGKILL:
+        assert code == -signal.SIGKILL
+        micro.wait_until_gone()
+        assert micro("list").returncode == 0  # the next command removes the scratch directory
+    else:
+        assert code == 128 + number
+        assert "stopped early, after 0 of 11 blocks" in said
+    assert micro.processes() == []
     assert micro.scratch() == []

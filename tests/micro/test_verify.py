@@ -12,10 +12,13 @@ import pytest
 from micro_process import Micro
 
 from micro.__main__ import main
+from micro.app import verifying
 from micro.commands import verify
 from micro.probes.catalogue import select
 from micro.probes.declaration import Axis, Choice, Probe
 from micro.reports.terminal.checks import check_table, summary
+from runners.measure.launch import Launcher
+from runners.measure.survey import Surveyed
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job, Promise
 from runners.verify.check import Bench, CannotTrace, Check
@@ -56,7 +59,7 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def can_trace(tmp_path: Path) -> None:
-    bench = Bench(verify.Launcher(tmp_path), (0,), None)
+    bench = Bench(Launcher(tmp_path), (0,), None)
     try:
         bench.traced(Job("fd.open_close", "cyext.fd.descriptors:OpenClose"), None, 1)
     except CannotTrace as reason:
@@ -203,10 +206,12 @@ class Recorder:
 @pytest.fixture
 def recorders(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recorder]:
     """Every check replaced by one that keeps what it was asked; nothing is run."""
-    found = {kind: Recorder(kind) for kind in verify.KINDS}
+    found = {kind: Recorder(kind) for kind in verifying.KINDS}
     for kind, recorder in found.items():
-        monkeypatch.setattr(verify, kind, recorder)
-    monkeypatch.setattr(verify, "_bench", lambda launcher, timed: Bench(launcher, (0,), None))
+        monkeypatch.setattr(verifying, kind, recorder)
+    monkeypatch.setattr(verifying.Workbench, "survey", lambda _: Surveyed(None, {}, (), ()))
+    # One after the other, in this process: others would have the real checks.
+    monkeypatch.setattr("micro.app.workbench.environment.usable_cpus", lambda *_: [0])
     return found
 
 
@@ -300,9 +305,9 @@ def test_only_a_defect_is_a_failure(
 
 
 def test_the_level_is_quickly_reached_and_not_the_smallest() -> None:
-    assert verify.level_for(OPEN_CLOSE) is None
-    assert verify.level_for(GRID) == 50
-    assert verify.level_for(replace(GRID, axis=Axis("held", (10,), quick=(7,)))) == 7
+    assert verifying.level_for(OPEN_CLOSE) is None
+    assert verifying.level_for(GRID) == 50
+    assert verifying.level_for(replace(GRID, axis=Axis("held", (10,), quick=(7,)))) == 7
 
 
 # The table

@@ -11,7 +11,7 @@ from typing import Any
 from micro.app.comparing import Outcome, told
 from micro.errors import UsageError
 from micro.reports import printable
-from micro.reports.terminal.verdicts import label, ordered, sentences
+from micro.reports.insights.verdicts import label, ordered, sentences
 from runners.gate.judge import Judgement
 
 #: GitHub shows ten annotations a step and drops the others.

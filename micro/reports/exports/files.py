@@ -19,6 +19,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "is a directory, not a file to write", str(path))
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
+            path.write_bytes(data)
+            return
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from micro.reports.pictures.scales import level_text
+from micro.units import level_text
 from runners.analyse.growth import Growth, Piece, Scaling
 from runners.model.benchmark import AxisKind
 

@@ -15,7 +15,6 @@ from micro.reports.pictures.scales import (
     binary_scale,
     count_text,
     duration_text,
-    level_text,
     linear_scale,
     log_scale,
     rate_text,
@@ -105,7 +104,7 @@ def _series(label: str, index: int, curve: CurveSummary) -> Series:
             x,
             figure.value_s,
             *figure.ci95_s,
-            text=f"{level_text(curve.kind, x)}: {units.duration(figure.value_s)} "
+            text=f"{units.level_text(curve.kind, x)}: {units.duration(figure.value_s)} "
             f"({units.duration(figure.ci95_s[0])} – {units.duration(figure.ci95_s[1])})",
             unstable=figure.status == "unstable",
         )
@@ -125,7 +124,7 @@ def _rates(label: str, index: int, curve: CurveSummary) -> Series:
     points = []
     for size, figure in zip(curve.levels, curve.figures, strict=True):
         value, high, low = (size / max(t, 1e-99) for t in (figure.value_s, *figure.ci95_s))
-        text = f"{level_text(curve.kind, size)}: {units.rate(size, figure.value_s)}"
+        text = f"{units.level_text(curve.kind, size)}: {units.rate(size, figure.value_s)}"
         points.append(Mark(size, value, low, high, text, figure.status == "unstable"))
     return Series(label, index, tuple(points), ended=curve.stopped_by)
 

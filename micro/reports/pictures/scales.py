@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from micro import units
-from runners.model.benchmark import AxisKind
 
 _STEPS = (1, 2, 5)
 _MOST_TICKS = 7
@@ -80,11 +79,6 @@ def binary_scale(values: Iterable[float]) -> Scale:
 def size_text(size: int) -> str:
     """``64 KiB``."""
     return units.size(size)
-
-
-def level_text(kind: AxisKind, x: float) -> str:
-    """A level alone: ``64 KiB``, ``19900``; without thin groups, whose commas part the levels."""
-    return size_text(int(x)) if kind == "bytes" else f"{x:.0f}"
 
 
 def rate_text(bytes_per_s: float) -> str:

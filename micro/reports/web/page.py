@@ -19,7 +19,6 @@ from micro.reports.insights.conclusions import headlines, remarks
 from micro.reports.insights.systems import CurveSummary, System
 from micro.reports.pictures import svg
 from micro.reports.pictures.chart import Series, SpreadChart, curve_chart, spread_chart
-from micro.reports.pictures.scales import level_text
 from micro.reports.pictures.svg import escape
 from runners.model.benchmark import Benchmark
 
@@ -268,7 +267,7 @@ def _curve_table(shown: Comparison, place: Benchmark) -> str:
             mark = "~" if figure.status == "unstable" else ""
             time = f"{units.duration(figure.value_s)}{mark}"
             cells.append(f"<td>{escape(time)} <small>±{half:.1%}</small></td>")
-        rows.append(_line(level_text(place.kind, level), cells))
+        rows.append(_line(units.level_text(place.kind, level), cells))
     for name, texts in _curve_words(curves):
         words = [f'<td class="words">{escape(text)}</td>' for text in texts]
         rows.append(_line(name, words))

@@ -1,0 +1,172 @@
+"""Two ways to run micro, in turns: blocks of A B B A, and what they differ by."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from micro.app.interruption import Interrupted, interruptible
+from micro.errors import UsageError
+from runners.gate import ab
+from runners.gate.evidence import benjamini_hochberg
+from runners.gate.judge import Rules
+from runners.measure import leash
+from runners.measure.scratch import scratch_directory
+from runners.model.benchmark import Benchmark
+
+_FALSE_SHARE = 0.05
+_START_S = 120.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What both sides measure. ``budget_s`` is for each of a block's four runs."""
+
+    names: Sequence[str]
+    parameters: Sequence[str] = ()
+    blocks: int = ab.LEAST_BLOCKS
+    budget_s: float = 10.0
+
+    @property
+    def arguments(self) -> list[str]:
+        """What is appended to a side's command."""
+        given = [word for parameter in self.parameters for word in ("-p", parameter)]
+        budget = ["--budget", f"{self.budget_s:g}"]
+        return ["run", *self.names, "--quick", "--quiet", "--json", *budget, *given]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One benchmark: B against A, and the share of false ones among differences like this."""
+
+    benchmark: str
+    difference: ab.Difference
+    q: float
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if self.q > _FALSE_SHARE:
+            return "no difference shown"
+        return f"B is {'slower' if self.difference.ratio > 0 else 'faster'}"
+
+    @property
+    def regressed(self) -> bool:
+        """Whether B is slower, and by enough to matter."""
+        slower = self.verdict == "B is slower"
+        return slower and self.difference.ratio >= Rules().least_effect
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found in so many blocks. ``interrupted`` is the exit code of the signal, or 0."""
+
+    comparisons: Sequence[Comparison]
+    blocks: int
+    interrupted: int = 0
+
+
+class NotMeasured(Exception):
+    """One of the sides did not measure; the text says how."""
+
+
+def compare(
+    commands: Mapping[str, str], options: Options, on_block: Callable[[int], None]
+) -> Outcome:
+    """Measure blocks with the commands of the sides A and B; ``on_block`` gets each one's number.
+
+    Raises `UsageError` before the first block where a command does not start micro, and
+    `NotMeasured` where one of its runs fails.
+    """
+    words = {side: _started(text, side) for side, text in commands.items()}
+    ratios: dict[str, list[float]] = {}
+    blocks = interrupted = 0
+    try:
+        with interruptible(), scratch_directory() as state:
+            for blocks in range(options.blocks):
+                on_block(blocks + 1)
+                for name, ratio in _block(words, options, state).items():
+                    ratios.setdefault(name, []).append(ratio)
+            blocks = options.blocks
+    except Interrupted as stop:
+        interrupted = stop.exit_code
+    found = {
+        name: ab.difference(values)
+        for name, values in ratios.items()
+        if len(values) >= ab.LEAST_BLOCKS
+    }
+    if not found:
+        if not interrupted:
+            raise NotMeasured("no benchmark was measured by both sides in eleven blocks")
+        return Outcome((), blocks, interrupted)
+    shares = benjamini_hochberg([difference.p for difference in found.values()])
+    compared = [
+        Comparison(name, difference, q)
+        for (name, difference), q in zip(found.items(), shares, strict=True)
+    ]
+    return Outcome(compared, blocks, interrupted)
+
+
+def _started(text: str, side: str) -> list[str]:
+    """The words of a side's command. Raises `UsageError` where it does not start micro."""
+    option = f"--{side.lower()}"
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
+    if not words:
+        raise UsageError(f"{option} is empty: give what starts micro, such as micro")
+    try:
+        asked = leash.captured([*words, "--version"], None, _START_S)
+    except leash.NotRun as error:
+        raise UsageError(f"{option}: {error}") from None
+    if asked.exit_code or not asked.stdout.startswith(b"micro "):
+        raise UsageError(
+            f"{option} {text}: does not start micro: with --version appended it ended with exit "
+            f"code {asked.exit_code} and did not print micro's version"
+        )
+    return words
+
+
+def _block(
+    commands: Mapping[str, Sequence[str]], options: Options, state: Path
+) -> dict[str, float]:
+    """One block's log ratios by benchmark, of those that all four runs have."""
+    values: dict[str, list[dict[str, float]]] = {"A": [], "B": []}
+    limit_s = _START_S + 4 * options.budget_s
+    for side in ab.order(random.Random()):
+        command = [*commands[side], *options.arguments]
+        values[side].append(_measured(command, side, state, limit_s))
+    everywhere = set.intersection(*(set(run) for runs in values.values() for run in runs))
+    return {
+        name: ab.log_ratio([v[name] for v in values["A"]], [v[name] for v in values["B"]])
+        for name in values["A"][0]
+        if name in everywhere
+    }
+
+
+def _measured(command: Sequence[str], side: str, state: Path, limit_s: float) -> dict[str, float]:
+    """Seconds by benchmark of one run. Raises `NotMeasured`."""
+    # What both sides learn of the CPU they share; it does not mix with the user's own sessions.
+    env = os.environ | {"XDG_STATE_HOME": str(state)}
+    try:
+        done = leash.captured(command, env, limit_s)
+    except leash.NotRun as error:
+        raise NotMeasured(f"{side}: {error}") from None
+    try:
+        results = json.loads(done.stdout)["results"]
+        values = {
+            str(Benchmark.of(r["name"], r["params"])): float(r["value"])
+            for r in results
+            if r["value"] is not None
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        said = leash.last_line(done.stderr)
+        raise NotMeasured(f"{side} ended with exit code {done.exit_code}: {said}") from None
+    return {name: value for name, value in values.items() if 0 < value < math.inf}

@@ -1,0 +1,123 @@
+"""What `micro all` and `micro run` share: options, progress, and how a session is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from micro.app import measuring
+from micro.app.measuring import Measured, Options
+from micro.probes.declaration import Effort
+from micro.reports import console, say
+from micro.reports.exports.document import document
+from micro.reports.terminal.progress import display
+from micro.reports.terminal.session_table import print_session
+from runners.doctor.finding import Finding, in_one_line
+from runners.model.job import Job
+from runners.model.session import Session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that measures."""
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument(
+        "--quick", action="store_true", help="fewer probes, points and rounds: 30 s"
+    )
+    effort.add_argument("--rigorous", action="store_true", help="twice the rounds and more")
+    parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="measure no longer")
+    parser.add_argument(
+        "-o", "--output", type=file, metavar="FILE", help="store the session there (pyperf JSON)"
+    )
+    parser.add_argument(
+        "--allocator",
+        type=Path,
+        metavar="PATH",
+        help="preload this library (jemalloc, mimalloc, tcmalloc) into the worker for its malloc; "
+        "programs that probes start are without it",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--full", action="store_true", help="every point of every curve")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r}: the number of seconds must be positive")
+    return value
+
+
+def file(text: str) -> Path:
+    """The type of the option `-o`: an empty text would name the current directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("the file's name is empty: give one")
+    return Path(text)
+
+
+def effort(arguments: argparse.Namespace) -> Effort:
+    """How much of each probe's grid to measure, from the options."""
+    return "quick" if arguments.quick else "rigorous" if arguments.rigorous else "usual"
+
+
+def run(
+    jobs: Sequence[Job],
+    arguments: argparse.Namespace,
+    judged: Callable[[Session], int] | None = None,
+) -> int:
+    """Measure the jobs and print them; returns the exit code, which may be that of ``judged``.
+
+    What ``judged`` prints of a whole session takes the place of the session's own figures.
+    """
+    options = Options(
+        effort(arguments),
+        arguments.budget,
+        getattr(arguments, "trace", False),
+        arguments.output,
+        arguments.allocator,
+    )
+
+    def head(found: Sequence[Finding]) -> None:
+        if not arguments.quiet:
+            say(in_one_line(found))
+
+    with display(arguments.quiet) as shown:
+        measured = measuring.measure(jobs, options, shown.step, head)
+    for disagreement in measured.disagreements:
+        say(f"micro: {disagreement}")
+    if measured.interrupted:
+        # Before the figures: a second interrupt may end their printing.
+        cpu_time = measured.interrupted == 128 + signal.SIGXCPU
+        why = ": the CPU time was used up (RLIMIT_CPU: ulimit -t)" if cpu_time else ""
+        say(f"micro: stopped early{why}; what was measured follows")
+        _say_where(measured, arguments.quiet)
+    if judged is None or measured.interrupted:
+        if arguments.json:
+            print(json.dumps(document(measured.session)))
+        else:
+            print_session(console(stderr=False), measured.session, full=arguments.full)
+    if not measured.interrupted:
+        _say_where(measured, arguments.quiet)
+    for result in measured.failed:
+        say(f"micro: {result.benchmark} failed: {result.reason}")
+    if judged is None or measured.interrupted:
+        return measured.exit_code
+    return judged(measured.session) or measured.exit_code
+
+
+def _say_where(measured: Measured, quiet: bool) -> None:
+    storage = measured.storage
+    if storage.trouble is None:
+        if not quiet or measured.interrupted:
+            say(f"stored in {storage.path}")
+    elif storage.path is None:
+        say(f"micro: not stored: {storage.trouble}: name a file with -o FILE")
+    elif storage.written:
+        say(f"micro: the last rounds are not stored: {storage.trouble}; earlier ones are there")
+    else:
+        say(f"micro: not stored: {storage.trouble}")
