@@ -98,7 +98,9 @@ def final_code(code: int, fail_on: Iterable[int], bisect: bool) -> int:
 
 
 def find(where: Path | None, key: str, chosen: Configuration | None = None) -> Baseline:
-    """The baseline of a key: below ``where``, or where it is looked for; a single file is one, too.
+    """The baseline of a key: below ``where``, or where it is looked for.
+
+    A single file is one, too, and a folder of sessions with any names.
 
     Raises `BadFile` for a file that is no session.
     """
@@ -109,7 +111,10 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
     if where is not None and baselines.files(where):
         return baselines.load(where)
     chosen = chosen or configuration()
-    return baselines.load(baselines.place(key, where, chosen.baselines))
+    folder = baselines.place(key, where, chosen.baselines)
+    if where is not None and not baselines.files(folder) and (named := baselines.any_files(where)):
+        return baselines.load(where, found=named)
+    return baselines.load(folder)
 
 
 def newest_session() -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from micro.errors import UsageError
-from micro.reports import console, printable
+from micro.reports import console, no_commands, printable
 from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
 from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.insights.systems import NoSystems, System, read_systems
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--rows os is for the terminal: leave out --format {arguments.format}")
     shown = comparison(arguments, sort=arguments.sort, every_level=arguments.full)
     if arguments.format != "rich":
-        sys.stdout.write(TEXTS[arguments.format](shown))
+        sys.stdout.write(no_commands(TEXTS[arguments.format](shown)))
         if arguments.format == "json":
             sys.stdout.write("\n")
     elif arguments.rows == "os":

@@ -6,7 +6,9 @@ import codecs
 import contextlib
 import io
 import os
+import re
 import sys
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 
@@ -15,10 +17,35 @@ _PLAIN = {"µ": "u", "±": "+-", "–": "-", "·": "-", "…": "...", "×": "x",
 _PLAIN |= dict(zip("│┤└─┬", "|+`-+", strict=True)) | {chr(c): "*" for c in range(0x2801, 0x2900)}
 
 
+_COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         """The reader has left: rich would end the program with exit code 1."""
         raise BrokenPipeError
+
+
+class _Lines:
+    """A stream, none of whose lines is a workflow command (`no_commands`)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text."""
+        return self._stream.write(no_commands(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def no_commands(text: str) -> str:
+    """The text without what a GitHub job would take for a command to itself.
+
+    That is a line that begins with ``::``, also after spaces, and ``##[`` anywhere.
+    """
+    return _COMMAND.sub(lambda found: found[0][:-1] + " " + found[0][-1], text)
 
 
 def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
@@ -37,7 +64,13 @@ def console(stderr: bool) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="micro")
     width = None if stream.isatty() or "COLUMNS" in os.environ else 100
-    return _Console(file=stream, width=width, highlight=False, emoji=False, soft_wrap=False)
+    return _Console(
+        file=cast(TextIO, _Lines(stream)),
+        width=width,
+        highlight=False,
+        emoji=False,
+        soft_wrap=False,
+    )
 
 
 def printable(text: str) -> str:
@@ -49,4 +82,4 @@ def say(text: str) -> None:
     """One line on stderr; nothing where nobody can read it."""
     with contextlib.suppress(OSError):
         if sys.stderr is not None:
-            print(printable(text), file=sys.stderr)
+            print(no_commands(printable(text)), file=sys.stderr)

@@ -93,9 +93,20 @@ def files(folder: Path) -> list[Path]:
         return []
 
 
-def load(folder: Path, most: int = MOST_SESSIONS) -> Baseline:
-    """The newest ``most`` sessions of a folder. A bad file is named, and the rest still read."""
-    found = files(folder)
+def any_files(folder: Path) -> list[Path]:
+    """The files of a folder that may be sessions, whatever their names, in the names' order."""
+    try:
+        return sorted(p for p in folder.iterdir() if p.name.endswith((".json", ".json.gz")))
+    except OSError:
+        return []
+
+
+def load(folder: Path, most: int = MOST_SESSIONS, found: Sequence[Path] | None = None) -> Baseline:
+    """The newest ``most`` sessions of a folder, or the last of those ``found``.
+
+    A bad file is named, and the rest still read.
+    """
+    found = files(folder) if found is None else found
     baseline = Baseline(folder, files=len(found))
     for path in reversed(found):
         if len(baseline.sessions) == most:

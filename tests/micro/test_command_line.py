@@ -255,7 +255,38 @@ def test_output_file_relative_to_the_current_directory(micro: Micro, tmp_path: P
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.json"]
 
 
+@pytest.mark.parametrize("name", ["/dev/full", ""])
+def test_an_output_that_is_no_new_file_is_told_without_dangerous_advice(
+    name: str, inside: Inside
+) -> None:
+    sentence = usage_error(inside(*BRIEF, "-o", name))
+    assert "not a regular file" in sentence if name else "empty" in sentence
+    assert "remove" not in sentence
+
+
+def test_a_report_is_written_to_a_device_and_does_not_replace_it(
+    tmp_path: Path, inside: Inside, sample: Path
+) -> None:
+    fifo = tmp_path / "x.svg"
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert inside("plot", "fd.open_interleaved", sample, "-o", fifo).returncode == 0
+        assert os.read(reading, 1 << 16).startswith(b"<?xml")
+    finally:
+        os.close(reading)
+    assert fifo.is_fifo()
+
+
 # Where output cannot go
+
+
+def test_a_state_directory_that_cannot_be_written_is_said(micro: Micro) -> None:
+    done = micro(*BRIEF, env={"XDG_STATE_HOME": "/dev/null"})
+    assert done.returncode == 0
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("micro: not stored: /dev/null/micro/sessions/")
+    assert "-o FILE" in last
 
 
 def test_a_full_disk_loses_the_file_but_not_the_numbers(micro: Micro, tmp_path: Path) -> None:
@@ -337,6 +368,24 @@ def test_show_prints_a_stored_session(inside: Inside, sample: Path) -> None:
     full = inside("show", "--full", sample).stdout
     assert "open_fds=1,024" in full
     assert "open_fds=128" in full
+
+
+@pytest.mark.parametrize("text", ["::error file=x::pwn", "##[error]pwn"])
+def test_no_text_of_a_session_is_a_workflow_command(
+    text: str, inside: Inside, tmp_path: Path
+) -> None:
+    shown = everything()
+    shown.environment = dict.fromkeys(shown.environment, text)
+    shown.results[0].reason, shown.results[0].status = text, "unstable"
+    file = tmp_path / "session.json"
+    writer.write(shown, file)
+    forms: list[tuple[object, ...]] = [("show",), ("show", "--noise"), ("table",)]
+    forms += [("table", "--format", form) for form in ("md", "csv")]
+    for arguments in [*((*form, file) for form in forms), ("show", file / text)]:
+        done = inside(*arguments)
+        for line in (done.stdout + done.stderr).splitlines():
+            assert not line.lstrip().startswith("::"), line
+            assert "##[" not in line, line
 
 
 def test_show_noise(inside: Inside, sample: Path) -> None:

@@ -84,6 +84,18 @@ def test_a_first_run_has_no_baseline_and_does_not_fail(micro: Micro, tmp_path: P
     assert micro("compare", path, "--baselines", empty, "--fail-on", "3,6").returncode == 6
 
 
+def test_a_folder_of_sessions_with_any_names_is_a_baseline(
+    micro: Micro, folder: Path, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number, path in enumerate((folder / key(describe())).iterdir()):
+        path.rename(flat / f"before-{number}.json")
+    done = micro("compare", a_session(tmp_path, slower=1.3), "--baselines", flat)
+    assert done.returncode == 3
+    assert "Against 8 sessions" in done.stdout
+
+
 def test_a_bad_file_of_the_baseline_is_named_and_the_rest_judged(
     micro: Micro, folder: Path, tmp_path: Path
 ) -> None:
