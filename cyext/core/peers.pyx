@@ -2,7 +2,7 @@
 
 import os
 
-from libc.errno cimport errno
+from libc.errno cimport EIO, errno
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from posix.unistd cimport read, write
@@ -121,7 +121,7 @@ cdef class Program:
         while have < size:
             got = read(self.answers, <char *>data + have, size - have)
             if got <= 0:
-                return -(errno if got < 0 else 5)
+                return -(errno if got < 0 else EIO)
             have += <size_t>got
         return 0
 

@@ -1,4 +1,4 @@
-"""The sentinel on more CPUs than that of the timed loop: a sleeping thread on each, run when asked."""
+"""The sentinel on CPUs beside that of the timed loop: a sleeping thread on each, run when asked."""
 
 from libc.errno cimport errno
 from libc.stdint cimport int64_t

@@ -7,6 +7,7 @@
 #ifndef MICRO_TRACER_H
 #define MICRO_TRACER_H
 
+#include <errno.h>
 #include <stdint.h>
 
 #include "os/mark.h"
@@ -29,7 +30,6 @@ typedef struct {
 #define MICRO_HAS_TRACER 1
 
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
@@ -373,7 +373,7 @@ static inline int micro_trace(char *const argv[], char *const envp[], int output
                               micro_trace_t *trace)
 {
     (void)argv; (void)envp; (void)output; (void)seconds; (void)trace;
-    return -38;   /* ENOSYS */
+    return -ENOSYS;
 }
 #endif
 

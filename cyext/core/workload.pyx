@@ -19,13 +19,14 @@ what ``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic
 
 import array
 
+from libc.errno cimport EIO, ENOSYS
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
 from cyext.core.peers cimport Peers, micro_body_t
 from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
 
-from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # noqa: F401
+from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # no-cython-lint
 
 
 cdef extern from "os/process.h" nogil:
@@ -136,7 +137,7 @@ cdef class Workload:
         return self.fail(call, error, after)
 
     cdef int64_t sense(self, micro_sense_t *out) noexcept nogil:
-        """Run the sentinel on every CPU that this workload uses, and keep that of the busiest core."""
+        """Run the sentinel on every CPU of this workload, and keep that of the busiest core."""
         cdef int64_t status
         micro_sense(out)
         if self.sentinels is not None:
@@ -195,7 +196,7 @@ cdef class Workload:
         return 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        return self.fail(b"loop", 38, 0)  # ENOSYS: a workload without a loop measures nothing
+        return self.fail(b"loop", ENOSYS, 0)  # a workload without a loop measures nothing
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:
         return 0
@@ -210,7 +211,7 @@ cdef class Workload:
         if self.failed_call == NULL:  # the first failure is the cause, later ones its consequences
             self.failed_call = call
             self.failed_after = after
-        return -error if error > 0 else -5  # EIO: a failure without a number is one all the same
+        return -error if error > 0 else -EIO  # a failure without a number is still a failure
 
     cdef object failure(self, int64_t status):
         call = self.failed_call.decode() if self.failed_call != NULL else "batch"
@@ -353,7 +354,7 @@ cdef class SelfTimedWorkload(Workload):
     """
 
     cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
-        return self.fail(b"timed_loop", 38, 0)  # ENOSYS
+        return self.fail(b"timed_loop", ENOSYS, 0)
 
     def slow_down(self, double steps):
         """Not possible: nobody could spin in the sight of a clock that is read elsewhere."""

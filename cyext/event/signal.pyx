@@ -23,8 +23,8 @@ cdef extern from "os/signal_io.h" nogil:
     int micro_wait_arrival(int wait_ms)
     int64_t micro_most_queued_signals()
 
-# Workloads that need the signals blocked, and what was blocked before the first: a signal that comes
-# unblocked ends the process.
+# Workloads that need the signals blocked, and what was blocked before the first: a signal that is
+# not blocked ends the process.
 cdef int blocking = 0
 cdef sigset_t blocked_before
 

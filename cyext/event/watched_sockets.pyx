@@ -16,6 +16,7 @@ edge-triggered      what was told once is not told again, so an operation is an 
 
 import errno as errno_names
 
+from libc.errno cimport ENOSYS
 from libc.stdlib cimport free, realloc
 
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
@@ -219,7 +220,7 @@ cdef class Watched(Workload):
 
     cdef int64_t wait(self, uint64_t after) noexcept nogil:
         """One wait, which must find exactly the ready sockets; 0, or what ``fail`` returned."""
-        return self.fail(b"wait", 38, after)  # ENOSYS
+        return self.fail(b"wait", ENOSYS, after)
 
     cdef int64_t make_ready(self, int64_t first, int64_t count, uint64_t after) noexcept nogil:
         cdef int64_t i, place

@@ -246,9 +246,9 @@ cdef class DupLowest(_Many):
 cdef class SocketChurn(_Many):
     """One operation, with ``level`` sockets open: close the tenth, open it again, open one more.
 
-    The tenth takes the lowest free descriptor, the other one comes after all of them: a workload that
-    remembers one place must search its way from the one to the other. The sockets that a batch
-    adds are closed after it, not timed.
+    The tenth takes the lowest free descriptor, the other one comes after all of them: a kernel that
+    remembers one place must search from the one to the other. The sockets that a batch adds are
+    closed after it, not timed.
     """
 
     def __init__(self):

@@ -4,15 +4,14 @@ from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close, pipe
 
-from cyext.core.peers cimport (
-    micro_owner_moves_byte, micro_peer_leaves, micro_peer_moves_byte, micro_peer_t)
+from cyext.core.peers cimport micro_owner_moves_byte, micro_peer_moves_byte, micro_peer_t
 from cyext.core.workload cimport Workload
 
 from cyext.core.errors import OperationFailed
 
 
 cdef int64_t echo(micro_peer_t *self, void *ends) noexcept nogil:
-    """Send back every byte. ``ends`` are the owner's writing and the peer's reading end, and back."""
+    """Send back every byte that comes through the first pipe, through the second."""
     cdef int *fds = <int *>ends
     cdef int64_t moved = 1
     while moved == 1:

@@ -4,6 +4,7 @@ Nothing here tunes it: glibc's, for one, serves small blocks from a cache of the
 and that is what these figures show where a program would meet it too.
 """
 
+from libc.errno cimport ENOMEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
@@ -65,7 +66,7 @@ cdef class Pair(Workload):
         for i in range(n):
             block = malloc(self.size)
             if block == NULL:
-                return self.fail(b"malloc", 12, i)  # ENOMEM
+                return self.fail(b"malloc", ENOMEM, i)
             MICRO_ESCAPE(block)
             free(block)
         return 0
@@ -110,7 +111,7 @@ cdef class RemoteFree(Workload):
             done = micro_give(self.ring, self.size, n)
         else:
             done = micro_keep(self.ring, self.size, n)
-        return 0 if done == n else self.fail(b"malloc", 12, done)  # ENOMEM
+        return 0 if done == n else self.fail(b"malloc", ENOMEM, done)
 
 
 # Each block is equally likely to lie between 16 and 32 bytes, 32 and 64 and so on to 4 KiB.
@@ -194,14 +195,14 @@ cdef class Churn(Workload):
         cdef uint64_t i
         cdef Replacement next
         if self.blocks == NULL:  # a failed growth, and no way back
-            return self.fail(b"malloc", 12, 0)  # ENOMEM
+            return self.fail(b"malloc", ENOMEM, 0)
         for i in range(n):
             next = self.sequence[self.cursor]
             self.cursor = self.cursor + 1 if self.cursor + 1 < self.length else 0
             free(self.blocks[next.slot])
             self.blocks[next.slot] = malloc(next.size)
             if self.blocks[next.slot] == NULL:
-                return self.fail(b"malloc", 12, i)  # ENOMEM
+                return self.fail(b"malloc", ENOMEM, i)
         return 0
 
     cdef void free_all(self) noexcept:

@@ -2,7 +2,7 @@
 
 import errno as errno_names
 
-from libc.errno cimport errno
+from libc.errno cimport EIO, ENOMEM, errno
 from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.workload cimport Workload
@@ -154,9 +154,9 @@ cdef class _Move(_Buffers):
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t right
         if self.target == NULL:  # a failed growth, and no way back
-            return self.fail(b"mmap", 12, 0)  # ENOMEM
+            return self.fail(b"mmap", ENOMEM, 0)
         right = self.mover.move(self.target, self.source, self.size, n)
-        return 0 if right == n else self.fail(b"read", 5, right)  # EIO: other bytes than there are
+        return 0 if right == n else self.fail(b"read", EIO, right)  # other bytes than there are
 
     cdef int64_t blank(self) noexcept nogil:
         """Before a batch: forget the bytes that it will be asked for."""
@@ -172,7 +172,7 @@ cdef class _Move(_Buffers):
         if self.target != NULL:
             for i in range(LOOKED_AT):
                 if self.target[(self.size - 1) * (i + 1) // LOOKED_AT] != expected:
-                    return self.fail(call, 5, n)  # EIO
+                    return self.fail(call, EIO, n)
         return 0
 
 
@@ -292,7 +292,7 @@ cdef class Latency(_Buffers):
         cdef Line *at = self.at
         cdef uint64_t _i
         if at == NULL:  # a failed growth, and no way back
-            return self.fail(b"mmap", 12, 0)  # ENOMEM
+            return self.fail(b"mmap", ENOMEM, 0)
         for _i in range(n):
             at = at.next
         self.at = at

@@ -3,7 +3,7 @@
 import errno as errno_names
 import mmap as python_mmap
 
-from libc.errno cimport errno
+from libc.errno cimport ENOSYS, errno
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, realloc
 from posix.unistd cimport close
@@ -81,7 +81,7 @@ cdef class _Maps(Workload):
 
     cdef int map_one(self) noexcept nogil:
         """Map page number ``count``; 0 or -errno."""
-        return -38  # ENOSYS
+        return -ENOSYS
 
     cdef int provide(self, int64_t count) noexcept nogil:
         """Make what the first ``count`` maps need, drop what others would; 0 or -errno."""

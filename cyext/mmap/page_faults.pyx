@@ -4,6 +4,7 @@ import errno as errno_names
 import mmap as python_mmap
 import os
 
+from libc.errno cimport ENOMEM
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 from cyext.core.workload cimport Workload
@@ -74,7 +75,7 @@ cdef class _Faults(Workload):
             # A huge page that was had leaves nothing to fault for the small ones in its place.
             micro_touch_range(self.region.start, self.touched * self.stride_bytes // 4096, 4096)
             if micro_fell_back(micro_minor_faults() - before, 0):
-                status = self.fail(b"huge page", 12, 0)  # ENOMEM
+                status = self.fail(b"huge page", ENOMEM, 0)
         unmapped = micro_unmap_region(&self.region)
         return self.fail(b"munmap", -unmapped, 0) if unmapped else status
 
@@ -234,5 +235,5 @@ cdef class Length(Workload):
     cdef int64_t restore(self, uint64_t n) noexcept nogil:
         cdef int64_t huge_pages = self.size // MICRO_HUGE_PAGE_BYTES * n
         if self.huge and micro_fell_back(micro_minor_faults() - self.faults, huge_pages):
-            return self.fail(b"huge page", 12, 0)  # ENOMEM
+            return self.fail(b"huge page", ENOMEM, 0)
         return 0

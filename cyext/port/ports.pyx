@@ -39,7 +39,7 @@ cdef int SLOW_IN_ROW = 16
 
 
 cdef class _Ports(Workload):
-    """``level`` ports taken by sockets of this process, and of other processes beyond its own limit.
+    """``level`` ports taken by sockets of this process, and of others beyond its own limit.
 
     Each is taken by ``add``, which pushes ``fds_each`` descriptors. A batch takes some more and
     gives them back after it.

@@ -7,9 +7,10 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport Program
 from cyext.core.workload cimport (
-    Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, SelfTimedWorkload, micro_mark, micro_now_ns)
+    MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, SelfTimedWorkload, Slice, Workload, micro_mark,
+    micro_now_ns)
 
-from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import available_bytes, running_tasks, tasks
 from cyext.core.resources import mapping_refused, most_maps, no_huge_pages, wants_huge_pages
 

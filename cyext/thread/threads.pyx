@@ -226,9 +226,9 @@ cdef class CreateAlive(_Thread):
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         """Let a thread run and end on each stack that the batch will take from the cache."""
         cdef int status = 0
-        cdef uint64_t i
+        cdef uint64_t _i
         if self.kind.cached and self.stacks[self.level + n - 1].guard == NULL:
-            for i in range(n):
+            for _i in range(n):
                 if status == 0:
                     status = self.add()
             if status == 0:
