@@ -9,7 +9,7 @@ A workload is one ``cdef class`` that extends `Workload` and overrides some of t
 ``prepare(n)``      --      before a batch: make whatever n operations consume
 ``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
 ``restore(n)``      --      after a batch, also a failed one: undo what it left
-``facts()``         --      curves: numbers worth keeping beside the times at this level
+``counts()``        --      what an operation cost beside time, by name, since ``count(True)``
 ``close()``         --      give everything back, then ``Workload.close(self)``; may be called twice
 ==================  ======  ====================================================================
 
@@ -187,10 +187,6 @@ cdef class Workload:
             self.peers.follow(self.cpus_of_peers())
         if self.sentinels is not None:
             self.sentinels.follow(self.cpus[1:])
-
-    def facts(self):
-        """What else is known of this level, as numbers or texts by name: never a time."""
-        return {}
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return 0

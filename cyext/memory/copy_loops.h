@@ -18,7 +18,6 @@ typedef uint64_t (*micro_move_t)(unsigned char *to, const unsigned char *from, s
 
 typedef struct {
     micro_move_t move;
-    int vector_bits;      /* 0: not a loop of ours */
     const char *lacking;  /* why there is no such move here */
 } micro_mover_t;
 
@@ -197,17 +196,15 @@ static inline micro_mover_t micro_mover(const char *operation, const char *varia
 {
     const int copies = strcmp(operation, "copy") == 0;
     const int reads = strcmp(operation, "read") == 0;
-    micro_mover_t found = {NULL, 0, NULL};
+    micro_mover_t found = {NULL, NULL};
     if (strcmp(variant, "libc") == 0) {
         found.move = copies ? micro_copy_libc : reads ? micro_read_libc : micro_set_libc;
     } else if (strcmp(variant, "loop") == 0) {
         found.move = copies ? micro_copy_loop128 : reads ? micro_read_loop128 : micro_write_loop128;
-        found.vector_bits = 128;
 #if MICRO_HAS_AVX2_CODE
         if (micro_has_wide_vectors()) {
             found.move = copies ? micro_copy_loop256
                 : reads ? micro_read_loop256 : micro_write_loop256;
-            found.vector_bits = 256;
         }
 #endif
     } else if (strcmp(variant, "nontemporal") == 0) {

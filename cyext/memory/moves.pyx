@@ -27,7 +27,6 @@ cdef extern from "memory/copy_loops.h" nogil:
         unsigned char *to, const unsigned char *source, size_t bytes, uint64_t n) noexcept nogil
     ctypedef struct micro_mover_t:
         micro_move_t move
-        int vector_bits
         const char *lacking
     micro_mover_t micro_mover(const char *operation, const char *variant)
 
@@ -146,10 +145,6 @@ cdef class _Move(_Buffers):
             if self.size:
                 self.target = <unsigned char *>self.buffers[self.count - 1] + self.target_shift
                 self.source = <unsigned char *>self.buffers[0] + self.source_shift
-
-    def facts(self):
-        """The width of the vectors, where a loop of ours uses them."""
-        return {"vector_bits": self.mover.vector_bits} if self.mover.vector_bits else {}
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t right

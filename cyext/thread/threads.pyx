@@ -107,10 +107,6 @@ cdef class _Thread(Workload):
         if self.has_attributes:
             pthread_attr_destroy(&self.kind.attributes)
 
-    def facts(self):
-        """``stack_bytes`` that a thread's stack may grow to."""
-        return {"stack_bytes": self.kind.bytes}
-
 
 cdef class CreateJoin(_Thread):
     """One operation: pthread_create of an empty function, pthread_join; a fresh stack's mapping."""

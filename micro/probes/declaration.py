@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from runners.model.benchmark import AxisKind, Scalar
+from runners.model.count import Count
 from runners.model.job import Job, Promise, Workers
 
 Effort = Literal["quick", "usual", "rigorous"]
@@ -71,6 +72,8 @@ class Probe:
     clock_bound_up_to: int | None = None
     waits: bool = False
     slices: int = 15
+    #: What the workload counts per operation beside time.
+    counts: tuple[Count, ...] = ()
     #: With less effort it is not measured, unless asked for by name.
     least_effort: Effort = "quick"
     #: What `verify` counts; a function of parameters and level where it depends on them.
@@ -120,6 +123,7 @@ class Probe:
             waits=self.waits,
             slices=self.slices,
             bytes_per_op=self.bytes_per_op,
+            counts=self.counts,
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
+from runners.model.count import Count
 from runners.model.job import Promise
 
 _CPUS = len(usable_cpus())
@@ -65,6 +66,7 @@ PROBES = (
         params={
             "family": Choice(("tcp", "udp", "unix"), usual=("tcp", "udp", "unix"), quick=("tcp",))
         },
+        counts=(Count("kernel_bytes_per_socket", "B of kernel memory per socket"),),
         promise=Promise(calls={"socket": 1, "close": 1}),
         waits=True,  # closed sockets are freed later, by a kernel thread
     ),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from runners.model.count import Count, CountEstimate
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,6 +41,20 @@ def median_interval(values: Sequence[float] | Floats) -> tuple[float, tuple[floa
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     low, high = order_statistic_ranks(len(ordered))
     return float(np.median(ordered)), (float(ordered[low]), float(ordered[high]))
+
+
+def estimate_counts(
+    counts: Sequence[Count], rounds: Sequence[Mapping[str, float]]
+) -> tuple[CountEstimate, ...]:
+    """Each count from what rounds counted, by name; a count that no round knows is left out."""
+    found = []
+    for count in counts:
+        values = [each[count.name] for each in rounds if count.name in each]
+        if values:
+            middle, interval = median_interval(values)
+            seen = (min(values), max(values)) if count.exact else interval
+            found.append(CountEstimate(count, middle, seen, len(values)))
+    return tuple(found)
 
 
 def percentiles(times: Floats) -> dict[str, float]:

@@ -154,6 +154,7 @@ def _result(point: Values, runs: Any, visits: bool) -> Result:
     if not low_s <= found["value_s"] <= high_s:
         raise ValueError(f"{found['value_s']:g} s lies outside its own interval")
     rounds = found.pop("rounds")
+    found["counts"] = found["counts"] or ()
     if runs is None and not visits:
         return Result(**found, counted=rounds)
     seen = [_visit(point, run) for run in _objects(runs)]

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, get_args
 
 from runners.analyse.estimate import PERCENTILES
 from runners.model.benchmark import AxisKind, Scalar
+from runners.model.count import Count, CountEstimate, Direction
 
 SCHEMA = 1
 #: What a key of the environment, and of the settings, begins with.
@@ -170,6 +171,50 @@ def _read_percentiles(value: Any, key: str) -> dict[str, float]:
     return {name: number(times[name], key) for name in known}
 
 
+def _write_counts(counts: Sequence[CountEstimate]) -> str:
+    return json.dumps(
+        [
+            {**asdict(each.count), "value": each.value, "rounds": each.rounds}
+            | dict(zip(("low", "high"), each.interval, strict=True))
+            for each in counts
+        ]
+    )
+
+
+# As with objects of scalars: such texts repeat from file to file.
+@functools.lru_cache(maxsize=8192)
+def _kept_counts(data: str) -> tuple[CountEstimate, ...]:
+    items = parsed(data)
+    if type(items) is not list:
+        raise TypeError(f"{items!r:.80} is no list of counts")
+    return tuple(map(_read_count, items))
+
+
+def _read_count(item: Any) -> CountEstimate:
+    if type(item) is not dict:
+        raise TypeError(f"{item!r:.80} is no count")
+    if type(item["exact"]) is not bool:
+        raise TypeError(f"exact is {item['exact']!r:.80}, neither true nor false")
+    direction = _DIRECTION.read(item["direction"], "direction")
+    count = Count(text(item["name"], "name"), text(item["unit"], "unit"), direction, item["exact"])
+    value, low, high = (_read_amount(item[key], key) for key in ("value", "low", "high"))
+    if not low <= value <= high:
+        raise ValueError(f"{value:g} {count.unit} lies outside its own interval")
+    return CountEstimate(count, value, (low, high), _read_whole(item["rounds"], "rounds", least=1))
+
+
+def _read_amount(value: Any, key: str) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise TypeError(f"{key} is {value!r:.80}, no finite number")
+    return float(value)
+
+
+def _read_counts(value: Any, key: str) -> tuple[CountEstimate, ...]:
+    return _kept_counts(json_text(value, key))
+
+
+_DIRECTION = _one_of(*get_args(Direction))
+_COUNTS = Kind(_write_counts, _read_counts)
 _LINE = Kind(tidy, _read_line)
 _TEXT = Kind(str, text)
 _NUMBER = Kind(float, number)
@@ -211,7 +256,7 @@ POINT = Record(
         _point("percentiles_s", _PERCENTILES, optional=True),
         _point("bytes_per_op", _WHOLE, optional=True),
         _point("batch", _WHOLE),
-        _point("facts", _OBJECT_TEXT),
+        _point("counts", _COUNTS, optional=True),
         _point("code", _LINE, optional=True),
         _point("rounds", _WHOLE),
     )

@@ -59,6 +59,7 @@ class Order:
         plain["slices"] = job["slices"]
         for name in ("workload", "params", "workers", "members", "axis_kind", "slowdown"):
             plain[name] = job[name]
+        plain["counts"] = [count["name"] for count in job["counts"]]
         return json.dumps(plain)
 
 

@@ -10,7 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from runners.analyse.estimate import LEAST_ROUNDS, find_doubt, median_interval, percentiles
+from runners.analyse.estimate import (
+    LEAST_ROUNDS,
+    estimate_counts,
+    find_doubt,
+    median_interval,
+    percentiles,
+)
 from runners.machine.code import code_hash
 from runners.measure import sentinel
 from runners.measure.clean_level import Agreed, agree, scaled_too_far
@@ -81,7 +87,8 @@ class _Point:
     batch: int = 0
     raw: list[_Raw] = field(default_factory=list)
     traced_ns: list[int] = field(default_factory=list)
-    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    #: What each visit counted, by name, in the order of visits.
+    counts: list[Mapping[str, float]] = field(default_factory=list)
     #: Visits that a limit ended below this level, though another visit had reached it.
     refused: int = 0
     modules: tuple[str, ...] = ()
@@ -356,7 +363,7 @@ class Scheduler:
                 _Raw(self.round, line["cpu"], line["batch"], slices, line["noise"], wanted)
             )
             point.traced_ns.extend(line["trace"])
-            point.facts = line.get("facts", {})
+            point.counts.append(line.get("counts", {}))
             point.modules = tuple(line.get("modules", ()))
 
     @staticmethod
@@ -460,6 +467,7 @@ class Scheduler:
             chain_ns = float(np.median([visit.chain_ns for visit in used]))
             reason = reason or scaled_too_far(self.clean, chain_ns)
         reason = reason or find_doubt(values)
+        counts = estimate_counts(job.counts, point.counts)
         traced_s = np.asarray(point.traced_ns, dtype=np.float64) * 1e-9
         low, high = np.percentile(values, (25, 75))
         return Result(
@@ -476,7 +484,7 @@ class Scheduler:
             percentiles_s=percentiles(traced_s) if len(traced_s) else None,
             bytes_per_op=job.bytes_at(point.level),
             batch=point.batch,
-            facts=point.facts,
+            counts=counts,
             code=code_hash(point.modules) if point.modules else None,
             visits=list(visits),
             axis_kind=job.axis_kind,

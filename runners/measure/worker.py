@@ -3,8 +3,9 @@
 ORDER is a JSON object (see `runners.measure.launch.Order`); the answer is one JSON object a line,
 each written as soon as it is known, so that a crash keeps what was measured:
 
-``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts", "modules"}``
-    one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them; ``modules``
+``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "counts", "modules"}``
+    one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them; ``counts``
+    what an operation in them cost beside time, by name, where the order asks for some; ``modules``
     are the compiled ones that took part;
 ``{"unpinned": reason}``
     the system refused to bind the worker to a CPU: what follows was measured unbound;
@@ -58,11 +59,14 @@ if TYPE_CHECKING:
         def slow_down(self, steps: float) -> None:
             """Let every operation take so many steps of the sentinel's chain longer."""
 
-        def moved(self) -> None:
-            """The worker runs on another CPU now."""
+        def moved(self, cpus: "list[int]") -> None:
+            """The worker runs on the first of these CPUs now."""
 
-        def facts(self) -> "Mapping[str, object]":
-            """Numbers or texts, by name, to keep with the times."""
+        def count(self, counting: bool) -> None:
+            """Start counting, in slices only."""
+
+        def counts(self) -> "Mapping[str, float]":
+            """What an operation cost in other coin than time since then, by name."""
 
         def close(self) -> None:
             """Give everything back."""
@@ -210,6 +214,13 @@ def calibrate(workload: "Workload", slice_ns: int) -> int:
         n = int(min(n * min(10, max(2, slice_ns // elapsed_ns)), workload.max_batch))
 
 
+def counted(workload: "Workload", names: "list[str]") -> "dict[str, float]":
+    """Those of the workload's counts that were asked for; one that the system lacks is left out."""
+    found = workload.counts()
+    workload.count(False)
+    return {name: found[name] for name in names if name in found}
+
+
 def measure(
     workload: "Workload", order: "dict[str, Any]", batch: int, cpus: "list[int]"
 ) -> "dict[str, Any]":
@@ -219,6 +230,8 @@ def measure(
     """
     gate = Gate(order["clean_ratio"], order["tolerance"])
     first = workload.run(batch)  # warms up, and tells how long a slice is
+    if order["counts"]:
+        workload.count(True)
     wanted = max(CHUNK_SLICES, min(order["slices"], order["visit_ns"] // max(first, 1)))
     table: array[int] | None = None
     clean = here = 0
@@ -235,7 +248,10 @@ def measure(
             workload.run(batch)
             here = 0
     assert table is not None  # at least one chunk was wanted
-    return {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}
+    point = {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}
+    if order["counts"]:
+        point["counts"] = counted(workload, order["counts"])
+    return point
 
 
 def trace(
@@ -394,7 +410,7 @@ def visit(order: "dict[str, Any]") -> None:
             )
             op_ns = min(point["slices"][::5]) / batch
             traced = trace(workload, order, clock_ns, op_ns) if single else []
-            measured = point | {"trace": traced, "noise": noise.since(), "facts": workload.facts()}
+            measured = point | {"trace": traced, "noise": noise.since()}
             emit(level=reached, clock_ns=clock_ns, modules=compiled_modules(), **measured)
             if limit is not None:
                 emit(limit=limit)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
+from runners.model.count import Count
 
 Workers = Literal["single", "threads", "processes"]
 
@@ -58,6 +59,8 @@ class Job:
     slowdown: float = 0.0
     #: Bytes moved by one operation of one member: a number, "level", or the parameter that says it.
     bytes_per_op: int | str | None = None
+    #: What it counts beside time.
+    counts: tuple[Count, ...] = ()
 
     def at(self, level: int | None) -> Benchmark:
         """What its figure at a level is of; without one the job as a whole."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
+from runners.model.count import CountEstimate
 
 #: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
 SLOWED = "slowed_down"
@@ -55,8 +56,8 @@ class Result:
     percentiles_s: Mapping[str, float] | None = None
     bytes_per_op: int | None = None
     batch: int = 0
-    #: What the workload tells of itself at this point, beside times.
-    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    #: What an operation costs beside time.
+    counts: tuple[CountEstimate, ...] = ()
     #: Hash of micro's compiled code that was measured; None where it is not known.
     code: str | None = None
     visits: list[Visit] = field(default_factory=list)

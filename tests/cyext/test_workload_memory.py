@@ -110,16 +110,6 @@ def test_moves_of_any_size_arrive(
         workload.close()
 
 
-def test_a_loop_tells_how_wide_its_vectors_are() -> None:
-    for workload_class in (Copy, Write, Read):
-        workload = workload_class(variant="loop")
-        assert workload.facts()["vector_bits"] in (128, 256)
-        workload.close()
-    workload = Copy()
-    assert workload.facts() == {}
-    workload.close()
-
-
 @needs_statm
 def test_a_team_of_copies_has_buffers_of_its_own() -> None:
     def check() -> None:

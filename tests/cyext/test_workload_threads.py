@@ -74,11 +74,9 @@ def test_a_workload_dropped_without_close_ends_its_threads(stack: str) -> None:
     isolated(check)
 
 
-def test_a_minimal_stack_is_smaller_and_large_enough_to_run() -> None:
-    default, minimal = CreateJoin(), CreateJoin("minimal")
-    assert minimal.facts()["stack_bytes"] <= default.facts()["stack_bytes"]
+def test_a_minimal_stack_is_large_enough_to_run() -> None:
+    minimal = CreateJoin("minimal")
     assert minimal.run(10) > 0
-    default.close()
     minimal.close()
 
 

@@ -20,9 +20,6 @@ class Fine:
     def moved(self) -> None:
         pass
 
-    def facts(self) -> "dict[str, int]":
-        return {}
-
     def run(self, n: int) -> int:
         return 1000 * n
 

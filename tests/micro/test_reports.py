@@ -181,7 +181,7 @@ def test_control_characters_from_a_file_do_not_reach_the_terminal(
 
 RESULT_KEYS = {
     *("name", "params", "x", "unit", "value", "ci95", "rounds", "min", "percentiles"),
-    *("bytes_per_op", "facts", "status", "reason"),
+    *("bytes_per_op", "counts", "status", "reason"),
 }
 CURVE_KEYS = {
     *("name", "params", "axis", "x", "y", "reached", "stopped_by"),

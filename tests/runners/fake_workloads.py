@@ -37,8 +37,11 @@ class Plain:
     def moved(self, cpus: list[int]) -> None:
         self.diary.append(("moved", 0))
 
-    def facts(self) -> dict[str, int]:
-        return {"held": self.level}
+    def count(self, counting: bool) -> None:
+        self.diary.append(("count", counting))
+
+    def counts(self) -> dict[str, float]:
+        return {"held": self.level, "voluntary_switches": 0.5}
 
     def run(self, n: int) -> int:
         assert 1 <= n <= self.max_batch

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runners.model.count import SWITCHES, Count, CountEstimate
 from runners.model.session import Curve, Result, Session, Visit
 
 
@@ -32,6 +33,13 @@ def visits(base_s: float, count: int = 10) -> list[Visit]:
     ]
 
 
+WOKEN = Count("wakeups", "threads woken", exact=True)
+
+
+def switches(x: int) -> list[CountEstimate]:
+    return [CountEstimate(each, x * 0.5, (x * 0.25, x * 0.75), 9) for each in SWITCHES]
+
+
 def session() -> Session:
     """A curve, a single point, a skip, a failure."""
     points = [
@@ -48,7 +56,7 @@ def session() -> Session:
             quartiles_s=(x * 0.95e-8, x * 1.05e-8),
             percentiles_s={"p50": x * 1e-8, "p99.9": x * 2e-8, "max": x * 3e-8},
             bytes_per_op=x,
-            facts={"kernel_bytes": x, "kind": "fast"},
+            counts=(CountEstimate(WOKEN, 1.0, (1.0, 1.0), 9), *switches(x)),
             batch=1000 // x,
             code="26903cbddd4f9bdc",
             visits=visits(x * 1e-8),

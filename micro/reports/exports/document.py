@@ -8,6 +8,7 @@ from typing import Any
 from micro.reports.insights.classes import class_words
 from micro.reports.insights.systems import CurveSummary, of_session
 from runners.model.benchmark import Benchmark
+from runners.model.count import CountEstimate
 from runners.model.session import Curve, Result, Session
 
 
@@ -35,9 +36,22 @@ def _result(result: Result) -> dict[str, Any]:
         "min": result.minimum_s,
         "percentiles": dict(result.percentiles_s) if result.percentiles_s else None,
         "bytes_per_op": result.bytes_per_op,
-        "facts": dict(result.facts),
+        "counts": [count_fields(estimate) for estimate in result.counts],
         "status": result.status,
         "reason": result.reason,
+    }
+
+
+def count_fields(estimate: CountEstimate) -> dict[str, Any]:
+    """A count; ``range`` is the 95 % interval, or what an exact one was seen in."""
+    return {
+        "name": estimate.count.name,
+        "unit": estimate.count.unit,
+        "direction": estimate.count.direction,
+        "exact": estimate.count.exact,
+        "value": estimate.value,
+        "range": list(estimate.interval),
+        "rounds": estimate.rounds,
     }
 
 

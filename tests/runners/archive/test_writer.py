@@ -19,6 +19,7 @@ from session_files import assert_printable, session
 from runners.archive import writer
 from runners.archive.reader import read
 from runners.archive.writer import write
+from runners.model.count import Count, CountEstimate
 from runners.model.session import Curve, Result, Session, Visit
 
 ROOT = Path(writer.__file__).parents[2]
@@ -73,6 +74,12 @@ def with_interval(times_s: list[float], *place: Any, **rest: Any) -> Result:
     return Result(*place, value_s=value_s, ci95_s=(low_s, high_s), **rest)
 
 
+COUNTED = st.builds(
+    lambda count, values, rounds: CountEstimate(count, values[1], (values[0], values[2]), rounds),
+    st.builds(Count, TEXT, TEXT, st.sampled_from(["lower", "higher", "none"]), st.booleans()),
+    st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 3).map(sorted),
+    st.integers(1, 1 << 62),
+)
 MEASURED = st.builds(
     with_interval,
     st.tuples(SECONDS, SECONDS, SECONDS).map(sorted),
@@ -84,7 +91,7 @@ MEASURED = st.builds(
     percentiles_s=st.none() | NAMED,
     bytes_per_op=st.none() | COUNT,
     batch=COUNT,
-    facts=PARAMS,
+    counts=st.lists(COUNTED, max_size=3).map(tuple),
     visits=st.lists(VISIT, min_size=1, max_size=4),
 )
 UNMEASURED = st.builds(

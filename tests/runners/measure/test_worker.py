@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from runners.measure import worker
 from runners.measure.launch import Order
 from runners.measure.sentinel import TOLERANCE, Clean, Slices
+from runners.model.count import Count
 from runners.model.job import Job
 
 ROOT = Path(worker.ROOT)
@@ -172,6 +173,8 @@ def plain_order(**changes: Any) -> Line:
     """An order as it reaches the worker."""
     job = Job("fake", "fake_workloads:Plain", slices=changes.pop("slices", 15))
     job = replace(job, slowdown=changes.pop("slowdown", 0.0))
+    counted = tuple(Count(name, name) for name in changes.pop("counts", ()))
+    job = replace(job, counts=counted)
     if "workload" in changes:
         job = replace(job, workload=changes.pop("workload"), params=changes.pop("params", {}))
     order = Order(job, changes.pop("levels", (None,)), changes.pop("cpus", (4, 5, 6)), **changes)
@@ -319,13 +322,31 @@ def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
         ("grow", 100),
         ("grow", 1000),
     ]
-    keys = {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "facts", "modules"}
+    keys = {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "modules"}
     assert set(lines[0]) == keys
-    assert [line["facts"] for line in lines[:3]] == [{"held": x} for x in (10, 100, 1000)]
     assert lines[0]["batch"] == 300
     assert len(lines[0]["trace"]) == 200
     assert lines[-1] == {"done": True}
     assert workload.closed == 1
+
+
+def test_what_an_order_counts_is_told_with_each_point(visit: Visit) -> None:
+    lines, workload = visit(Plain(), levels=(10, 100), counts=["held", "unknown here"])
+    assert [line["counts"] for line in lines[:2]] == [{"held": 10}, {"held": 100}]
+    assert [entry for entry in workload.diary if entry[0] == "count"] == [
+        ("count", True),
+        ("count", False),
+    ] * 2
+    # Counting covers the slices, neither the calibration before them nor the trace after them.
+    kinds = [kind for kind, _ in workload.diary]
+    counting = kinds[kinds.index("count") : kinds.index("trace")]
+    assert set(counting) == {"count", "run", "sample"}
+
+
+def test_without_declared_counts_nothing_is_counted(visit: Visit) -> None:
+    lines, workload = visit(Plain())
+    assert "counts" not in lines[0]
+    assert "count" not in dict(workload.diary)
 
 
 def test_the_survey_waits_until_the_clock_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:

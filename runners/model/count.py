@@ -1,0 +1,69 @@
+"""What an operation costs that is not time: declared by a probe, counted by its workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["lower", "higher", "none"]
+
+
+@dataclass(frozen=True)
+class Count:
+    """One thing that a workload counts per operation, under this ``name`` in its `counts()`.
+
+    ``unit`` is what stands behind the number: "voluntary switches", "B of kernel memory".
+    ``direction`` says which change is an improvement. An ``exact`` count cannot vary from round to
+    round: any change for the worse is a regression, whatever the noise.
+    """
+
+    name: str
+    unit: str
+    direction: Direction = "lower"
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class CountEstimate:
+    """A count over rounds: median and 95 % interval; of an exact one, the range it was seen in."""
+
+    count: Count
+    value: float
+    interval: tuple[float, float]
+    rounds: int
+
+    @property
+    def agreed(self) -> bool:
+        """Whether every round gave the same value."""
+        return self.interval[0] == self.interval[1]
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        number = f"{self.value:,.4g}"
+        if self.count.exact and not self.agreed:
+            number = f"{low:,.4g} to {high:,.4g}"
+        return f"{number} {self.count.unit}"
+
+
+#: Context switches of the tasks that a workload counts: its own, or all members of a team.
+SWITCHES = (
+    Count("voluntary_switches", "voluntary switches"),
+    Count("involuntary_switches", "involuntary switches", "none"),
+)
+#: Page faults, where each operation takes the same number.
+PAGE_FAULTS = Count("page_faults", "page faults")
+
+
+def worse(count: Count, before: float, now: float) -> bool:
+    """Whether a change is one in the bad direction."""
+    if count.direction == "none":
+        return False
+    return now > before if count.direction == "lower" else now < before
+
+
+def agreed_value(estimates: Sequence[CountEstimate]) -> float | None:
+    """The value that all of these exact estimates agree on; None where they do not."""
+    values = {estimate.value for estimate in estimates if estimate.agreed}
+    everywhere = all(estimate.agreed for estimate in estimates)
+    return values.pop() if everywhere and len(values) == 1 else None
