@@ -340,7 +340,7 @@ def test_what_an_order_counts_is_told_with_each_point(visit: Visit) -> None:
     # Counting covers the slices, neither the calibration before them nor the trace after them.
     kinds = [kind for kind, _ in workload.diary]
     counting = kinds[kinds.index("count") : kinds.index("trace")]
-    assert set(counting) == {"count", "run", "sample"}
+    assert set(counting) == {"count", "sample"}
 
 
 def test_without_declared_counts_nothing_is_counted(visit: Visit) -> None:
