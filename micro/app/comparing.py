@@ -24,6 +24,7 @@ from micro.probes.declaration import Effort
 from runners.archive import baselines, history
 from runners.archive.baselines import Baseline, Summary
 from runners.gate.boots import Place, of_one_boot
+from runners.gate.counts import exact_counts, varying_counts
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment
@@ -64,6 +65,11 @@ class Outcome:
         """How many of each verdict; the growth of curves counts where it says something."""
         return Counter(j.verdict for j in self.judgements if j.kind == "point" or told(j))
 
+    def fails(self, judgement: Judgement) -> bool:
+        """Whether it is a regression that fails the gate."""
+        decides = judgement.exact or self.advisory is None
+        return judgement.verdict == "regressed" and decides
+
     @property
     def exit_code(self) -> int:
         """The gate's exit code, before `--fail-on` or `--bisect`."""
@@ -71,10 +77,10 @@ class Outcome:
             return EXIT_NO_BASELINE
         counts = self.counts
         slower = counts["regressed"] or counts["suspect"]
+        if any(map(self.fails, self.judgements)):
+            return EXIT_REGRESSED
         if slower and self.advisory:
             return EXIT_INCONCLUSIVE
-        if counts["regressed"]:
-            return EXIT_REGRESSED
         if any(reason.startswith("failed") for reason in self.current.without.values()):
             return EXIT_FAILED
         if counts["suspect"]:
@@ -137,6 +143,7 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
     samples = [_with_references(session.sample) for session in used]
     now = _with_references(current.sample)
     judged = judge(samples, now, _RULES, chosen.least_effect_of, place_of)
+    judged += varying_counts(samples, now, _RULES)
     # What nobody asked this session for is not missing; a shorter one is asked for fewer levels.
     shorter = any(_rounds(current) < _rounds(session) for session in used)
     asked = {benchmark.probe for benchmark in current.without}
@@ -147,11 +154,12 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         for judgement in judged
         if judgement.verdict != "missing" or judgement.benchmark.probe in asked
     ]
+    judged = list(_unless_disturbed(judged, current.sample))
     return Outcome(
         current,
         baseline,
         used,
-        _unless_refuted(_unless_disturbed(judged, current.sample), current) if used else [],
+        [*_unless_refuted(judged, current), *exact_counts(samples, now)] if used else [],
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )

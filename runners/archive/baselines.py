@@ -226,9 +226,9 @@ def _figure_of(result: Result) -> SessionFigure:
     value_s = result.value_s or 0.0
     low_s, high_s = result.ci95_s or (value_s, value_s)
     if value_s <= 0 or low_s <= 0:
-        return SessionFigure(0.0, 0.0, doubt or "no time measured", result.code)
+        return SessionFigure(0.0, 0.0, doubt or "no time measured", result.code, result.counts)
     error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(result.rounds))
-    return SessionFigure(math.log(value_s), error, doubt, result.code)
+    return SessionFigure(math.log(value_s), error, doubt, result.code, result.counts)
 
 
 @cache

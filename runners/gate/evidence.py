@@ -18,23 +18,26 @@ import numpy.typing as npt
 from runners.gate.distributions import t_tail
 from runners.gate.references import Elsewhere, ReferenceBenchmark, elsewhere, explain
 from runners.model.benchmark import Benchmark
+from runners.model.count import CountEstimate
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Kind = Literal["point", "curve", "growth"]
+Kind = Literal["point", "curve", "growth", "count"]
 
 
 @dataclass(frozen=True)
 class SessionFigure:
     """What one session measured of one benchmark: the log of its seconds and their standard error.
 
-    ``doubt`` says why it is not to be compared; ``code`` is the hash of the code that was measured.
+    ``doubt`` says why it is not to be compared; ``code`` is the hash of the code that was measured;
+    ``counts`` are what it counted beside time.
     """
 
     log_s: float
     error: float
     doubt: str | None = None
     code: str | None = None
+    counts: tuple[CountEstimate, ...] = ()
 
 
 @dataclass(frozen=True)

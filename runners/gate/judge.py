@@ -86,6 +86,8 @@ class Judgement:
     sessions: int = 0
     before_s: float | None = None
     now_s: float | None = None
+    #: Of a count that cannot vary: no noise, no other machine and no lack of sessions excuses it.
+    exact: bool = False
 
 
 def judge(

@@ -38,12 +38,16 @@ class CountEstimate:
         """Whether every round gave the same value."""
         return self.interval[0] == self.interval[1]
 
-    def __str__(self) -> str:
+    @property
+    def number(self) -> str:
+        """The value alone, or the range of an exact count that varied all the same."""
         low, high = self.interval
-        number = f"{self.value:,.4g}"
         if self.count.exact and not self.agreed:
-            number = f"{low:,.4g} to {high:,.4g}"
-        return f"{number} {self.count.unit}"
+            return f"{low:,.4g} to {high:,.4g}"
+        return f"{self.value:,.4g}"
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.count.unit}"
 
 
 #: Context switches of the tasks that a workload counts: its own, or all members of a team.

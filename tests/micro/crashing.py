@@ -17,7 +17,7 @@ class Fine:
     def grow(self, level: int) -> None:
         self.level = level
 
-    def moved(self) -> None:
+    def moved(self, cpus: "list[int]") -> None:
         pass
 
     def run(self, n: int) -> int:

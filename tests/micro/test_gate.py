@@ -18,6 +18,7 @@ from micro.probes.catalogue import all_probes
 from micro.reports.terminal.verdicts import sentences
 from runners.archive.baselines import Baseline, Summary, of_session
 from runners.model.benchmark import Benchmark
+from runners.model.count import Count, CountEstimate
 from runners.model.session import MEMORY_REFUTED, Result, Session
 
 
@@ -40,6 +41,28 @@ def test_an_unchanged_session_passes() -> None:
 )
 def test_exit_codes(made: Any, code: int) -> None:
     assert made().exit_code == code
+
+
+def counted(number: int, woken: float) -> Session:
+    shown = figures(number)
+    count = Count("wakeups", "threads woken", exact=True)
+    shown.results[-1].counts = (CountEstimate(count, woken, (woken, woken), 10),)
+    return shown
+
+
+@pytest.mark.parametrize(("woken", "code"), [(1, 0), (8, 3)])
+def test_an_exact_count_fails_the_gate_with_a_single_session_and_on_a_busy_machine(
+    woken: float, code: int
+) -> None:
+    stored = [of_session(counted(i, 1), Path(f"{i}.json")) for i in range(1 if woken > 1 else 8)]
+    now = counted(9, woken)
+    if woken > 1:
+        for result in now.results:
+            result.status, result.reason = "unstable", "two modes 9% apart"
+    found = compare(of_session(now), Baseline(Path("linux"), stored, files=len(stored)), DEFAULT)
+    assert found.exit_code == code
+    whys = [j.why for j in found.judgements if j.kind == "count"]
+    assert whys == ([] if code == 0 else ["now 8 threads woken, was 1"])
 
 
 def test_a_suspect_has_its_own_exit_code() -> None:

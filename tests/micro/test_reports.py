@@ -19,6 +19,7 @@ from micro.reports.terminal.noise import deviations, noise_table
 from micro.reports.terminal.session_table import headline, print_session, remarks
 from runners.archive import writer
 from runners.archive.reader import read
+from runners.model.count import Count, CountEstimate
 from runners.model.session import Curve, Result, Session
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 140, 300])
@@ -105,6 +106,47 @@ def test_columns_appear_only_where_there_is_something_to_show() -> None:
     assert "rate" not in plain
     assert "p99" in printed(session([measured("fd.x", 1e-6, percentiles_s={"p99": 2e-6})]))
     assert "rate" in printed(session([measured("fd.x", 1e-6, bytes_per_op=10)]))
+
+
+WOKEN = Count("wakeups", "threads woken", exact=True)
+
+
+def counting() -> Session:
+    switches = Count("voluntary_switches", "voluntary switches")
+    found = [measured("ipc.pipe", 4.9e-6), measured("net.accept_herd", 30e-6)]
+    found[0].counts = (CountEstimate(switches, 0.49, (0.48, 0.5), 10),)
+    found[1].counts = (CountEstimate(WOKEN, 1.0, (1.0, 8.0), 10),)
+    return session([*found, Result("x.y", {}, None, None, "skipped", "not here")])
+
+
+def test_counts_stand_beside_their_time() -> None:
+    lines = printed(counting(), 120).splitlines()
+    (row,) = [line for line in lines if "ipc.pipe" in line]
+    assert "4.90 µs" in row
+    assert "0.49 voluntary switches" in row
+    assert "counts" not in printed(everything(), 300)
+
+
+def test_an_exact_count_that_varied_is_shown_as_a_range_and_remarked() -> None:
+    assert "1 to 8 threads woken" in words(printed(counting(), 120))
+    assert "net.accept_herd: rounds counted 1 to 8 threads woken, which should not vary." in (
+        remarks(counting())
+    )
+
+
+def test_the_document_holds_counts() -> None:
+    check_document(json.dumps(document(counting())))
+    assert document(counting())["results"][0]["counts"] == [
+        {
+            "name": "voluntary_switches",
+            "unit": "voluntary switches",
+            "direction": "lower",
+            "exact": False,
+            "value": 0.49,
+            "range": [0.48, 0.5],
+            "rounds": 10,
+        }
+    ]
 
 
 def test_remarks_count_what_became_of_the_figures() -> None:

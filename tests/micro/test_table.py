@@ -19,7 +19,9 @@ from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_syste
 from micro.reports.insights.comparison import compare
 from micro.reports.insights.conclusions import conclusions, headlines, remarks
 from micro.reports.insights.systems import of_sessions
+from micro.reports.web.page import report
 from runners.archive import writer
+from runners.model.count import Count, CountEstimate
 from runners.model.session import Session
 
 
@@ -201,6 +203,31 @@ def test_markdown_is_a_table_of_equal_rows() -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {row.replace("\\|", "").count("|") for row in rows} == {4}
     assert "| fd.open\\_close | **2.00 µs** | 10.0 µs ×5.00 |" in rows
+
+
+def counting(switches: float) -> Session:
+    session = system_session()
+    count = Count("voluntary_switches", "voluntary <switches>")
+    for result in session.results[:2]:  # a single point and one of a curve
+        low_high = (switches * 0.9, switches * 1.1)
+        result.counts = (CountEstimate(count, switches, low_high, 10),)
+    return session
+
+
+def test_counts_have_lines_of_their_own() -> None:
+    shown = shown_of(counting(0.49), counting(2.0))
+    lines = printed(shown, 200).splitlines()
+    told = [line.split() for line in lines if "voluntary <switches>" in line]
+    assert [line[-2:] for line in told] == [["0.49", "2"]] * 2
+    assert "0.49 voluntary <switches>" in TEXTS["csv"](shown)
+    cells = json.loads(TEXTS["json"](shown))["rows"][0]["cells"]
+    assert [cell["counts"][0]["value"] for cell in cells] == [0.49, 2.0]
+    assert "voluntary &lt;switches&gt;" in TEXTS["md"](shown)
+
+
+def test_the_report_shows_counts_beside_their_times() -> None:
+    page = report(shown_of(counting(0.49), counting(2.0)))
+    assert page.count("0.49 voluntary &lt;switches&gt;") == 2
 
 
 def test_csv_has_a_line_a_figure() -> None:

@@ -23,7 +23,7 @@ def workflow_commands(outcome: Outcome) -> list[str]:
     marked = [j for j in ordered(outcome.judgements) if j.verdict in ("regressed", "suspect")]
     lines = []
     for judgement in marked:
-        kind = "error" if judgement.verdict == "regressed" and not outcome.advisory else "warning"
+        kind = "error" if outcome.fails(judgement) else "warning"
         text = f"{label(judgement)} {judgement.verdict}: {_change(judgement)} ({judgement.why})"
         lines.append(f"::{kind} title=micro::{_escaped(text)}")
     if len(lines) > MOST_ANNOTATIONS:
@@ -54,7 +54,7 @@ def junit(outcome: Outcome, path: Path) -> None:
         group = f"micro.{judgement.benchmark.probe}"
         case = xml.TestCase(printable(label(judgement)), classname=printable(group))
         text = printable(f"{judgement.verdict}: {_change(judgement)} {judgement.why}")
-        if judgement.verdict == "regressed" and not outcome.advisory:
+        if outcome.fails(judgement):
             case.result = [xml.Failure(text)]
         elif judgement.verdict not in ("unchanged", "within noise", "improved"):
             case.result = [xml.Skipped(text)]

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
-from micro.reports.exports.document import growth_fields
+from micro.reports import printable
+from micro.reports.exports.document import count_fields, growth_fields
 from micro.reports.insights.comparison import Cell, Comparison, Row, curve_text, ratio_text
 from micro.reports.insights.conclusions import conclusions, remarks
 from micro.reports.insights.systems import CurveSummary
@@ -58,15 +59,29 @@ def _lines(shown: Comparison) -> list[tuple[str, list[_Line]]]:
                 cell_text(cell, with_ratio=i != shown.reference) for i, cell in enumerate(row.cells)
             )
             if row.place.curve not in shown.curves or row.place.level is None:
-                lines.append(_Line(row.label, texts))
+                lines += [_Line(row.label, texts), *_count_lines(row, row.place.label)]
                 continue
             if row.place.curve != curve:
                 curve = row.place.curve
                 classes = tuple(map(curve_text, shown.curves[curve]))
                 lines.append(_Line(row.place.label, classes, is_curve=True))
-            lines.append(_Line(f"  {units.level_of(row.place)}", texts))
+            level = units.level_of(row.place)
+            lines += [_Line(f"  {level}", texts), *_count_lines(row, f"  {level}")]
         found.append((title, lines))
     return found
+
+
+def _count_lines(row: Row, label: str) -> list[_Line]:
+    """A line for each count of a row's figures: ``0.49`` of its unit."""
+    by_system = [
+        {each.count.unit: each.number for each in cell.figure.counts} if cell is not None else {}
+        for cell in row.cells
+    ]
+    units_seen = dict.fromkeys(unit for counts in by_system for unit in counts)
+    return [
+        _Line(f"{label}, {printable(unit)}", tuple(c.get(unit, "–") for c in by_system))
+        for unit in units_seen
+    ]
 
 
 def print_rich(out: Console, shown: Comparison) -> None:
@@ -193,17 +208,20 @@ def csv_text(shown: Comparison) -> str:
     """A line a figure; seconds, ratios and the state it is in."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*_CSV_COLUMNS, "ratio", "best", "status", "sessions", "reason"])
+    writer.writerow([*_CSV_COLUMNS, "ratio", "best", "status", "sessions", "reason", "counts"])
     for row in shown.rows:
         for i, (system, cell) in enumerate(zip(shown.systems, row.cells, strict=True)):
             start = [_csv(row.group), _csv(str(row.place)), _csv(system.label)]
             if cell is None:
-                writer.writerow([*start, "", "", "", "", 0, "missing", "", _csv(row.reasons[i])])
+                writer.writerow(
+                    [*start, "", "", "", "", 0, "missing", "", _csv(row.reasons[i]), ""]
+                )
                 continue
             figure = cell.figure
             times = [figure.value_s, *figure.ci95_s, "" if cell.ratio is None else cell.ratio]
             state = [int(cell.best), figure.status, figure.sessions, _csv(figure.reason or "")]
-            writer.writerow([*start, *times, *state])
+            counts = "; ".join(map(str, figure.counts))
+            writer.writerow([*start, *times, *state, _csv(counts)])
     return out.getvalue()
 
 
@@ -253,6 +271,7 @@ def _json_row(row: Row) -> dict[str, Any]:
                 "best": cell.best,
                 "status": cell.figure.status,
                 "reason": cell.figure.reason,
+                "counts": [count_fields(each) for each in cell.figure.counts],
             }
             for i, cell in enumerate(row.cells)
         ],

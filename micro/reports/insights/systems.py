@@ -14,6 +14,7 @@ from runners.analyse.estimate import LEAST_ROUNDS, median_interval
 from runners.analyse.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
 from runners.archive.reader import read, read_environment
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
+from runners.model.count import Count, CountEstimate
 from runners.model.session import Curve, Result, Session, Status
 
 #: Facts that make one system: sessions that agree in all of them are pooled.
@@ -37,6 +38,7 @@ class Figure:
     reason: str | None
     bytes_per_op: int | None
     percentiles_s: Mapping[str, float]
+    counts: tuple[CountEstimate, ...]
     sessions: int
 
 
@@ -248,7 +250,26 @@ def _pool(results: Sequence[Result]) -> Figure:
         reason=used[0].reason,
         bytes_per_op=used[0].bytes_per_op,
         percentiles_s=_pooled_percentiles(used),
+        counts=_pooled_counts(used),
         sessions=len(used),
+    )
+
+
+def _pooled_counts(results: Sequence[Result]) -> tuple[CountEstimate, ...]:
+    """The median over sessions of each count that all of them have, within what all cover."""
+    by_count: dict[Count, list[CountEstimate]] = {}
+    for result in results:
+        for estimate in result.counts:
+            by_count.setdefault(estimate.count, []).append(estimate)
+    return tuple(
+        CountEstimate(
+            count,
+            float(np.median([one.value for one in found])),
+            (min(one.interval[0] for one in found), max(one.interval[1] for one in found)),
+            sum(one.rounds for one in found),
+        )
+        for count, found in by_count.items()
+        if len(found) == len(results)
     )
 
 

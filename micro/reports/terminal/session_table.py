@@ -55,6 +55,7 @@ def result_table(session: Session, full: bool = False, notes: list[str] | None =
     """
     traced = any(result.percentiles_s for result in session.results)
     rated = any(result.bytes_per_op for result in session.results)
+    counted = any(result.counts for result in session.results)
     table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
     table.add_column("probe", overflow="fold")
     table.add_column("per op", justify="right", no_wrap=True)
@@ -63,6 +64,8 @@ def result_table(session: Session, full: bool = False, notes: list[str] | None =
         table.add_column("p99", justify="right", no_wrap=True)
     if rated:
         table.add_column("rate", justify="right", no_wrap=True)
+    if counted:
+        table.add_column("counts", overflow="fold")
     table.add_column("rounds", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
     curves = {curve.benchmark: curve for curve in session.curves}
@@ -81,7 +84,7 @@ def result_table(session: Session, full: bool = False, notes: list[str] | None =
                 head = Text.assemble(head, ": ", grows)
             table.add_row(head, *[""] * (len(table.columns) - 2), remark)
         for result in results if full else _some(results):
-            *cells, remark = _row(result, label, curve is not None, traced, rated)
+            *cells, remark = _row(result, label, curve is not None, traced, rated, counted)
             table.add_row(*cells, Text(_note(remark.plain, notes), remark.style))
     return table
 
@@ -128,11 +131,13 @@ def _end(curve: Curve) -> str:
     return f"to {curve.reached:,}: {curve.stopped_by}" if curve.stopped_by else ""
 
 
-def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) -> list[Text]:
+def _row(
+    result: Result, label: str, nested: bool, traced: bool, rated: bool, counted: bool
+) -> list[Text]:
     level = units.level_of(result.benchmark) if nested else ""
     cells = [Text(f"  {level}" if level else label)]
     if result.value_s is None or result.ci95_s is None:
-        cells += [Text("–")] * (3 + traced + rated)
+        cells += [Text("–")] * (3 + traced + rated + counted)
         cells.append(Text(f"{result.status}: {result.reason}", "yellow"))
         return cells
     low, high = result.ci95_s
@@ -146,6 +151,8 @@ def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) ->
     if rated:
         bytes_per_op = result.bytes_per_op
         cells.append(Text(units.rate(bytes_per_op, result.value_s) if bytes_per_op else ""))
+    if counted:
+        cells.append(Text("\n".join(map(str, result.counts))))
     cells.append(Text(str(result.rounds)))
     cells.append(Text(f"unstable: {result.reason}" if unstable else "", "yellow"))
     return cells
@@ -170,6 +177,12 @@ def remarks(session: Session) -> list[str]:
         found.append(
             "No sharp sentinel level on this CPU: plain medians, neighbours cannot be told apart."
         )
+    found += [
+        f"{result.benchmark}: rounds counted {each}, which should not vary."
+        for result in session.results
+        for each in result.counts
+        if each.count.exact and not each.agreed
+    ]
     if "allocator" in session.environment and any("image" in r.params for r in session.results):
         found.append(
             f"{session.environment['allocator']} served the workers alone: the programs that "

@@ -223,10 +223,11 @@ def _single(shown: Comparison, place: Benchmark) -> str:
     """Figures of a probe without an axis, a line a system."""
     figures = [system.figures.get(place) for system in shown.systems]
     rated = any(figure is not None and figure.bytes_per_op for figure in figures)
+    counted = any(figure is not None and figure.counts for figure in figures)
     rows = []
     for system, figure in zip(shown.systems, figures, strict=True):
         if figure is None:
-            cells = ["<td>–</td>"] * (2 + rated)
+            cells = ["<td>–</td>"] * (2 + rated + counted)
             state = system.missing.get(place, "not measured")
         else:
             low, high = (units.duration(value) for value in figure.ci95_s)
@@ -234,10 +235,14 @@ def _single(shown: Comparison, place: Benchmark) -> str:
             if rated:
                 bytes_per_op = figure.bytes_per_op or 0
                 texts.append(units.rate(bytes_per_op, figure.value_s) if bytes_per_op else "–")
+            if counted:
+                texts.append(", ".join(map(str, figure.counts)) or "–")
             cells = [f"<td>{escape(text)}</td>" for text in texts]
             state = figure.status + (f": {figure.reason}" if figure.reason else "")
         rows.append(_line(system.label, [*cells, f'<td class="words">{escape(state)}</td>']))
-    head = _head(["time per operation", "95 % interval", *["rate"] * rated, ""])
+    head = _head(
+        ["time per operation", "95 % interval", *["rate"] * rated, *["counts"] * counted, ""]
+    )
     return _scrolling(place.label, f"{head}<tbody>{''.join(rows)}</tbody>")
 
 
@@ -266,7 +271,8 @@ def _curve_table(shown: Comparison, place: Benchmark) -> str:
             half = (figure.ci95_s[1] - figure.ci95_s[0]) / 2 / (figure.value_s or 1.0)
             mark = "~" if figure.status == "unstable" else ""
             time = f"{units.duration(figure.value_s)}{mark}"
-            cells.append(f"<td>{escape(time)} <small>±{half:.1%}</small></td>")
+            small = ", ".join([f"±{half:.1%}", *map(str, figure.counts)])
+            cells.append(f"<td>{escape(time)} <small>{escape(small)}</small></td>")
         rows.append(_line(units.level_text(place.kind, level), cells))
     for name, texts in _curve_words(curves):
         words = [f'<td class="words">{escape(text)}</td>' for text in texts]

@@ -1,0 +1,116 @@
+"""Counts at the gate: exact ones need one session and no statistics, others are judged as times."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from runners.gate.counts import exact_counts, varying_counts
+from runners.gate.evidence import Sample, SessionFigure
+from runners.gate.judge import Rules
+from runners.model.benchmark import Benchmark
+from runners.model.count import Count, CountEstimate, Direction
+
+HERD = Benchmark("net.accept_herd", (("how", "accept"),))
+WOKEN = Count("wakeups", "threads woken", exact=True)
+
+
+def session(
+    value: float,
+    high: float | None = None,
+    count: Count = WOKEN,
+    code: str = "c",
+    doubt: str | None = None,
+    benchmark: Benchmark = HERD,
+) -> Sample:
+    estimate = CountEstimate(count, value, (value, value if high is None else high), 10)
+    return Sample({benchmark: SessionFigure(-12.0, 0.01, doubt, code, (estimate,))}, boot="b")
+
+
+def exact(direction: Direction) -> Count:
+    return Count("wakeups", "threads woken", direction, exact=True)
+
+
+def test_any_change_for_the_worse_of_an_exact_count_is_a_regression_whatever_the_noise() -> None:
+    (judgement,) = exact_counts([session(1)], session(8, doubt="two modes 30% apart"))
+    assert (judgement.verdict, judgement.why) == ("regressed", "now 8 threads woken, was 1")
+    assert judgement.exact
+
+
+def test_a_thousandth_is_a_change_where_nothing_can_vary() -> None:
+    (judgement,) = exact_counts([session(1)] * 3, session(1.001))
+    assert judgement.verdict == "regressed"
+
+
+@pytest.mark.parametrize(
+    ("direction", "before", "now", "verdict"),
+    [
+        ("lower", 8, 1, "improved"),
+        ("higher", 1, 8, "improved"),
+        ("higher", 8, 1, "regressed"),
+        ("lower", 0, 1, "regressed"),
+    ],
+)
+def test_the_direction_says_what_is_worse(
+    direction: Direction, before: float, now: float, verdict: str
+) -> None:
+    count = exact(direction)
+    (judgement,) = exact_counts([session(before, count=count)], session(now, count=count))
+    assert judgement.verdict == verdict
+
+
+def test_no_change_and_a_change_without_direction_are_no_judgement() -> None:
+    assert exact_counts([session(1)], session(1)) == []
+    none = exact("none")
+    assert exact_counts([session(1, count=none)], session(8, count=none)) == []
+
+
+def test_rounds_or_sessions_that_disagree_decide_nothing() -> None:
+    (rounds,) = exact_counts([session(1)], session(1, high=8))
+    assert (rounds.verdict, rounds.why) == ("inconclusive", "rounds counted 1 to 8 threads woken")
+    (sessions,) = exact_counts([session(1), session(2)], session(8))
+    assert sessions.verdict == "inconclusive"
+
+
+def test_what_was_counted_by_other_code_is_no_baseline() -> None:
+    assert exact_counts([session(1, code="other")], session(8)) == []
+
+
+VARYING = (0.5, 0.505, 0.497, 0.502, 0.499, 0.503, 0.498, 0.501)
+
+
+@pytest.mark.parametrize(
+    ("direction", "now", "verdict"),
+    [
+        ("lower", 1.5, "regressed"),
+        ("lower", 0.1, "improved"),
+        ("higher", 0.1, "regressed"),
+        ("higher", 1.5, "improved"),
+        ("lower", 0.5, "unchanged"),
+    ],
+)
+def test_a_count_that_varies_is_judged_as_times_are(
+    direction: Direction, now: float, verdict: str
+) -> None:
+    count = Count("voluntary_switches", "voluntary switches", direction)
+    (judgement,) = varying_counts(
+        [session(value, count=count) for value in VARYING], session(now, count=count), Rules()
+    )
+    assert judgement.verdict == verdict
+    assert judgement.kind == "count"
+    assert judgement.why == f"{now:g} voluntary switches, was 0.501"
+
+
+def test_less_than_a_hundredth_an_operation_is_no_change_of_a_count_that_varies() -> None:
+    count = Count("voluntary_switches", "voluntary switches")
+    before = [session(0.0, count=count) for _ in range(8)]
+    (judgement,) = varying_counts(before, session(0.009, count=count), Rules())
+    assert judgement.verdict not in ("regressed", "suspect")
+    assert not math.isnan(judgement.effect or 0.0)
+
+
+def test_a_count_without_direction_is_not_judged() -> None:
+    count = Count("involuntary_switches", "involuntary switches", "none")
+    before = [session(value, count=count) for value in VARYING]
+    assert varying_counts(before, session(5.0, count=count), Rules()) == []
