@@ -21,13 +21,12 @@ from micro.errors import (
 )
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Effort
-from runners.archive import baselines, history
+from runners.archive import baselines
 from runners.archive.baselines import Baseline, Summary
 from runners.gate.boots import Place, of_one_boot
 from runners.gate.counts import exact_counts, varying_counts
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
-from runners.machine import environment
 from runners.measure.schedule import Settings
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
@@ -121,17 +120,6 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
     if where is not None and not baselines.files(folder) and (named := baselines.any_files(where)):
         return baselines.load(where, found=named)
     return baselines.load(folder)
-
-
-def newest_session() -> Path:
-    """The newest stored session of this machine. Raises `UsageError` where there is none."""
-    key = environment.key(environment.describe())
-    found = baselines.files(history.state_directory() / "sessions" / key)
-    if not found:
-        raise UsageError(
-            "no session of this machine is stored yet: run `micro all`, or name a FILE"
-        )
-    return found[-1]
 
 
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:

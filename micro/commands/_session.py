@@ -13,6 +13,7 @@ from micro.app.measuring import Measured, Options
 from micro.probes.declaration import Effort
 from micro.reports import console, say
 from micro.reports.exports.document import document
+from micro.reports.terminal.first_screen import print_first_screen
 from micro.reports.terminal.progress import display
 from micro.reports.terminal.session_table import print_session
 from runners.doctor.finding import Finding, in_one_line
@@ -69,10 +70,12 @@ def run(
     jobs: Sequence[Job],
     arguments: argparse.Namespace,
     judged: Callable[[Session], int] | None = None,
+    short: bool = False,
 ) -> int:
     """Measure the jobs and print them; returns the exit code, which may be that of ``judged``.
 
-    What ``judged`` prints of a whole session takes the place of the session's own figures.
+    What ``judged`` prints of a whole session takes the place of the session's own figures. With
+    ``short`` these are its headlines, on one screen.
     """
     options = Options(
         effort(arguments),
@@ -100,7 +103,11 @@ def run(
         if arguments.json:
             print(json.dumps(document(measured.session)))
         else:
-            print_session(console(stderr=False), measured.session, full=arguments.full)
+            out = console(stderr=False)
+            if short and not arguments.full:
+                print_first_screen(out, measured.session, _named(measured))
+            else:
+                print_session(out, measured.session, full=arguments.full)
     if not measured.interrupted:
         _say_where(measured, arguments.quiet)
     for result in measured.failed:
@@ -108,6 +115,12 @@ def run(
     if judged is None or measured.interrupted:
         return measured.exit_code
     return judged(measured.session) or measured.exit_code
+
+
+def _named(measured: Measured) -> str:
+    """The session's file, as the user would type it; nothing where `show` finds it by itself."""
+    storage = measured.storage
+    return str(storage.path) if storage.path is not None and storage.wanted else "FILE"
 
 
 def _say_where(measured: Measured, quiet: bool) -> None:

@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not probes:
         raise UsageError("--only and --exclude together leave no probe")
     jobs = [job for probe in probes for job in probe.jobs(effort)]
-    return _session.run(jobs, arguments, _judge(arguments))
+    # Of a few probes every figure fits on a screen.
+    return _session.run(jobs, arguments, _judge(arguments), short=not arguments.only)
 
 
 def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:

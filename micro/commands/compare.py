@@ -10,6 +10,7 @@ from pathlib import Path
 from micro.app import comparing
 from micro.app.configuration import configuration
 from micro.app.interruption import Interrupted, interruptible
+from micro.app.stored import newest
 from micro.errors import EXIT_REGRESSED, EXIT_SKIP, UsageError
 from micro.reports import console, say
 from micro.reports.exports.ci import (
@@ -80,7 +81,7 @@ def _codes(text: str) -> frozenset[int]:
 def run(arguments: argparse.Namespace) -> int:
     """Judge, and report."""
     try:
-        path = arguments.file or comparing.newest_session()
+        path = arguments.file or newest()
         return judged(summarize(path), arguments.baselines, arguments)
     except (UsageError, BadFile) as error:
         if not arguments.bisect:

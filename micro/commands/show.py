@@ -8,9 +8,11 @@ from pathlib import Path
 
 from rich.text import Text
 
+from micro.app.stored import newest
 from micro.reports import console, printable, say
 from micro.reports.exports.document import document
 from micro.reports.terminal.braille import print_curves
+from micro.reports.terminal.first_screen import print_first_screen
 from micro.reports.terminal.noise import noise_table
 from micro.reports.terminal.session_table import print_session
 from runners.archive.reader import BadFile, read
@@ -21,8 +23,11 @@ ORDER = 4
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files of sessions")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="files of sessions; else the newest"
+    )
     parser.add_argument("--full", action="store_true", help="every point of every curve")
+    parser.add_argument("--short", action="store_true", help="one screen, as after `micro all`")
     parser.add_argument(
         "--noise",
         action="store_true",
@@ -36,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print each file; a bad one is named and the others are still shown."""
     out = console(stderr=False)
     code = 0
-    for path in arguments.files:
+    for path in arguments.files or [newest()]:
         try:
             session = read(path)
         except BadFile as error:
@@ -50,7 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             if len(arguments.files) > 1:
                 out.rule(Text(printable(str(path))))
-            print_session(out, session, full=arguments.full)
+            if arguments.short:
+                print_first_screen(out, session, printable(str(path)))
+            else:
+                print_session(out, session, full=arguments.full)
         if arguments.plot and not arguments.json:
             print_curves(out, session)
     return code

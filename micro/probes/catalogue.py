@@ -57,8 +57,17 @@ def matches(probe: Probe, pattern: str) -> bool:
 
 
 def _unknown(pattern: str, probes: Sequence[Probe]) -> str:
+    known_as = [
+        f"{probe.name} ({name})"
+        for probe in probes
+        for name in probe.also_known_as
+        if pattern in (name, name.partition(" ")[0])
+    ]
+    if known_as:
+        return f"{pattern!r} is another suite's name: micro measures it as {', '.join(known_as)}"
     names = [probe.name for probe in probes]
-    near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.4)
+    near = [name for name in names if pattern in name.partition(".")[2]][:3]
+    near += difflib.get_close_matches(pattern, names, n=3, cutoff=0.4)
     shorts = {name.partition(".")[2]: name for name in names}
     near += [shorts[short] for short in difflib.get_close_matches(pattern, shorts, n=2, cutoff=0.6)]
     hint = ", ".join(dict.fromkeys(near)) or "see micro list"

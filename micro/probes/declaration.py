@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runners.model.benchmark import AxisKind, Scalar
+from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import Count
 from runners.model.job import Job, Promise, Workers
 
@@ -51,6 +51,22 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """A figure or a curve of a probe that belongs on the first screen.
+
+    With a ``level``, or where the probe has no axis, it is one figure, and ``group`` is the line
+    that it stands in. Else it is a curve: the curves of a ``group`` are compared in one table, and
+    those of none are sorted by how they grow.
+    """
+
+    label: str
+    group: str = ""
+    #: Of parameters with a choice; the first usual value of all others.
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    level: int | None = None
+
+
+@dataclass(frozen=True)
 class Probe:
     """One named measurement.
 
@@ -78,6 +94,9 @@ class Probe:
     least_effort: Effort = "quick"
     #: What `verify` counts; a function of parameters and level where it depends on them.
     promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _NO_CALLS
+    headlines: tuple[Headline, ...] = ()
+    #: What other suites call it: lmbench's programs.
+    also_known_as: tuple[str, ...] = ()
 
     @property
     def family(self) -> str:
@@ -92,6 +111,16 @@ class Probe:
     def promised(self, params: Mapping[str, Scalar], level: int | None) -> Promise:
         """What one operation costs with these parameters at this level."""
         return self.promise if isinstance(self.promise, Promise) else self.promise(params, level)
+
+    def place(self, headline: Headline) -> Benchmark:
+        """The figure or the curve that a headline means."""
+        params = {
+            key: value.usual[0] if isinstance(value, Choice) else value
+            for key, value in self.params.items()
+        } | dict(headline.params)
+        if self.axis is None:
+            return Benchmark.of(self.name, params)
+        return Benchmark.of(self.name, params, self.axis.name, headline.level, self.axis.kind)
 
     def measured_at(self, effort: Effort) -> bool:
         """Whether sessions of this effort measure it unasked."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -33,6 +33,11 @@ _EDGE = (
     " and recv() of each datagram, one or a tenth of watched UDP sockets: always the same, or "
     "where they rotate others each time."
 )
+
+
+def _waiting(label: str) -> Headline:
+    return Headline(label, "Waiting, 1 ready", {"ready": "1", "rotation": "fixed"})
+
 
 Promised = Callable[[Mapping[str, Scalar], int | None], Promise]
 
@@ -65,6 +70,8 @@ PROBES = (
         params=_PARAMS,
         axis=_SHORTER,
         promise=_level_triggered("select"),
+        headlines=(_waiting("select"),),
+        also_known_as=("lat_select",),
     ),
     Probe(
         name="event.poll",
@@ -75,6 +82,7 @@ PROBES = (
         params=_PARAMS,
         axis=_WATCHED,
         promise=_level_triggered("poll"),
+        headlines=(_waiting("poll"),),
     ),
     Probe(
         name="event.poll_array",
@@ -97,6 +105,7 @@ PROBES = (
         params=_PARAMS,
         axis=_WATCHED,
         promise=_level_triggered("epoll_wait"),
+        headlines=(_waiting("epoll"),),
     ),
     Probe(
         name="event.epoll_et",
@@ -134,6 +143,7 @@ PROBES = (
         params=_PARAMS,
         axis=_SHORTER,
         promise=_level_triggered("io_uring_enter"),
+        headlines=(_waiting("io_uring"),),
     ),
     Probe(
         name="event.kqueue",
@@ -144,6 +154,7 @@ PROBES = (
         params=_PARAMS,
         axis=_WATCHED,
         promise=_level_triggered("kevent"),
+        headlines=(_waiting("kqueue"),),
     ),
     Probe(
         name="event.register",
@@ -160,5 +171,6 @@ PROBES = (
         promise=lambda params, level: Promise(
             {"epoll_ctl" if params["mechanism"] == "epoll" else "kevent": 2}
         ),
+        headlines=(Headline("epoll_ctl, many", params={"mechanism": "epoll"}),),
     ),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.count import Count
@@ -33,6 +33,11 @@ PROBES = (
         "by a name without directories, and close().",
         source="lmbench, lat_syscall open (McVoy and Staelin 1996)",
         promise=Promise(calls={"openat": 1, "close": 1}),
+        headlines=(Headline("open+close", "Files"),),
+        also_known_as=(
+            "lat_syscall open",
+            "lat_fs",
+        ),
     ),
     Probe(
         name="fd.open_interleaved",
@@ -44,6 +49,7 @@ PROBES = (
         "last",
         axis=Axis("open_fds", powers_of_two(2, 1 << 17), quick=(2, 16, 128, 1024, 8192, 65536)),
         promise=Promise(calls={"openat": 2, "close": 2}),
+        headlines=(Headline("open, many open"),),
     ),
     Probe(
         name="fd.dup_lowest",
@@ -54,6 +60,7 @@ PROBES = (
         source=f"POSIX promises the lowest free descriptor; its search is {_LSP}",
         axis=Axis("open_fds", powers_of_two(2, 1 << 17), quick=(2, 8192)),
         promise=Promise(calls={"dup": 1, "close": 1}),
+        headlines=(Headline("dup, many open"),),
     ),
     Probe(
         name="fd.socket_create",
@@ -69,6 +76,7 @@ PROBES = (
         counts=(Count("kernel_bytes_per_socket", "B of kernel memory per socket"),),
         promise=Promise(calls={"socket": 1, "close": 1}),
         waits=True,  # closed sockets are freed later, by a kernel thread
+        headlines=(Headline("TCP socket", "Files", {"family": "tcp"}),),
     ),
     Probe(
         name="fd.socket_churn",
@@ -81,6 +89,7 @@ PROBES = (
         axis=Axis("open_sockets", powers_of_two(16, 1 << 17), quick=(16, 4096)),
         promise=Promise(calls={"socket": 2, "close": 1}),
         waits=True,
+        headlines=(Headline("socket, many open"),),
     ),
     Probe(
         name="fd.table_shared",

@@ -1,6 +1,6 @@
 """The allocator: sizes, threads against processes, blocks freed elsewhere, a live set churned."""
 
-from micro.probes.declaration import Axis, Probe, powers_of_two
+from micro.probes.declaration import Axis, Headline, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise
 
@@ -52,6 +52,7 @@ PROBES = (
             "size", powers_of_two(16, 1 << 20), quick=(16, 512, 16 << 10, 1 << 20), kind="bytes"
         ),
         promise=_PROMISE,
+        headlines=(Headline("malloc 512 B", "Memory", level=512),),
     ),
     Probe(
         name="malloc.remote_free",
@@ -86,5 +87,6 @@ PROBES = (
         ),
         clock_bound_up_to=256,
         promise=_PROMISE,
+        headlines=(Headline("malloc, live blocks"),),
     ),
 )

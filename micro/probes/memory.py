@@ -1,6 +1,6 @@
 """Memory: moving bytes and waiting for them, from the first cache to the last."""
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise
 
@@ -50,6 +50,11 @@ PROBES = (
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
+        headlines=(Headline("copy 16 KiB", "Memory", level=16 * _KIB),),
+        also_known_as=(
+            "bw_mem bcopy",
+            "bw_mem cp",
+        ),
     ),
     Probe(
         name="memory.set",
@@ -64,6 +69,7 @@ PROBES = (
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
+        also_known_as=("bw_mem bzero",),
     ),
     Probe(
         name="memory.write",
@@ -78,6 +84,10 @@ PROBES = (
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
+        also_known_as=(
+            "bw_mem wr",
+            "bw_mem fwr",
+        ),
     ),
     Probe(
         name="memory.read",
@@ -93,6 +103,10 @@ PROBES = (
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
+        also_known_as=(
+            "bw_mem rd",
+            "bw_mem frd",
+        ),
     ),
     Probe(
         name="memory.copy_threads",
@@ -119,6 +133,7 @@ PROBES = (
         bytes_per_op="size",
         clock_bound_up_to=0,
         promise=_NOTHING,
+        also_known_as=("STREAM copy",),
     ),
     Probe(
         name="memory.latency",
@@ -138,5 +153,7 @@ PROBES = (
         ),
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
+        headlines=(Headline("load from 64 MiB", "Memory", level=64 * _MIB),),
+        also_known_as=("lat_mem_rd",),
     ),
 )

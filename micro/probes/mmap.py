@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
@@ -38,6 +38,8 @@ PROBES = (
         source=_VON_LEITNER,
         axis=_MAPS,
         promise=Promise({"mmap": 1}),
+        headlines=(Headline("mmap, many maps"),),
+        also_known_as=("lat_mmap",),
     ),
     Probe(
         name="mmap.touch",
@@ -48,6 +50,7 @@ PROBES = (
         source=_VON_LEITNER,
         axis=_FEWER_MAPS,
         promise=Promise(page_faults=1),
+        headlines=(Headline("touch, many maps"),),
     ),
     Probe(
         name="mmap.unmap",
@@ -59,6 +62,7 @@ PROBES = (
         source=_VON_LEITNER + ", who never unmapped",
         axis=_FEWER_MAPS,
         promise=Promise({"munmap": 1}, page_faults=0),
+        headlines=(Headline("munmap, many maps"),),
     ),
     Probe(
         name="mmap.protect",
@@ -70,6 +74,8 @@ PROBES = (
         source="lmbench, lat_sig prot (McVoy and Staelin 1996), by the number of maps",
         axis=_FEWER_MAPS,
         promise=Promise({"mprotect": 1}, page_faults=0),
+        headlines=(Headline("mprotect, many maps"),),
+        also_known_as=("lat_sig prot",),
     ),
     Probe(
         name="mmap.many_files",
@@ -97,6 +103,7 @@ PROBES = (
         source=_LMBENCH,
         params={"pages": _PAGES},
         promise=Promise(page_faults=1),
+        headlines=(Headline("page fault", "Memory", {"pages": "4k"}),),
     ),
     Probe(
         name="mmap.fault_file",
@@ -109,6 +116,7 @@ PROBES = (
         source=_LMBENCH,
         params={"pages": _PAGES},
         promise=Promise(page_faults=1),
+        also_known_as=("lat_pagefault",),
     ),
     Probe(
         name="mmap.fault_threads",

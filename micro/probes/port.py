@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from cyext.core.limits import ephemeral_ports
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -53,6 +53,7 @@ PROBES = (
         slices=30,
         promise=Promise(calls={"bind": 1}),
         waits=True,  # closed sockets are freed later, by a kernel thread
+        headlines=(Headline("bind port 0, TCP", params={"protocol": "tcp"}),),
     ),
     Probe(
         name="port.connect_ephemeral",
@@ -74,5 +75,7 @@ PROBES = (
         ),
         promise=_connect,
         waits=True,
+        headlines=(Headline("connect, many"),),
+        also_known_as=("lat_connect",),
     ),
 )

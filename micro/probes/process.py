@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -66,6 +66,8 @@ PROBES = (
         params={"image": _IMAGES},
         waits=True,
         promise=_FORK_EXIT,
+        headlines=(Headline("fork+exit", "Processes", {"image": "static"}),),
+        also_known_as=("lat_proc fork",),
     ),
     Probe(
         name="process.vfork_exit",
@@ -77,6 +79,7 @@ PROBES = (
         params={"image": _IMAGES},
         waits=True,
         promise=_FORK_EXIT,
+        headlines=(Headline("vfork+exit", "Processes", {"image": "static"}),),
     ),
     Probe(
         name="process.fork_exec",
@@ -89,6 +92,7 @@ PROBES = (
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
         promise=_executed,
+        also_known_as=("lat_proc exec",),
     ),
     Probe(
         name="process.vfork_exec",
@@ -112,6 +116,7 @@ PROBES = (
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
         promise=_spawned,
+        headlines=(Headline("posix_spawn", "Processes", {"program": "dynamic"}),),
     ),
     Probe(
         name="process.fork_alive",
@@ -127,6 +132,7 @@ PROBES = (
             {"clone": 1, "close": 1, "write": 1, "read": 1},
             tolerated=_AROUND_FORK | _BLOCKED,
         ),
+        headlines=(Headline("fork, many children"),),
     ),
     Probe(
         name="process.reap",
@@ -140,6 +146,7 @@ PROBES = (
         axis=_ALIVE,
         waits=True,
         promise=Promise({"kill": 1, "wait4": 1}, tolerated=_BLOCKED),
+        headlines=(Headline("reap, many children"),),
     ),
     Probe(
         name="process.fork_rss",
@@ -162,6 +169,7 @@ PROBES = (
         clock_bound_up_to=32 * _MIB,
         waits=True,
         promise=_FORK_EXIT,
+        headlines=(Headline("fork, big parent"),),
     ),
     Probe(
         name="process.fork_maps",
@@ -180,5 +188,6 @@ PROBES = (
         ),
         waits=True,
         promise=_FORK_EXIT,
+        headlines=(Headline("fork, many maps"),),
     ),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -39,6 +39,7 @@ PROBES = (
         params=_STACKS,
         promise=_create_join,
         waits=True,
+        headlines=(Headline("create+join thread", "Processes"),),
     ),
     Probe(
         name="thread.create_alive",
@@ -58,5 +59,6 @@ PROBES = (
         ),
         promise=_create_alive,
         waits=True,
+        headlines=(Headline("thread, many alive"),),
     ),
 )

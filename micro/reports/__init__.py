@@ -14,6 +14,7 @@ from rich.console import Console
 
 #: What is written instead where the output's encoding lacks a character.
 _PLAIN = {"µ": "u", "±": "+-", "–": "-", "·": "-", "…": "...", "×": "x", "²": "^2"}
+_PLAIN |= {"→": "->"} | dict(zip("▁▂▃▄▅▆▇█", "__--==##", strict=True))
 _PLAIN |= dict(zip("│┤└─┬", "|+`-+", strict=True)) | {chr(c): "*" for c in range(0x2801, 0x2900)}
 
 

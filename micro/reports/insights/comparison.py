@@ -36,6 +36,12 @@ def group_of(place: Benchmark) -> str:
     return next((title for title, names in GROUPS if family in names), family.capitalize())
 
 
+def group_rank(family: str) -> int:
+    """Where a family stands among the groups; at the end where none has it."""
+    ranks = (rank for rank, (_, names) in enumerate(GROUPS) if family in names)
+    return next(ranks, len(GROUPS))
+
+
 @dataclass(frozen=True)
 class Cell:
     """One system's figure in a row."""

@@ -1,0 +1,138 @@
+"""A session in short: the figures and curves that the declarations of probes call headlines."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from micro import units
+from micro.probes.catalogue import all_probes
+from micro.reports.insights.comparison import group_rank
+from micro.reports.insights.systems import CurveSummary, Figure, System
+from runners.analyse.growth import STEP
+from runners.model.benchmark import Benchmark
+
+#: What several reasons for doubt have in common, in words; the first that matches.
+_CAUSES = (
+    ("of 6 rounds", "too few undisturbed rounds"),
+    ("neighbour", "other programs on the CPU's core"),
+    ("two modes", "two modes"),
+    ("rounds differ", "rounds differ"),
+    ("drifted", "drift during the session"),
+)
+#: Sets of classes, and what is said where a curve's are among them.
+_IN_SHORT = (
+    ({"log n"}, "like log n"),
+    ({"n", STEP}, "grows with n"),
+    ({"n", "n log n", STEP}, "about linear"),
+    ({"n²", STEP}, "grows with n²"),
+)
+#: One step between two levels that makes up this share of a rise by this factor is a jump.
+_JUMP_SHARE, _LEAST_JUMP = 0.7, 2.0
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Headlines by their place on the page: labels, each with its figure or curve."""
+
+    counts: Counter[str]
+    #: Why figures are unstable, and how many each reason concerns.
+    causes: Counter[str]
+    #: Limits that ended curves.
+    ends: Counter[str]
+    figures: dict[str, list[tuple[str, Figure]]] = field(default_factory=dict)
+    #: Curves that are compared with each other.
+    compared: dict[str, list[tuple[str, CurveSummary]]] = field(default_factory=dict)
+    #: Curves that grow, the steepest first, and those whose growth is not decided.
+    growing: list[tuple[str, CurveSummary]] = field(default_factory=list)
+    flat: list[tuple[str, CurveSummary]] = field(default_factory=list)
+
+
+def digest(system: System) -> Digest:
+    """The headlines of a system's newest session and its pooled figures."""
+    results = system.sessions[-1].results
+    found = Digest(
+        Counter(result.status for result in results),
+        Counter(_cause(r.reason or "") for r in results if r.status == "unstable"),
+        Counter(curve.stopped_by for curve in system.curves.values() if curve.stopped_by),
+    )
+    figures = {_key(place): figure for place, figure in system.figures.items()}
+    curves = {_key(place): curve for place, curve in system.curves.items()}
+    # In the order of groups, as everywhere.
+    for probe in sorted(all_probes(), key=lambda probe: group_rank(probe.family)):
+        for headline in probe.headlines:
+            key = _key(probe.place(headline))
+            if probe.axis is None or headline.level is not None:
+                if key in figures:
+                    found.figures.setdefault(headline.group, []).append(
+                        (headline.label, figures[key])
+                    )
+            elif (curve := curves.get(key)) is not None and len(curve.levels) > 1:
+                _add(found, headline.group, headline.label, curve)
+    found.growing.sort(key=lambda pair: -rise(pair[1]))
+    return found
+
+
+def _add(found: Digest, group: str, label: str, curve: CurveSummary) -> None:
+    if group:
+        found.compared.setdefault(group, []).append((label, curve))
+    elif curve.growth is not None and curve.growth.flat:
+        found.flat.append((label, curve))
+    elif curve.growth is not None:
+        found.growing.append((label, curve))
+
+
+def _key(place: Benchmark) -> tuple[object, ...]:
+    """What identifies a place, in whatever order a file has its parameters."""
+    return (place.probe, frozenset(place.params), place.axis, place.level)
+
+
+def rise(curve: CurveSummary) -> float:
+    """Time at the last level over that at the first."""
+    return curve.figures[-1].value_s / max(curve.figures[0].value_s, 1e-12)
+
+
+def is_shaky(curve: CurveSummary) -> bool:
+    """Whether what is said of a curve rests on unstable figures: an end, or half of all."""
+    unstable = [figure.status == "unstable" for figure in curve.figures]
+    return unstable[0] or unstable[-1] or 2 * sum(unstable) >= len(unstable)
+
+
+def growth_in_short(curve: CurveSummary) -> str:
+    """A curve's growth in a few plain words: ``grows with n``, ``jumps at 16,384``, ``flat``."""
+    growth = curve.growth
+    if growth is None:
+        return ""
+    if growth.flat:
+        return "flat"
+    pairs = itertools.pairwise(max(figure.value_s, 1e-18) for figure in curve.figures)
+    steps = [math.log(after / before) for before, after in pairs]
+    if rise(curve) > _LEAST_JUMP and max(steps) > _JUMP_SHARE * math.log(rise(curve)):
+        return f"jumps at {units.level(curve.levels[steps.index(max(steps)) + 1], curve.kind)}"
+    if len(growth.pieces) > 1 and growth.pieces[0].classes == ("1",):
+        return f"flat to {units.level(growth.pieces[0].last, curve.kind)}, then grows"
+    known = set(growth.classes)
+    fitting = (words for classes, words in _IN_SHORT if known and known <= classes)
+    return "hardly grows" if growth.maybe_flat else next(fitting, "grows")
+
+
+def common_levels(curves: Sequence[CurveSummary]) -> tuple[int, ...]:
+    """Levels that all these curves have, ascending."""
+    return tuple(sorted(set.intersection(*(set(curve.levels) for curve in curves))))
+
+
+def at_level(curve: CurveSummary, level: int) -> Figure | None:
+    """The figure of a curve at a level."""
+    by_level: Mapping[int, Figure] = dict(zip(curve.levels, curve.figures, strict=True))
+    return by_level.get(level)
+
+
+def _cause(reason: str) -> str:
+    for part, words in _CAUSES:
+        if part in reason:
+            return words
+    return re.sub(r"\s*\(.*", "", reason) or "unknown"
