@@ -19,11 +19,14 @@ cdef extern from "core/peers.h" nogil:
     ctypedef struct micro_peer_t:
         int64_t index
         micro_mailbox_t *mail
+    ctypedef union micro_peer_id_t:
+        int process
     ctypedef int64_t (*micro_body_t)(micro_peer_t *self, void *argument) noexcept nogil
     ctypedef struct micro_peers_t:
         int kind
         const char *call
         int64_t count
+        micro_peer_id_t *ids
         const pthread_attr_t *attributes
         micro_body_t body
         void *argument

@@ -87,8 +87,7 @@ cdef class Team(SelfTimedWorkload):
             raise MemoryError
         for i, member in enumerate(self.workloads):
             self.pointers[i] = <void *>member
-            if mode == "threads":
-                member.join(self.workloads, i)
+            member.meet(self.workloads, i, mode)
             self.max_batch = min(self.max_batch, member.max_batch)
         for i, cpu in enumerate(cpus):
             self.member_cpus[i] = cpu

@@ -4,7 +4,7 @@ A workload is one ``cdef class`` that extends `Workload` and overrides some of t
 
 ==================  ======  ====================================================================
 ``__init__``        --      acquire what the probe needs; raise `OSError` or `NotSupported`
-``join(team, i)``   --      teams of threads: share what an operation needs two members for
+``meet(team, i)``   --      teams: share what an operation needs several members for
 ``grow(level)``     --      curves: bring the live resources to ``level``, or raise `LimitReached`
 ``prepare(n)``      --      before a batch: make whatever n operations consume
 ``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
@@ -170,8 +170,8 @@ cdef class Workload:
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
         self.level = level
 
-    def join(self, members, index):
-        """Be number ``index`` of a team of threads, and share with the other ``members``."""
+    def meet(self, members, index, mode):
+        """Be number ``index`` of a team of "threads" or "processes", and share with its ``members``."""
 
     def slow_down(self, double steps):
         """Let every operation take so many steps of the sentinel's chain longer, for the clock too.

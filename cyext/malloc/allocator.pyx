@@ -95,10 +95,10 @@ cdef class RemoteFree(Workload):
     def __dealloc__(self):
         free(self.ring)
 
-    def join(self, members, index):
+    def meet(self, members, index, mode):
         """Pair up with the member before, if this is every second one."""
         cdef RemoteFree giver
-        if index % 2:
+        if mode == "threads" and index % 2:
             giver = members[index - 1]
             giver.gives = True
             self.giver = giver

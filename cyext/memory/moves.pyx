@@ -179,7 +179,7 @@ cdef class Copy(_Move):
     def __init__(self, variant="libc", alignment="aligned", size=4096):
         self.start(b"copy", variant, ("libc", "loop", "nontemporal", "rep"), alignment, size)
 
-    def join(self, members, index):
+    def meet(self, members, index, mode):
         """Have buffers near the member's CPU: they were made by another thread."""
         self.touched_elsewhere = True
 

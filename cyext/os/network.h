@@ -89,19 +89,32 @@ static inline int micro_pick_port_late(int fd)
 #endif
 }
 
-/* A listening socket on 127.0.0.1 whose connections are reset on close, and its port. The socket,
- * or -errno. */
-static inline int micro_listen(int backlog, int *port)
+/* A socket on 127.0.0.1 whose connections are reset on close: on *port, or where that is 0 on one that
+ * the system picks, which comes back there. With a backlog it listens; it may share its port with
+ * others, and its accept() blocks or not. The socket, or -errno. */
+static inline int micro_listen_sharing(int backlog, int shares, int blocks, int *port)
 {
     micro_address_t address;
     socklen_t length = sizeof address;
+    const int yes = 1;
     const int fd = micro_socket(AF_INET, SOCK_STREAM);
     if (fd < 0)
         return fd;
-    int status = micro_bind(fd, 0);
+    int status = 0;
+#ifdef SO_REUSEPORT
+    if (shares && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0)
+        status = -errno;
+#else
+    (void)yes;
+    if (shares)
+        status = -ENOPROTOOPT;
+#endif
+    if (status == 0)
+        status = micro_bind(fd, *port);
     if (status == 0)
         status = micro_reset_on_close(fd);   /* accepted sockets inherit it */
-    if (status == 0 && (listen(fd, backlog) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0
+    if (status == 0 && ((backlog && listen(fd, backlog) != 0)
+                        || (!blocks && fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
                         || getsockname(fd, &address.any, &length) != 0))
         status = -errno;
     if (status) {
@@ -110,6 +123,12 @@ static inline int micro_listen(int backlog, int *port)
     }
     *port = ntohs(address.four.sin_port);
     return fd;
+}
+
+static inline int micro_listen(int backlog, int *port)
+{
+    *port = 0;
+    return micro_listen_sharing(backlog, 0, 0, port);
 }
 
 /* The server's end of a connection that the client has seen established: it may come a moment

@@ -1,0 +1,1 @@
+"""Locks, uncontended and contended."""

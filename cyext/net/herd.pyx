@@ -1,0 +1,245 @@
+"""A herd of waiters on one port, and a client that connects to it."""
+
+import os
+import threading
+
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
+from libc.stdint cimport int64_t, uint64_t
+from posix.unistd cimport close
+
+from cyext.core.peers cimport (
+    micro_mailbox_t, micro_peer_leaves, micro_peer_t)
+from cyext.core.resources cimport Descriptors, batch_at
+from cyext.core.workload cimport Workload
+
+from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+
+
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
+cdef extern from "<sys/socket.h>" nogil:
+    int accept(int listener, void *address, void *length)
+    int listen(int fd, int backlog)
+
+cdef extern from "<stdatomic.h>" nogil:
+    ctypedef struct atomic_int_fast64_t:
+        pass
+    int64_t atomic_load(atomic_int_fast64_t *word)
+    int64_t atomic_fetch_add(atomic_int_fast64_t *word, int64_t more)
+
+cdef extern from "os/network.h" nogil:
+    int AF_INET
+    int SOCK_STREAM
+    int micro_socket(int family, int type)
+    int micro_bind(int fd, int port)
+    int micro_connect(int fd, int port)
+    int micro_listen_sharing(int backlog, int shares, int blocks, int *port)
+    int micro_reset_on_close(int fd)
+
+cdef extern from "os/mapping.h" nogil:
+    void *micro_shared_memory(size_t bytes)
+
+cdef extern from "<sys/mman.h>" nogil:
+    int munmap(void *start, size_t bytes)
+
+cdef extern from "os/waiting.h" nogil:
+    enum:
+        MICRO_WAIT_ACCEPT
+        MICRO_WAIT_POLL
+        MICRO_WAIT_EPOLL
+        MICRO_WAIT_EPOLL_EXCLUSIVE
+        MICRO_WAIT_REUSEPORT
+    bint micro_has_wait(int how)
+    int micro_wait_open(int how, int listener)
+    int micro_wait_for(int how, int at)
+    void micro_yield_to_all(int yes)
+
+WAITS = {
+    "accept": MICRO_WAIT_ACCEPT,
+    "poll": MICRO_WAIT_POLL,
+    "epoll": MICRO_WAIT_EPOLL,
+    "epoll_exclusive": MICRO_WAIT_EPOLL_EXCLUSIVE,
+    "reuseport": MICRO_WAIT_REUSEPORT,
+}
+cdef int BACKLOG = 128
+# Peers that fail or leave their descriptors behind are ended with them.
+cdef int64_t MOST_WAITERS = 16384
+
+
+# What all waiters share with the client, in memory of their own.
+cdef struct Herd:
+    atomic_int_fast64_t accepted
+    int how
+    int listener
+    int port
+
+
+cdef int64_t wait_and_accept(micro_peer_t *self, void *shared) noexcept nogil:
+    """Wait for a connection, accept it and close it, again and again."""
+    cdef Herd *herd = <Herd *>shared
+    cdef int listener = herd.listener
+    cdef int at, fd
+    cdef int port = herd.port
+    cdef int64_t error = 0
+    if herd.how == MICRO_WAIT_REUSEPORT:
+        listener = micro_listen_sharing(BACKLOG, True, True, &port)
+        if listener < 0:
+            self.mail.call = b"listen"
+            return listener
+    at = micro_wait_open(herd.how, listener)
+    if at < 0:
+        self.mail.call = b"epoll_ctl"
+        return at
+    while error == 0 and not micro_peer_leaves(self):
+        if micro_wait_for(herd.how, at) != 0:
+            if errno != EINTR:
+                self.mail.call = b"wait for a connection"
+                error = -errno
+            continue
+        fd = accept(listener, NULL, NULL)
+        if fd >= 0:
+            close(fd)
+            atomic_fetch_add(&herd.accepted, 1)
+        elif errno != EINTR and errno != EAGAIN and errno != ECONNABORTED:
+            self.mail.call = b"accept"
+            error = -errno
+    if at != listener:
+        close(at)
+    if listener != herd.listener:
+        close(listener)
+    return error
+
+
+cdef class AcceptHerd(Workload):
+    """One operation: a client connects; it ends once a waiter has accepted and the others sleep.
+
+    ``level`` waiters share the client's CPU, and the client runs only where no waiter wants to: so
+    it goes on when all that woke sleep again.
+    """
+
+    cdef Herd *herd
+    cdef Descriptors clients
+    cdef int64_t cursor
+    cdef int64_t expected
+    cdef str peer
+    cdef uint64_t switches
+
+    def __cinit__(self, *args, **kwargs):
+        self.clients = Descriptors()
+
+    def __init__(self, wait="accept", peer="thread"):
+        cdef bint blocks = wait in ("accept", "reuseport")
+        if not micro_has_wait(WAITS[wait]):
+            raise NotSupported(f"this system has no {wait}")
+        self.peer = peer
+        self.herd = <Herd *>micro_shared_memory(sizeof(Herd))
+        if self.herd == NULL:
+            raise OperationFailed("mmap", errno, 0)
+        self.herd.how = WAITS[wait]
+        self.herd.listener = micro_listen_sharing(
+            BACKLOG if wait != "reuseport" else 0, wait == "reuseport", blocks, &self.herd.port)
+        if self.herd.listener < 0:
+            error = -self.herd.listener
+            self.close()
+            raise OperationFailed("listen", error, 0)
+        self.grow(1)
+
+    def __dealloc__(self):
+        if self.herd != NULL:
+            munmap(self.herd, sizeof(Herd))
+
+    def grow(self, uint64_t level):
+        """Let ``level`` waiters wait."""
+        cdef uint64_t room = min(self.clients.room() - 64, MOST_WAITERS)
+        cdef uint64_t goal = min(level, max(room // 3, <uint64_t>1))
+        reason = self.clients.limit_reason()
+        try:
+            self.start_peers(self.peer, "same", wait_and_accept, self.herd, goal)
+        except OperationFailed as error:
+            reason = error.call
+            goal = max(self.peers.group.count, 1)
+        self.level = goal
+        self.max_batch = min(batch_at(self.level), 64)
+        self.clients.reserve(self.max_batch + 1)
+        if goal < level:
+            raise LimitReached(self.level, reason)
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        cdef uint64_t i
+        cdef int fd
+        for i in range(n):
+            fd = micro_socket(AF_INET, SOCK_STREAM)
+            if fd < 0:
+                return self.fail(b"socket", -fd, i)
+            self.clients.push(fd)
+            if micro_reset_on_close(fd) != 0:
+                return self.fail(b"setsockopt", errno, i)
+        self.cursor = 0
+        self.expected = atomic_load(&self.herd.accepted)
+        micro_yield_to_all(True)
+        return 0
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef uint64_t i
+        cdef int status
+        for i in range(n):
+            status = micro_connect(self.clients.fds[self.cursor], self.herd.port)
+            if status:
+                return self.peer_failed(b"connect", -status, i)
+            self.cursor += 1
+            self.expected += 1
+            while atomic_load(&self.herd.accepted) < self.expected:
+                if self.peers.failed():
+                    return self.peer_failed(b"accept", EAGAIN, i)
+                sched_yield()
+        return 0
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        micro_yield_to_all(False)
+        self.clients.close_down_to(0)
+        return 0
+
+    def switches_of_waiters(self):
+        """Voluntary switches of all waiters until now, or None where the system does not tell."""
+        own = threading.get_native_id()
+        if self.peer == "thread":
+            paths = [f"/proc/self/task/{task}/status" for task in os.listdir("/proc/self/task")
+                     if int(task) != own]
+        else:
+            paths = [f"/proc/{self.peers.group.ids[i].process}/status"
+                     for i in range(self.peers.group.count)]
+        total = 0
+        for path in paths:
+            with open(path, "rb") as file:
+                for line in file:
+                    if line.startswith(b"voluntary_ctxt_switches:"):
+                        total += int(line.split()[1])
+        return total
+
+    def count(self, counting):
+        """Start or end counting."""
+        Workload.count(self, counting)
+        try:
+            self.switches = self.switches_of_waiters() if counting else 0
+        except OSError:
+            self.switches = 0
+
+    def counts(self):
+        """Besides the usual ones: ``wakeups`` of waiters per connection."""
+        found = Workload.counts(self)
+        try:
+            woken = self.switches_of_waiters() - self.switches
+        except OSError:
+            return found
+        return found | {"wakeups": woken / <double>max(self.counted, 1)}
+
+    def close(self):
+        """End the waiters, close the sockets."""
+        Workload.close(self)
+        self.clients.close_down_to(0)
+        if self.herd != NULL:
+            if self.herd.listener >= 0:
+                close(self.herd.listener)
+            munmap(self.herd, sizeof(Herd))
+            self.herd = NULL
