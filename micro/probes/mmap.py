@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
+from runners.model.count import PAGE_FAULTS
 from runners.model.job import Promise
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
@@ -49,6 +50,7 @@ PROBES = (
         "such mapping, its page being in the page cache; mmap() and munmap() are not timed.",
         source=_VON_LEITNER,
         axis=_FEWER_MAPS,
+        counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
         headlines=(Headline("touch, many maps"),),
     ),
@@ -92,6 +94,7 @@ PROBES = (
             quick=(1, 16, 256),
             rigorous=powers_of_two(1, 1 << 15),
         ),
+        counts=(PAGE_FAULTS,),
         promise=Promise({"mmap": 1}, page_faults=1),
     ),
     Probe(
@@ -102,6 +105,7 @@ PROBES = (
         "memory, 4 KiB or 2 MiB long, which the system zeroes; mmap() and munmap() are not timed.",
         source=_LMBENCH,
         params={"pages": _PAGES},
+        counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
         headlines=(Headline("page fault", "Memory", {"pages": "4k"}),),
     ),
@@ -115,6 +119,7 @@ PROBES = (
         least_effort="usual",
         source=_LMBENCH,
         params={"pages": _PAGES},
+        counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
         also_known_as=("lat_pagefault",),
     ),
@@ -132,6 +137,7 @@ PROBES = (
             "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS)), kind="members"
         ),
         workers="threads",
+        counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
     ),
     Probe(

@@ -56,7 +56,7 @@ SWITCHES = (
     Count("involuntary_switches", "involuntary switches", "none"),
 )
 #: Page faults, where each operation takes the same number.
-PAGE_FAULTS = Count("page_faults", "page faults")
+PAGE_FAULTS = Count("page_faults", "page faults", exact=True)
 
 
 def worse(count: Count, before: float, now: float) -> bool:

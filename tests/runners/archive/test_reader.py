@@ -476,3 +476,37 @@ def test_a_file_with_something_else_in_it(
     plant(tree, at[:depth], value)
     path.write_text(laid_out(tree))
     assert_read_or_bad(path)
+
+
+# Counts
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"value": "many"}, "no finite number"),
+        ({"low": 2.0}, "outside its own interval"),
+        ({"exact": 1}, "neither true nor false"),
+        ({"direction": "sideways"}, "direction"),
+        ({"rounds": 0}, "no count"),
+        ({"unit": 7}, "no text"),
+    ],
+)
+def test_a_count_that_is_none_is_refused(stored: Path, change: dict[str, Any], why: str) -> None:
+    def spoil(data: Any) -> None:
+        point = data["benchmarks"][0]["metadata"]
+        items = json.loads(point["micro_counts"])
+        items[0] |= change
+        point["micro_counts"] = json.dumps(items)
+
+    edit(stored, spoil)
+    with pytest.raises(BadFile, match=why):
+        read(stored)
+
+
+def test_a_file_without_counts_has_none(stored: Path) -> None:
+    edit(
+        stored,
+        lambda data: [b["metadata"].pop("micro_counts", None) for b in data["benchmarks"]],
+    )
+    assert all(result.counts == () for result in read(stored).results)

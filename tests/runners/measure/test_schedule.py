@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -22,6 +23,7 @@ from scripted_machine import (
 
 from runners.measure.launch import Answer, Order
 from runners.measure.schedule import MOST_VISITS, Progress, Scheduler, Settings
+from runners.model.count import Count, CountEstimate
 from runners.model.session import Session
 
 # Rounds
@@ -285,3 +287,38 @@ def test_the_time_left_is_never_more_than_the_budgets() -> None:
     run = scheduler(machine, *JOBS[:3], budget_s=20.0)
     run.run(on_progress=steps.append)
     assert steps[-1].seconds_left == pytest.approx(4.0)
+
+
+# Counts
+
+
+WOKEN = Count("wakeups", "threads woken", exact=True)
+SWITCHED = Count("voluntary_switches", "voluntary switches")
+COUNTING = replace(JOBS[0], counts=(WOKEN, SWITCHED))
+
+
+def counted(*visits: Mapping[str, float]) -> tuple[CountEstimate, ...]:
+    """The estimates from these counts, a visit each."""
+
+    def script(order: Order, visit: int) -> Answer:
+        return answer(point(order) | {"counts": visits[visit]})
+
+    return only(measure(Machine({"a": script}), COUNTING, rounds=len(visits))).counts
+
+
+def test_a_count_is_the_median_over_rounds_with_its_interval() -> None:
+    switches = [0.5, 0.4, 0.6, 0.45, 0.55, 0.52, 0.48, 9.0]
+    woken, switched = counted(*({"wakeups": 1, "voluntary_switches": s} for s in switches))
+    assert woken == CountEstimate(WOKEN, 1.0, (1.0, 1.0), 8)
+    assert woken.agreed
+    assert switched == CountEstimate(SWITCHED, 0.51, (0.4, 9.0), 8)
+
+
+def test_an_exact_count_has_the_whole_range_that_rounds_told() -> None:
+    (woken,) = counted(*({"wakeups": n} for n in [1] * 20 + [8]))
+    assert woken == CountEstimate(WOKEN, 1.0, (1.0, 8.0), 21)
+    assert not woken.agreed
+
+
+def test_what_the_system_does_not_count_is_left_out() -> None:
+    assert counted(*[{}] * 6) == ()
