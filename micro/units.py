@@ -23,6 +23,16 @@ def three_digits(value: float) -> str:
     )
 
 
+def change(ratio: float) -> str:
+    """A ratio of times in words: ``12 % slower``, ``1,600 times faster``."""
+    word, factor = ("slower", ratio) if ratio >= 1 else ("faster", 1 / max(ratio, 1e-15))
+    if factor >= 9.95:
+        return f"{factor:,.0f} times {word}"
+    if factor >= 1.995:
+        return f"{factor:.1f} times {word}"
+    return f"{abs(ratio - 1):.0%} {word}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit that leaves one to three digits before the point: ``3.87 µs``."""
     return _in_unit(seconds, _DURATIONS)

@@ -11,8 +11,8 @@ from micro.app import comparing
 from micro.app.configuration import configuration
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.stored import newest
-from micro.errors import EXIT_REGRESSED, EXIT_SKIP, UsageError
-from micro.reports import console, say
+from micro.errors import EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
+from micro.reports import console, printable, say
 from micro.reports.exports.ci import (
     bencher,
     document,
@@ -20,6 +20,10 @@ from micro.reports.exports.ci import (
     junit,
     workflow_commands,
 )
+from micro.reports.insights.comparison import compare
+from micro.reports.insights.pair import count, entries
+from micro.reports.insights.systems import NoSystems, read_systems, system_names
+from micro.reports.terminal.pair import print_pair
 from micro.reports.terminal.verdicts import markdown, print_outcome
 from runners.archive.baselines import Summary, summarize
 from runners.archive.reader import BadFile
@@ -32,7 +36,11 @@ ORDER = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="a session; else the newest of yours"
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="FILE|DIR",
+        help="a session to judge against its baseline, or two: before and after; else the newest",
     )
     parser.add_argument(
         "--baselines", type=Path, metavar="DIR|FILE", help="compare with these instead"
@@ -81,13 +89,41 @@ def _codes(text: str) -> frozenset[int]:
 def run(arguments: argparse.Namespace) -> int:
     """Judge, and report."""
     try:
-        path = arguments.file or newest()
+        if len(arguments.paths) > 1:
+            return compared(arguments)
+        path = arguments.paths[0] if arguments.paths else newest()
         return judged(summarize(path), arguments.baselines, arguments)
     except (UsageError, BadFile) as error:
         if not arguments.bisect:
             raise
         say(f"micro: error: {error}")
         return EXIT_SKIP
+
+
+def compared(arguments: argparse.Namespace) -> int:
+    """Judge the second of two against the first: as a baseline if it holds enough sessions."""
+    if len(arguments.paths) > 2 or arguments.baselines:
+        raise UsageError("compare takes two paths at most: before and after, without --baselines")
+    before, after = arguments.paths
+    for option in ("confirm", "json", "markdown", "junit", "bencher", "github_benchmark"):
+        if getattr(arguments, option) and not (after.is_file() and before.is_dir()):
+            name = option.replace("_", "-")
+            raise UsageError(f"--{name} takes a baseline: a directory of sessions before FILE")
+    if after.is_file() and before.is_dir():
+        return judged(summarize(after), before, arguments)
+    try:
+        systems = read_systems(arguments.paths, [f"{i} {p}" for i, p in enumerate(arguments.paths)])
+    except NoSystems as error:
+        raise UsageError(str(error)) from None
+    for system, name in zip(systems, arguments.paths, strict=True):
+        system.label = f"{printable(str(name))} ({system_names([system.environment])[0]})"
+    shown = compare(systems, every_level=True)
+    found = entries(shown)
+    if not found:
+        raise UsageError(f"{before} and {after} have no figure in common")
+    print_pair(console(stderr=False), shown, found, arguments.full)
+    code = EXIT_REGRESSED if count(found, slower=True) else EXIT_OK
+    return comparing.final_code(code, arguments.fail_on, arguments.bisect)
 
 
 def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:

@@ -212,5 +212,7 @@ def curve_text(curve: CurveSummary | None) -> str:
 
 
 def ratio_text(ratio: float) -> str:
-    """A ratio: ``×1.32``, ``×18``."""
+    """A ratio: ``×1.32``, ``×18``; a small one in words: ``1,600 times faster``."""
+    if 0 < ratio < 0.095:
+        return units.change(ratio)
     return f"×{ratio:.2f}" if ratio < 9.995 else f"×{ratio:,.0f}"

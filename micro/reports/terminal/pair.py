@@ -1,0 +1,72 @@
+"""`micro compare A B` in the terminal: a probe an entry, before and after, and the change."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from micro import units
+from micro.reports import printable
+from micro.reports.insights.comparison import Cell, Comparison
+from micro.reports.insights.pair import LEAST_FIRM, Entry, count
+
+_MOST_ENTRIES = 15
+
+
+def print_pair(out: Console, shown: Comparison, found: Sequence[Entry], full: bool = False) -> None:
+    """Print both systems, what is told, and how to tell the rest."""
+    for letter, system in zip("AB", shown.systems, strict=True):
+        number = len(system.sessions)
+        sessions = "one session" if number == 1 else f"{number} sessions"
+        _print(out, f"{letter}: {system.label}, {sessions}", bold=True)
+    slower, faster, untold = (count(found, verdict) for verdict in (True, False, None))
+    total = slower + faster + untold
+    _print(
+        out,
+        f"B against A, {total} figures: slower in {slower}, faster in {faster}; "
+        f"in {untold} the difference is too small or too noisy to tell.",
+    )
+    for title, verdict in (("Slower", True), ("Faster", False)):
+        chosen = [entry for entry in found if entry.slower is verdict]
+        if chosen:
+            out.print()
+            _print(out, title, bold=True)
+        listed = chosen if full else chosen[:_MOST_ENTRIES]
+        for entry in listed:
+            for line in _lines(entry, out.width):
+                out.print(Text(line))
+        if len(chosen) > len(listed):
+            _print(out, f"  and {len(chosen) - len(listed)} more probes: --full")
+    if untold:
+        out.print()
+        _print(
+            out,
+            f"One session cannot tell a change below {LEAST_FIRM - 1:.0%}: another boot of the "
+            "same system moves figures by up to 5%. To find smaller changes record sessions of A "
+            "with `micro baseline record`, then run `micro compare B`.",
+        )
+
+
+def _print(out: Console, text: str, bold: bool = False) -> None:
+    for line in textwrap.wrap(printable(text), out.width):
+        out.print(Text(line, "bold" if bold else ""))
+
+
+def _lines(entry: Entry, width: int) -> list[str]:
+    """Name and change, on one line where they have room, and below them before and after."""
+    row, before, after = entry.largest
+    name, change = f"  {printable(entry.place.label)}", entry.range_words
+    room = len(name) + 2 + len(change) <= width
+    head = [f"{name}  {change.rjust(width - len(name) - 2)}"] if room else [name, f"    {change}"]
+    level = units.level_of(row.place)
+    levels = len(entry.cells)
+    where = f", most at {level}" if levels > 1 else f" at {level}" if level else ""
+    detail = f"{_time(before)} → {_time(after)}{where}{f' of {levels} levels' * (levels > 1)}"
+    return [*head, *textwrap.wrap(detail, width - 4, initial_indent="    ")]
+
+
+def _time(cell: Cell) -> str:
+    return units.duration(cell.figure.value_s) + "~" * (cell.figure.status == "unstable")

@@ -1,0 +1,96 @@
+"""`micro compare A B`: what two sessions can tell."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from micro_process import Micro
+from rich.console import Console
+from sample_systems import system_session
+
+from micro import units
+from micro.errors import EXIT_REGRESSED
+from micro.reports.insights.comparison import compare, ratio_text
+from micro.reports.insights.pair import count, entries
+from micro.reports.insights.systems import of_sessions
+from micro.reports.terminal.pair import print_pair
+from runners.archive import writer
+from runners.model.session import Session
+
+
+def stored(folder: Path, name: str, session: Session) -> Path:
+    writer.write(session, folder / name)
+    return folder / name
+
+
+def printed(before: Session, after: Session, width: int = 80) -> str:
+    shown = compare(of_sessions([[before], [after]], ["a", "b"]), every_level=True)
+    out = StringIO()
+    console = Console(file=out, width=width, highlight=False, emoji=False)
+    print_pair(console, shown, entries(shown))
+    return out.getvalue()
+
+
+def test_a_large_change_is_told_and_fails(micro: Micro, tmp_path: Path) -> None:
+    before = stored(tmp_path, "yesterday.json", system_session())
+    after = stored(tmp_path, "today.json", system_session(5))
+    done = micro("compare", before, after)
+    assert done.returncode == EXIT_REGRESSED
+    assert "5.0 times slower" in done.stdout
+    assert "2.00 µs → 10.0 µs" in done.stdout
+    assert micro("compare", after, before).returncode == 0
+    assert micro("compare", before, after, "--fail-on", "none").returncode == 0
+
+
+def test_a_small_change_is_not_told_and_how_to_tell_it_is_said() -> None:
+    text = " ".join(printed(system_session(), system_session(1.06)).split())
+    assert "slower in 0, faster in 0" in text
+    assert "`micro baseline record`" in text
+
+
+def test_of_unstable_figures_only_a_multiple_is_told() -> None:
+    busy, slower, much_slower = system_session(), system_session(1.5), system_session(3)
+    for result in busy.results:
+        result.status, result.reason = "unstable", "rounds differ by 20%"
+    for after, told in ((slower, False), (much_slower, True)):
+        found = entries(compare(of_sessions([[busy], [after]], ["a", "b"])))
+        assert (count(found, slower=True) > 0) is told
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_levels_are_one_entry_and_nothing_is_cut(width: int) -> None:
+    text = printed(system_session(), system_session(5), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert sum("fd.open_interleaved" in line for line in text.splitlines()) == 1
+    assert "of 14 levels" in text
+
+
+@pytest.mark.parametrize("paths", [("a", "b", "c"), ("a", "missing")])
+def test_what_cannot_be_compared_is_said(micro: Micro, tmp_path: Path, paths: tuple[str]) -> None:
+    for name in "abc":
+        stored(tmp_path, f"{name}.json", system_session())
+    done = micro("compare", *(tmp_path / f"{path}.json" for path in paths))
+    assert done.returncode == 2
+    assert done.stderr.startswith("micro: error: ")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (1.12, "12% slower"),
+        (0.8, "20% faster"),
+        (2.5, "2.5 times slower"),
+        (1 / 1600, "1,600 times faster"),
+        (0.0, "1,000,000,000,000,000 times faster"),
+    ],
+)
+def test_a_ratio_in_words(ratio: float, words: str) -> None:
+    assert units.change(ratio) == words
+
+
+def test_no_ratio_is_printed_as_nothing() -> None:
+    assert ratio_text(1 / 1600) == "1,600 times faster"
+    assert ratio_text(0.5) == "×0.50"
