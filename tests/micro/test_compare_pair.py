@@ -14,7 +14,7 @@ from micro import units
 from micro.errors import EXIT_REGRESSED
 from micro.reports.insights.comparison import compare, ratio_text
 from micro.reports.insights.pair import count, entries
-from micro.reports.insights.systems import of_sessions
+from micro.reports.insights.systems import of_sessions, read_systems
 from micro.reports.terminal.pair import print_pair
 from runners.archive import writer
 from runners.model.session import Session
@@ -94,3 +94,10 @@ def test_a_ratio_in_words(ratio: float, words: str) -> None:
 def test_no_ratio_is_printed_as_nothing() -> None:
     assert ratio_text(1 / 1600) == "1,600 times faster"
     assert ratio_text(0.5) == "×0.50"
+
+
+def test_files_that_are_named_are_not_pooled(tmp_path: Path) -> None:
+    one, other = (stored(tmp_path, f"{i}.json", system_session(i)) for i in (1, 5))
+    assert len(read_systems([one, other])) == 2
+    (pooled,) = read_systems([tmp_path])
+    assert len(pooled.sessions) == 2

@@ -107,7 +107,8 @@ def session_files(paths: Sequence[Path]) -> list[list[Path]]:
 def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[System]:
     """The systems of these files and directories, in their order.
 
-    Sessions of one system are pooled, no more than `MOST_SESSIONS`, evenly spread. With ``labels``,
+    Sessions of one system in directories are pooled, no more than `MOST_SESSIONS`, evenly spread; a
+    file that is named itself is a system of its own. With ``labels``,
     one for each path, the paths make the systems instead. Raises `BadFile` for a file that is no
     session, `NoSystems` for no file.
     """
@@ -116,6 +117,8 @@ def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[Syst
         for file in files:
             facts = read_environment(file)
             identity: tuple[object, ...] = tuple(facts.get(name) for name in IDENTITY)
+            if file == paths[i]:
+                identity = (*identity, i)  # a file that was named is a column of its own
             groups.setdefault((labels[i],) if labels else identity, []).append(file)
     pooled = [
         [read(file, visits=len(files) < _MANY_SESSIONS) for file in _spread(files, MOST_SESSIONS)]
