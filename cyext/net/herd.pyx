@@ -70,6 +70,7 @@ cdef int64_t MOST_WAITERS = 16384
 # What all waiters share with the client, in memory of their own.
 cdef struct Herd:
     atomic_int_fast64_t accepted
+    atomic_int_fast64_t waiting
     int how
     int listener
     int port
@@ -91,6 +92,7 @@ cdef int64_t wait_and_accept(micro_peer_t *self, void *shared) noexcept nogil:
     if at < 0:
         self.mail.call = b"epoll_ctl"
         return at
+    atomic_fetch_add(&herd.waiting, 1)
     while error == 0 and not micro_peer_leaves(self):
         if micro_wait_for(herd.how, at) != 0:
             if errno != EINTR:
@@ -104,6 +106,7 @@ cdef int64_t wait_and_accept(micro_peer_t *self, void *shared) noexcept nogil:
         elif errno != EINTR and errno != EAGAIN and errno != ECONNABORTED:
             self.mail.call = b"accept"
             error = -errno
+    atomic_fetch_add(&herd.waiting, -1)
     if at != listener:
         close(at)
     if listener != herd.listener:
@@ -159,11 +162,22 @@ cdef class AcceptHerd(Workload):
         except OperationFailed as error:
             reason = error.call
             goal = max(self.peers.group.count, 1)
+        self.await_waiters(goal)
         self.level = goal
         self.max_batch = min(batch_at(self.level), 64)
         self.clients.reserve(self.max_batch + 1)
         if goal < level:
             raise LimitReached(self.level, reason)
+
+    cdef await_waiters(self, int64_t count):
+        """Return once so many have all that they wait with. Raises `OperationFailed`."""
+        cdef int64_t status = 0
+        with nogil:
+            while status == 0 and atomic_load(&self.herd.waiting) < count:
+                sched_yield()
+                status = self.peers.failed()
+        if status:
+            raise OperationFailed(self.peers.group.call.decode(), -status, 0)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         cdef uint64_t i

@@ -1,6 +1,7 @@
 """Messages between the timed loop and a peer."""
 
 from micro.probes.declaration import Choice, Probe
+from runners.model.count import SWITCHES
 from runners.model.job import Promise
 
 _PEER = Choice(("process", "thread"), usual=("process", "thread"), quick=("process",))
@@ -18,5 +19,6 @@ PROBES = (
         params={"peer": _PEER, "cpu": _CPU},
         promise=Promise({"write": 1, "read": 1}),
         waits=True,
+        counts=SWITCHES,
     ),
 )

@@ -2,6 +2,7 @@
 
 from micro.probes.declaration import Axis, Probe
 from runners.machine.environment import usable_cpus
+from runners.model.count import SWITCHES
 from runners.model.job import Promise
 
 _CPUS = len(usable_cpus())
@@ -25,6 +26,7 @@ PROBES = (
         workers="threads",
         promise=_PROMISE,
         waits=True,
+        counts=SWITCHES,
     ),
     Probe(
         name="lock.mutex_processes",
@@ -37,5 +39,6 @@ PROBES = (
         workers="processes",
         promise=_PROMISE,
         waits=True,
+        counts=SWITCHES,
     ),
 )

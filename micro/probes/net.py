@@ -1,6 +1,7 @@
 """Servers on the loopback address."""
 
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from runners.model.count import Count
 from runners.model.job import Promise
 
 PROBES = (
@@ -25,6 +26,7 @@ PROBES = (
         axis=Axis("waiters", (1, 8, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 4096)),
         promise=Promise({"connect": 1}, frozenset({"sched_yield"})),
         waits=True,
+        counts=(Count("wakeups", "waiters woken", exact=True),),
         least_effort="usual",
     ),
 )

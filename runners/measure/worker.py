@@ -340,6 +340,7 @@ def levels_are_members(order: "dict[str, Any]") -> bool:
 
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Workload":
     """The workload of the order, or the team of workloads."""
+    import_module("cyext.core.workload").run_on(cpus)
     module, _, name = order["workload"].partition(":")
     workload_class = getattr(import_module(module), name)
     if order["workers"] == "single":
