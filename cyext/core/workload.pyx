@@ -171,7 +171,7 @@ cdef class Workload:
         self.level = level
 
     def meet(self, members, index, mode):
-        """Be number ``index`` of a team of "threads" or "processes", and share with its ``members``."""
+        """Be number ``index`` of a team ("threads" or "processes"); share with ``members``."""
 
     def slow_down(self, double steps):
         """Let every operation take so many steps of the sentinel's chain longer, for the clock too.

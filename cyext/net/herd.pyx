@@ -7,8 +7,7 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
 from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close
 
-from cyext.core.peers cimport (
-    micro_mailbox_t, micro_peer_leaves, micro_peer_t)
+from cyext.core.peers cimport micro_peer_leaves, micro_peer_t
 from cyext.core.resources cimport Descriptors, batch_at
 from cyext.core.workload cimport Workload
 
@@ -63,7 +62,6 @@ WAITS = {
     "reuseport": MICRO_WAIT_REUSEPORT,
 }
 cdef int BACKLOG = 128
-# Peers that fail or leave their descriptors behind are ended with them.
 cdef int64_t MOST_WAITERS = 16384
 
 
