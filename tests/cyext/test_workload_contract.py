@@ -67,6 +67,21 @@ def test_a_sample_holds_each_slice_between_two_sentinels(probe: Probe) -> None:
         workload.close()
 
 
+@each({name: probe for name, probe in PROBES.items() if probe.counts})
+def test_what_a_probe_says_it_counts_is_counted(probe: Probe) -> None:
+    workload = make(probe)
+    try:
+        workload.count(True)
+        workload.sample(3, batch(workload, FEW))
+        found = workload.counts()
+    finally:
+        workload.close()
+    told = {count.name for count in probe.counts} - {"kernel_bytes_per_socket"}  # few systems do
+    assert told <= set(found)
+    for count in probe.counts:
+        assert found.get(count.name, 0.0) >= 0
+
+
 @each(PROBES)
 @pytest.mark.parametrize("method", ["run", "trace", "sample"])
 def test_a_batch_of_none_or_too_many_is_refused(probe: Probe, method: str) -> None:
