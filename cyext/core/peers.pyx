@@ -8,6 +8,7 @@ from libc.stdlib cimport calloc, free
 from posix.unistd cimport read, write
 
 from cyext.core.errors import OperationFailed
+from cyext.core.parameters import one_of
 
 
 #: What a peer can run as: the values of a probe's parameter ``peer``.
@@ -22,7 +23,7 @@ cdef class Peers:
     """
 
     def __cinit__(self, kind, cpus=(), anywhere=False):
-        micro_peers_init(&self.group, KINDS[kind])
+        micro_peers_init(&self.group, one_of(kind, KINDS))
         self.cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
         if self.cpus == NULL:
             raise MemoryError

@@ -7,6 +7,8 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 from posix.unistd cimport close
 
+from cyext.core.parameters import one_of
+
 
 cdef extern from "os/file.h" nogil:
     int64_t micro_raise_descriptor_limit()
@@ -42,10 +44,8 @@ def mapping_refused(call, error):
 
 
 def wants_huge_pages(pages):
-    """Whether a parameter asks for huge pages; `ValueError` if it is neither 4k nor huge."""
-    if pages not in ("4k", "huge"):
-        raise ValueError(f"pages is 4k or huge, not {pages!r}")
-    return pages == "huge"
+    """Whether a parameter asks for huge pages: ``4k`` or ``huge``."""
+    return one_of(pages, {"4k": False, "huge": True})
 
 
 def no_huge_pages(name="enabled"):

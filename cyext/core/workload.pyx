@@ -27,6 +27,7 @@ from cyext.core.peers cimport Peers, micro_body_t
 from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # no-cython-lint
+from cyext.core.parameters import one_of
 
 
 cdef extern from "os/process.h" nogil:
@@ -112,15 +113,13 @@ cdef class Workload:
 
     def cpus_of_peers(self):
         """The CPUs that the peers run on."""
-        if self.peers_on == "free":
-            return self.cpus
-        if not self.cpus:
+        places = {"same": self.cpus[:1], "other": self.cpus[1:2], "free": self.cpus}
+        found = one_of(self.peers_on, places)
+        if not self.cpus and self.peers_on != "free":
             raise NotSupported("this system binds no program to a CPU")
-        if self.peers_on == "same":
-            return self.cpus[:1]
-        if len(self.cpus) < 2:
+        if not found and self.peers_on == "other":
             raise NotSupported("a peer on another CPU needs a second one")
-        return self.cpus[1:2]
+        return found
 
     def end_peers(self):
         """End whatever runs beside the loop; may be called twice. `close` does it, too."""

@@ -8,6 +8,7 @@ from libc.stdlib cimport free, realloc
 
 from cyext.event.watched_sockets cimport Watched
 
+from cyext.core.parameters import one_of
 from cyext.core.workload import NotSupported, OperationFailed
 
 
@@ -30,6 +31,9 @@ cdef extern from "os/event_queue.h" nogil:
     int micro_queue_wait(int queue, micro_event_t *events, int most)
     uint32_t micro_event_index(const micro_event_t *event)
 
+# The queues that systems have, and whether this one has it.
+MECHANISMS = {name: MICRO_QUEUE.decode() == name for name in ("epoll", "kqueue")}
+
 
 cdef class _Queue(Watched):
     """``level`` sockets in the system's event queue; ``mechanism`` is the one that it must be."""
@@ -45,7 +49,7 @@ cdef class _Queue(Watched):
 
     def __init__(self, mechanism, ready, rotation):
         self.choose(ready, rotation)  # what is wrong everywhere comes before what is missing here
-        if mechanism != MICRO_QUEUE.decode():
+        if not one_of(mechanism, MECHANISMS):
             raise NotSupported(f"this system has no {mechanism}")
         Watched.__init__(self, ready, rotation)
         self.queue = micro_queue_create()
@@ -132,8 +136,6 @@ cdef class Register(_Queue):
         self.extra = -1
 
     def __init__(self, mechanism="epoll"):
-        if mechanism not in ("epoll", "kqueue"):
-            raise ValueError(f"mechanism must be epoll or kqueue, not {mechanism!r}")
         _Queue.__init__(self, mechanism, "1", "fixed")
         self.extra = micro_socket(AF_INET, SOCK_DGRAM)
         if self.extra < 0:

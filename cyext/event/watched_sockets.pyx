@@ -19,6 +19,7 @@ import errno as errno_names
 from libc.errno cimport ENOSYS
 from libc.stdlib cimport free, realloc
 
+from cyext.core.parameters import one_of
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 
 
@@ -81,12 +82,8 @@ cdef class Watched(Workload):
 
     cdef choose(self, ready, rotation):
         """Take the parameters. Raises `ValueError`."""
-        if ready not in ("1", "10%"):
-            raise ValueError(f"ready must be 1 or 10%, not {ready!r}")
-        if rotation not in ("fixed", "rotating"):
-            raise ValueError(f"rotation must be fixed or rotating, not {rotation!r}")
-        self.a_tenth = ready == "10%"
-        self.rotating = rotation == "rotating"
+        self.a_tenth = one_of(ready, {"1": False, "10%": True})
+        self.rotating = one_of(rotation, {"fixed": False, "rotating": True})
 
     def __dealloc__(self):
         free(self.seen)

@@ -14,6 +14,7 @@ from cyext.core.workload cimport Workload, SelfTimedWorkload
 
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.core.kernel_memory import bytes_each, slabs
+from cyext.core.parameters import one_of
 from cyext.core.scratch import ScratchFile
 
 
@@ -285,9 +286,7 @@ cdef class SocketCreate(Workload):
     cdef int type
 
     def __init__(self, family="tcp"):
-        if family not in SOCKETS:
-            raise ValueError(f"family is tcp, udp or unix, not {family!r}")
-        self.family, self.type = SOCKETS[family]
+        self.family, self.type = one_of(family, SOCKETS)
         cdef int fd = micro_socket(self.family, self.type)
         if fd < 0:
             raise NotSupported(f"no {family} socket: {errno_names.errorcode.get(-fd)}")
@@ -352,9 +351,7 @@ cdef class TableGrowth(SelfTimedWorkload):
         self.limits = Descriptors()
 
     def __init__(self, sharing="alone"):
-        if sharing not in ("alone", "shared"):
-            raise ValueError(f"sharing is alone or shared, not {sharing!r}")
-        self.shared = sharing == "shared"
+        self.shared = one_of(sharing, {"alone": False, "shared": True})
         self.max_batch = MOST_CHILDREN
         self.null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self.growth = <micro_growth_t *>micro_shared_memory(sizeof(micro_growth_t))

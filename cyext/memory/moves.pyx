@@ -9,6 +9,8 @@ from cyext.core.workload cimport Workload
 
 from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import available_bytes
+from cyext.core.parameters import one_of
+from cyext.core.resources import wants_huge_pages
 
 
 cdef extern from "os/mapping.h" nogil:
@@ -40,6 +42,8 @@ cdef size_t TARGET_SHIFT = 2048
 cdef size_t SOURCE_ODD = 1
 cdef size_t TARGET_ODD = 3
 cdef size_t MOST_SHIFT = TARGET_SHIFT + 8
+# The variants, as `micro_mover` knows them.
+VARIANTS = {"libc": b"libc", "loop": b"loop", "nontemporal": b"nontemporal", "rep": b"rep"}
 # Places of a target that are looked at after each batch, its last byte among them.
 cdef size_t LOOKED_AT = 16
 
@@ -107,7 +111,7 @@ cdef class _Buffers(Workload):
 
 
 cdef class _Move(_Buffers):
-    """Moves of ``level`` bytes by one of the ways in `moving.h`.
+    """Moves of ``level`` bytes by one of the ways in `copy_loops.h`.
 
     ``variant`` is libc (memcpy, memset, memchr), loop (vectors of the CPU's width), nontemporal
     (stores past the caches) or rep (one x86 string instruction). Whether the bytes arrived is
@@ -120,20 +124,14 @@ cdef class _Move(_Buffers):
     cdef size_t target_shift
     cdef size_t source_shift
 
-    cdef start(self, operation, variant, variants, alignment, size):
-        if variant not in variants:
-            raise ValueError(f"variant is {' or '.join(variants)}, not {variant!r}")
-        if alignment not in ("aligned", "misaligned"):
-            raise ValueError(f"alignment is aligned or misaligned, not {alignment!r}")
-        if size < 1:
-            raise ValueError(f"size is a positive number of bytes, not {size}")
-        self.mover = micro_mover(operation, variant.encode())
+    cdef start(self, operation, variant, alignment, size):
+        self.source_shift, self.target_shift = one_of(alignment, {
+            "aligned": (0, TARGET_SHIFT),
+            "misaligned": (SOURCE_ODD, TARGET_SHIFT + TARGET_ODD),
+        })
+        self.mover = micro_mover(operation, one_of(variant, VARIANTS))
         if self.mover.move == NULL:
             raise NotSupported(self.mover.lacking.decode())
-        self.target_shift = TARGET_SHIFT
-        if alignment == "misaligned":
-            self.source_shift = SOURCE_ODD
-            self.target_shift += TARGET_ODD
         self.acquire(2 if operation == b"copy" else 1, size)
 
     def grow(self, uint64_t level):
@@ -177,7 +175,7 @@ cdef class Copy(_Move):
     cdef bint touched_elsewhere
 
     def __init__(self, variant="libc", alignment="aligned", size=4096):
-        self.start(b"copy", variant, ("libc", "loop", "nontemporal", "rep"), alignment, size)
+        self.start(b"copy", variant, alignment, size)
 
     def meet(self, members, index, mode):
         """Have buffers near the member's CPU: they were made by another thread."""
@@ -199,7 +197,7 @@ cdef class Set(_Move):
     """One operation: ``level`` bytes of a touched buffer set to one value by library or CPU."""
 
     def __init__(self, variant="libc", alignment="aligned", size=4096):
-        self.start(b"set", variant, ("libc", "rep"), alignment, size)
+        self.start(b"set", variant, alignment, size)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.blank()
@@ -212,7 +210,7 @@ cdef class Write(_Move):
     """One operation: ``level`` bytes of a touched buffer stored by instructions of our own."""
 
     def __init__(self, variant="loop", alignment="aligned", size=4096):
-        self.start(b"write", variant, ("loop", "nontemporal"), alignment, size)
+        self.start(b"write", variant, alignment, size)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.blank()
@@ -225,7 +223,7 @@ cdef class Read(_Move):
     """One operation: ``level`` bytes of a touched buffer read: summed up, or searched in vain."""
 
     def __init__(self, variant="loop", alignment="aligned", size=4096):
-        self.start(b"read", variant, ("loop", "libc"), alignment, size)
+        self.start(b"read", variant, alignment, size)
 
 
 cdef size_t LINE_BYTES = 64
@@ -245,13 +243,12 @@ cdef class Latency(_Buffers):
     cdef Line *at
 
     def __init__(self, pages="huge"):
-        if pages not in ("huge", "4k"):
-            raise ValueError(f"pages is huge or 4k, not {pages!r}")
+        huge = wants_huge_pages(pages)
         if not MICRO_ASKS_FOR_PAGES:
             raise NotSupported("this system cannot be asked for huge or small pages")
-        if pages == "huge" and _huge_pages_are_off():
+        if huge and _huge_pages_are_off():
             raise NotSupported("/sys/kernel/mm/transparent_hugepage/enabled is never")
-        self.advice = MICRO_HUGE_PAGES if pages == "huge" else MICRO_SMALL_PAGES
+        self.advice = MICRO_HUGE_PAGES if huge else MICRO_SMALL_PAGES
         self.acquire(1, 4096)
 
     def grow(self, uint64_t level):

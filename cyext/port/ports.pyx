@@ -12,6 +12,7 @@ from cyext.core.workload cimport Workload, micro_now_ns
 
 from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import ephemeral_ports
+from cyext.core.parameters import one_of
 
 
 cdef extern from "os/network.h" nogil:
@@ -208,12 +209,8 @@ cdef class BindEphemeral(_Ports):
     cdef int type
 
     def __init__(self, protocol="tcp", ip="4"):
-        if protocol not in ("tcp", "udp"):
-            raise ValueError(f"protocol is tcp or udp, not {protocol!r}")
-        if ip not in ("4", "6"):
-            raise ValueError(f"ip is 4 or 6, not {ip!r}")
-        self.family = AF_INET if ip == "4" else AF_INET6
-        self.type = SOCK_STREAM if protocol == "tcp" else SOCK_DGRAM
+        self.type = one_of(protocol, {"tcp": SOCK_STREAM, "udp": SOCK_DGRAM})
+        self.family = one_of(ip, {"4": AF_INET, "6": AF_INET6})
         try:
             self.grow(1)
         except LimitReached as limit:
@@ -266,10 +263,8 @@ cdef class ConnectEphemeral(_Ports):
         self.listener = -1
 
     def __init__(self, bind="none"):
-        if bind not in ("none", "bind", "no_port"):
-            raise ValueError(f"bind is none, bind or no_port, not {bind!r}")
-        self.binds = bind != "none"
-        self.late = bind == "no_port"
+        self.binds, self.late = one_of(
+            bind, {"none": (False, False), "bind": (True, False), "no_port": (True, True)})
         self.fds_each = 2
         self.most_in_batch = MOST_WAITING
         self.listener = micro_listen(2 * MOST_WAITING, &self.port)

@@ -12,6 +12,7 @@ from cyext.core.workload cimport (
 
 from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import available_bytes, running_tasks, tasks
+from cyext.core.parameters import one_of
 from cyext.core.resources import mapping_refused, most_maps, no_huge_pages, wants_huge_pages
 
 
@@ -53,9 +54,13 @@ PROCESS_HEADROOM = 512
 CHILD_BYTES = {"static": 150_000, "dynamic": 250_000, "python": 600_000}
 
 
+HELPERS = {"static": "micro-{}-static", "dynamic": "micro-{}-dynamic"}
+
+
 def helper(kind, image):
     """Path of a program built with the workloads: parent or exit, static or dynamic."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"micro-{kind}-{image}")
+    name = one_of(image, HELPERS).format(kind)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     if not os.path.exists(path):
         raise NotSupported(f"the {image} helper program was not built: no {image} C library")
     return path
@@ -96,10 +101,6 @@ cdef class Parent(SelfTimedWorkload):
         self.opened = False
 
     def __init__(self, operation, image="python", program="static"):
-        if image not in ("python", "static", "dynamic"):
-            raise ValueError(f"image is python, static or dynamic, not {image!r}")
-        if program not in ("static", "dynamic"):
-            raise ValueError(f"program is static or dynamic, not {program!r}")
         if operation.startswith("vfork") and not MICRO_HAS_VFORK:
             raise NotSupported("this system has no vfork of its own")
         self.operation = micro_operation(operation.encode())

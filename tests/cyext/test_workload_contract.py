@@ -254,9 +254,9 @@ def test_unknown_parameters_are_refused(probe: Probe) -> None:
 @each({name: probe for name, probe in PROBES.items() if probe.params})
 def test_impossible_values_are_refused(probe: Probe, scratch: Path) -> None:
     before = descriptors()
-    for name, value in probe.params.items():
-        for wrong in (-1, 0) if isinstance(value, int) else ("no such thing",):
-            with pytest.raises(ValueError, match=name):
+    for name in (name for name, value in probe.params.items() if isinstance(value, str)):
+        for wrong in ("no such thing", "", None):
+            with pytest.raises(ValueError, match=f"not a value of this parameter: {wrong!r}"):
                 workload_class(probe)(**{**probe.params, name: wrong})
     assert descriptors() == before
     assert list(scratch.iterdir()) == []

@@ -279,13 +279,6 @@ def test_any_length_can_be_mapped_and_is_unmapped(length: int, pages: str) -> No
     isolated(check)
 
 
-@pytest.mark.parametrize("pages", ["", "2m", 4, None])
-@pytest.mark.parametrize("workload_class", [FaultAnon, FaultFile, Length, ForkRss])
-def test_pages_are_small_or_huge(workload_class: Any, pages: object) -> None:
-    with pytest.raises(ValueError, match="pages is 4k or huge, not"):
-        workload_class(pages=pages)
-
-
 def test_a_killed_parent_is_a_failure() -> None:
     def check() -> None:
         workload = ForkMaps()
