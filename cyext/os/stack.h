@@ -23,6 +23,13 @@
 #endif
 #define MICRO_ENOUGH_STACK_BYTES ((size_t)1 << 20)
 
+/* Where threads' stacks come from. */
+enum {
+    MICRO_STACK_CACHED,    /* ours; serves one thread after the other */
+    MICRO_STACK_FRESH,     /* ours; serves one thread only */
+    MICRO_STACK_LIBRARY,   /* the C library's: whatever it does is part of the operation */
+};
+
 typedef struct {
     char *guard;   /* lowest address: a page without access; NULL: not mapped */
 } micro_stack_t;
@@ -30,7 +37,7 @@ typedef struct {
 /* Of all stacks of one workload. */
 typedef struct {
     size_t bytes, guard_bytes;
-    int cached;                 /* a stack serves one thread after the other, or one only */
+    int memory;                 /* MICRO_STACK_CACHED, _FRESH or _LIBRARY */
     pthread_attr_t attributes;
 } micro_stack_kind_t;
 
@@ -67,6 +74,8 @@ static inline int micro_stack_map(const micro_stack_kind_t *kind, micro_stack_t 
 static inline int micro_stack_provide(micro_stack_kind_t *kind, micro_stack_t *stack,
                                       const char **call)
 {
+    if (kind->memory == MICRO_STACK_LIBRARY)
+        return 0;
     const int status = stack->guard == NULL ? micro_stack_map(kind, stack, call) : 0;
     if (status)
         return status;
@@ -82,7 +91,7 @@ static inline int micro_stack_join(const micro_stack_kind_t *kind, micro_stack_t
     const int error = pthread_join(thread, NULL);
     if (error)
         stack->guard = NULL;   /* given up: the thread may still run on it */
-    if (error || kind->cached)
+    if (error || kind->memory != MICRO_STACK_FRESH)
         return -error;
     return micro_stack_unmap(kind, stack, call);
 }
@@ -108,13 +117,13 @@ static inline int micro_stack_create_join(micro_stack_kind_t *kind, micro_stack_
 /* Stacks of the C library's default size, or of the least that a thread starts on. The system's own
  * minimum may leave no room for thread-local storage: then it is doubled. 0 or -errno; destroy the
  * attributes if `has_attributes` was set. */
-static inline int micro_stack_kind(micro_stack_kind_t *kind, int minimal, int cached,
+static inline int micro_stack_kind(micro_stack_kind_t *kind, int minimal, int memory,
                                    int *has_attributes, const char **call)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     micro_stack_t trial = {0};
     const char *ignored;
-    kind->cached = cached;
+    kind->memory = memory;
     kind->guard_bytes = page;
     *call = "pthread_attr_init";
     int status = -pthread_attr_init(&kind->attributes);
@@ -133,6 +142,12 @@ static inline int micro_stack_kind(micro_stack_kind_t *kind, int minimal, int ca
     }
     kind->bytes = (kind->bytes + page - 1) / page * page;
     while (minimal && status == 0) {
+        if (memory == MICRO_STACK_LIBRARY) {
+            *call = "pthread_attr_setstacksize";
+            status = -pthread_attr_setstacksize(&kind->attributes, kind->bytes);
+            if (status)
+                break;
+        }
         status = micro_stack_create_join(kind, &trial, call);
         micro_stack_unmap(kind, &trial, &ignored);
         if (status != -EINVAL || kind->bytes >= MICRO_ENOUGH_STACK_BYTES)

@@ -4,18 +4,19 @@ Whether a thread gets a stack that another one used before is decided by the C l
 the stacks of ended threads while they are no more than 40 MiB (five of 8 MiB), musl keeps none. A
 batch of four operations would then measure something else than a batch of eight. So the stacks are
 the workload's own, given to pthread_create() by pthread_attr_setstack(), and are what
-``stack_memory`` says:
+``stack_memory`` says. Where only one thread lives at a time, the library's own way is the same in
+every batch, and can be measured too:
 
-==========  ==================================================================================
-``cached``  a thread has run and ended on this stack: its pages are there. A program that has few
-            threads at a time meets this with glibc.
-``fresh``   the stack is mapped for this thread, with a guard page (mmap, mprotect), and unmapped
-            after its end. Programs meet this with musl, and with glibc when many threads end
-            before others start.
-==========  ==================================================================================
-
-Not included are glibc's search for a kept stack (a walk along a list) and the madvise() by which a
-thread that ends gives back the unused part of a stack that glibc mapped.
+===========  =================================================================================
+``library``  pthread_create() as programs call it: the stack is the C library's. glibc keeps that
+             of the thread before and searches for it; when a thread ends, it gives back the unused
+             part by madvise().
+``cached``   a thread has run and ended on this stack: its pages are there. Neither glibc's search
+             nor its madvise() is included.
+``fresh``    the stack is mapped for this thread, with a guard page (mmap, mprotect), and unmapped
+             after its end. Programs meet this with musl, and with glibc when many threads end
+             before others start.
+===========  =================================================================================
 """
 
 import errno as errno_names
@@ -30,6 +31,7 @@ from cyext.core.workload cimport Workload
 from cyext.core.resources cimport batch_at, level_within
 
 from cyext.core import limits
+from cyext.core.parameters import one_of
 from cyext.core.workload import LimitReached, OperationFailed
 
 
@@ -42,10 +44,14 @@ cdef extern from "os/stack.h" nogil:
     ctypedef struct micro_stack_kind_t:
         size_t bytes
         size_t guard_bytes
-        int cached
+        int memory
         pthread_attr_t attributes
+    enum:
+        MICRO_STACK_CACHED
+        MICRO_STACK_FRESH
+        MICRO_STACK_LIBRARY
     int micro_stack_kind(
-        micro_stack_kind_t *kind, int minimal, int cached, int *has_attributes, const char **call)
+        micro_stack_kind_t *kind, int minimal, int memory, int *has_attributes, const char **call)
     int micro_stack_create_join(
         micro_stack_kind_t *kind, micro_stack_t *stack, const char **call)
     int micro_stack_provide(micro_stack_kind_t *kind, micro_stack_t *stack, const char **call)
@@ -54,6 +60,9 @@ cdef extern from "os/stack.h" nogil:
 
 # Threads left free for everybody else on the machine.
 THREAD_HEADROOM = 512
+# The stacks of ``stack_memory``, and those that a thread that lives alone may have.
+STACKS = {"cached": MICRO_STACK_CACHED, "fresh": MICRO_STACK_FRESH}
+LONE_STACKS = {"library": MICRO_STACK_LIBRARY, **STACKS}
 # What a blocked thread costs at most: the kernel's stack and structures, pages of its own stack.
 THREAD_BYTES = 64 * 1024
 # A stack and its guard page.
@@ -91,14 +100,11 @@ cdef class _Thread(Workload):
     def __cinit__(self, *args, **kwargs):
         self.has_attributes = False
 
-    def __init__(self, stack="default", stack_memory="cached"):
-        if stack not in ("default", "minimal"):
-            raise ValueError(f"stack is default or minimal, not {stack!r}")
-        if stack_memory not in ("cached", "fresh"):
-            raise ValueError(f"stack_memory is cached or fresh, not {stack_memory!r}")
+    def __init__(self, stack, int memory):
         cdef const char *call = NULL
+        cdef bint minimal = one_of(stack, {"default": False, "minimal": True})
         cdef int status = micro_stack_kind(
-            &self.kind, stack == "minimal", stack_memory == "cached", &self.has_attributes, &call)
+            &self.kind, minimal, memory, &self.has_attributes, &call)
         if status:
             self.close()
             raise OperationFailed(call.decode(), -status, 0)
@@ -109,12 +115,20 @@ cdef class _Thread(Workload):
 
 
 cdef class CreateJoin(_Thread):
-    """One operation: pthread_create of an empty function, pthread_join; a fresh stack's mapping."""
+    """One operation: pthread_create of an empty function, pthread_join; a fresh stack's mapping.
+
+    ``stack_memory`` may be ``library`` here: one thread lives at a time.
+    """
 
     cdef micro_stack_t stack
+    cdef bint warm
 
     def __cinit__(self, *args, **kwargs):
         self.stack.guard = NULL
+        self.warm = False
+
+    def __init__(self, stack="default", stack_memory="library"):
+        _Thread.__init__(self, stack, one_of(stack_memory, LONE_STACKS))
 
     def __dealloc__(self):
         self.unmap()
@@ -124,8 +138,11 @@ cdef class CreateJoin(_Thread):
         micro_stack_unmap(&self.kind, &self.stack, &call)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
-        # The first thread on a stack finds it fresh.
-        return self.create_join(1) if self.kind.cached and self.stack.guard == NULL else 0
+        # The first thread on a stack finds it fresh, and the library's cache empty.
+        if self.warm or self.kind.memory == MICRO_STACK_FRESH:
+            return 0
+        self.warm = True
+        return self.create_join(1)
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         return self.create_join(n)
@@ -158,7 +175,7 @@ cdef class CreateAlive(_Thread):
     cdef int64_t places
 
     def __init__(self, stack="default", stack_memory="cached"):
-        _Thread.__init__(self, stack, stack_memory)
+        _Thread.__init__(self, stack, one_of(stack_memory, STACKS))
         self.peers = Peers("thread")
         self.peers.group.attributes = &self.kind.attributes
         self.max_batch = batch_at(0)
@@ -193,7 +210,7 @@ cdef class CreateAlive(_Thread):
         cdef int64_t ended = self.peers.group.count
         cdef int status = micro_peers_keep(&self.peers.group, count)
         self.call = self.peers.group.call
-        if not self.kind.cached:
+        if self.kind.memory == MICRO_STACK_FRESH:
             for place in range(count, ended):
                 if micro_stack_unmap(&self.kind, &self.stacks[place], &self.call):
                     status = -errno
@@ -223,7 +240,9 @@ cdef class CreateAlive(_Thread):
         """Let a thread run and end on each stack that the batch will take from the cache."""
         cdef int status = 0
         cdef uint64_t _i
-        if self.kind.cached and self.stacks[self.level + n - 1].guard == NULL:
+        if self.kind.memory == MICRO_STACK_FRESH:
+            return 0
+        if self.stacks[self.level + n - 1].guard == NULL:
             for _i in range(n):
                 if status == 0:
                     status = self.add()

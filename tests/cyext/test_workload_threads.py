@@ -56,9 +56,19 @@ def test_stacks_are_kept_for_the_next_thread_or_not(
     isolated(check)
 
 
-def test_a_stack_memory_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="cached or fresh"):
-        CreateJoin("default", "warm")
+@stacks
+def test_the_librarys_stacks_are_for_threads_that_live_alone(stack: str) -> None:
+    def check() -> None:
+        workload = CreateJoin(stack, "library")
+        workload.run(1)
+        before = maps()
+        assert workload.run(20) > 0
+        assert maps() == before
+        workload.close()
+        with pytest.raises(ValueError, match="library"):
+            CreateAlive(stack, "library")
+
+    isolated(check)
 
 
 @linux
