@@ -21,7 +21,9 @@ cdef extern from "malloc/block_ring.h" nogil:
     ctypedef struct micro_handover_t:
         pass
     micro_handover_t *micro_handover_new()
-    uint64_t micro_keep(micro_handover_t *ring, size_t size, uint64_t n)
+    void micro_empty(micro_handover_t *ring)
+    uint64_t micro_keep(size_t size, uint64_t n)
+    bint micro_half_fill(micro_handover_t *ring, size_t size)
     uint64_t micro_give(micro_handover_t *ring, size_t size, uint64_t n)
     void micro_take(micro_handover_t *ring, uint64_t n)
 
@@ -33,19 +35,13 @@ cdef extern from * nogil:
     void MICRO_ESCAPE(void *block)
 
 
-cdef size_t size_of(size) except 0:
-    if size < 1:
-        raise ValueError(f"size is a positive number of bytes, not {size}")
-    return size
-
-
 cdef class Pair(Workload):
     """One operation: malloc of ``size`` bytes, free of that block. A curve's level is the size."""
 
     cdef size_t size
 
     def __init__(self, size=512):
-        self.size = size_of(size)
+        self.size = size
 
     def grow(self, uint64_t level):
         """Ask for ``level`` bytes from now on."""
@@ -77,6 +73,9 @@ cdef class RemoteFree(Workload):
 
     In a team members 0 and 1, 2 and 3 and so on are pairs: the first allocates, the second frees.
     A member without a partner does both, a bundle of blocks at a time as well.
+
+    Before a batch and after it, half a ring of blocks is on its way. Else a batch that fits into
+    the ring would be allocated before anything is freed, and a larger one would not.
     """
 
     cdef size_t size
@@ -90,9 +89,11 @@ cdef class RemoteFree(Workload):
             raise MemoryError("no room for blocks to be handed over")
 
     def __init__(self, size=512):
-        self.size = size_of(size)
+        self.size = size
 
     def __dealloc__(self):
+        if self.ring != NULL:
+            micro_empty(self.ring)
         free(self.ring)
 
     def meet(self, members, index, mode):
@@ -103,6 +104,11 @@ cdef class RemoteFree(Workload):
             giver.gives = True
             self.giver = giver
 
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        if self.gives and not micro_half_fill(self.ring, self.size):
+            return self.fail(b"malloc", ENOMEM, 0)
+        return 0
+
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t done = n
         if self.giver is not None:
@@ -110,8 +116,13 @@ cdef class RemoteFree(Workload):
         elif self.gives:
             done = micro_give(self.ring, self.size, n)
         else:
-            done = micro_keep(self.ring, self.size, n)
+            done = micro_keep(self.size, n)
         return 0 if done == n else self.fail(b"malloc", ENOMEM, done)
+
+    def close(self):
+        """Free the blocks that are on their way."""
+        Workload.close(self)
+        micro_empty(self.ring)
 
 
 # Each block is equally likely to lie between 16 and 32 bytes, 32 and 64 and so on to 4 KiB.

@@ -44,22 +44,30 @@ static void *take(void *argument)
 static void check(micro_handover_t *ring, uint64_t n, uint64_t refused)
 {
     const uint64_t expected = n < refused ? n : refused;
+    const uint64_t there = expected + MICRO_RING / 2;   /* with those that are on their way before */
+    const uint64_t taken = n < there ? n : there;
     taker_t taker = {ring, n, 0, 0};
     pthread_t thread;
+    refused_from = UINT64_MAX;
+    if (!micro_half_fill(ring, 100)
+        || atomic_load(&ring->given) - atomic_load(&ring->taken) != MICRO_RING / 2) {
+        printf("not half full before %llu\n", (unsigned long long)n);
+        exit(1);
+    }
     allocated = freed = 0;
     refused_from = refused;
     pthread_create(&thread, NULL, take, &taker);
     const uint64_t given = micro_give(ring, 100, n);
     pthread_join(thread, NULL);
     if (given != expected || allocated != expected || freed || taker.allocated
-        || taker.freed != expected) {
+        || taker.freed != taken) {
         printf("of %llu, refused from %llu: given %llu, allocated %llu, freed %llu there\n",
                (unsigned long long)n, (unsigned long long)refused, (unsigned long long)given,
                (unsigned long long)allocated, (unsigned long long)taker.freed);
         exit(1);
     }
     allocated = freed = 0;
-    if (micro_keep(ring, 100, n) != expected || allocated != expected || freed != expected) {
+    if (micro_keep(100, n) != expected || allocated != expected || freed != expected) {
         printf("alone, of %llu\n", (unsigned long long)n);
         exit(1);
     }
@@ -75,6 +83,14 @@ int main(void)
             check(ring, counts[i], refused);
         check(ring, counts[i], counts[i] - 1);
         check(ring, counts[i], counts[i] / 64 * 64);
+    }
+    const uint64_t left = atomic_load(&ring->given) - atomic_load(&ring->taken);
+    freed = 0;
+    micro_empty(ring);
+    if (freed != left) {
+        printf("%llu blocks left, %llu freed\n", (unsigned long long)left,
+               (unsigned long long)freed);
+        exit(1);
     }
     free(ring);
     return 0;
