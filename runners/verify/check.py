@@ -55,9 +55,13 @@ class Bench:
         return self.launcher.run(VERIFY_WORKER, json.dumps(self.order(job, level, **asked)))
 
     def traced(
-        self, job: Job, level: int | None, n: int, fault: tuple[str, int, int] | None = None
+        self,
+        job: Job,
+        level: int | None,
+        *batches: int,
+        fault: tuple[str, int, int] | None = None,
     ) -> dict[str, Any]:
-        """One batch of n operations under the tracer: its record and the worker's ``lines``.
+        """Batches of so many operations under the tracer: the record and the worker's ``lines``.
 
         ``fault`` is (call, errno, k): the k-th such call fails. Raises `CannotTrace`.
         """
@@ -65,7 +69,7 @@ class Bench:
             from cyext.core.tracer import trace  # noqa: PLC0415 - compiled code, and Linux only
         except ImportError as error:
             raise CannotTrace(str(error)) from None
-        order = json.dumps(self.order(job, level, count=n))
+        order = json.dumps(self.order(job, level, count=batches))
         argv = [sys.executable, "-I", "-S", str(VERIFY_WORKER), order]
         # A file, not a pipe: nobody reads while the tracer holds this thread.
         with tempfile.TemporaryFile() as answer:

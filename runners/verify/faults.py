@@ -71,7 +71,7 @@ def _faults(bench: Bench, job: Job, level: int | None, promise: Promise, short: 
     outcomes: dict[str, int] = {}
     defects = []
     for call, error, at in plan(plain["armed"], short):
-        record = bench.traced(job, level, OPERATIONS, (call, getattr(errno, error), at))
+        record = bench.traced(job, level, OPERATIONS, fault=(call, getattr(errno, error), at))
         if not record["fault_done"]:
             continue
         kind, defect = judge(record, plain, call, promise.tolerated)

@@ -1,11 +1,15 @@
 """One look at one job while it is verified, in a fresh process: ``python verify_worker.py ORDER``.
 
-ORDER is what `runners.measure.launch.Order` encodes, with one key more: ``{"count": n}`` makes the
-workload, runs one batch of n operations with its loop marked for a tracer, closes it, and tells
-``{"n", "elapsed_ns"}``, ``{"limit"}`` where it could not grow as far, and ``{"left"}``, what it
-failed to give back, by name;
-``{"pairs": k}`` tells the slices of k batches of n and of k batches of 2n, taken in turns. The rest
-is as in `runners.measure.worker`.
+ORDER is what `runners.measure.launch.Order` encodes, with one more key:
+
+``{"count": [n, ...]}``
+    makes the workload, runs batches of so many operations, their loops marked for a tracer, and
+    closes it; tells ``{"n", "elapsed_ns"}`` of the last batch, ``{"limit"}`` where it could not
+    grow as far, and ``{"left"}``, what it failed to give back, by name;
+``{"pairs": k}``
+    tells the slices of k batches of n and of k batches of 2n, taken in turns.
+
+The rest is as in `runners.measure.worker`.
 """
 
 import os
@@ -103,7 +107,7 @@ def made(order: "dict[str, Any]", base: "Any") -> "Workload":
 
 
 def count(order: "dict[str, Any]") -> None:
-    """One marked batch, and what was left."""
+    """Marked batches, and what was left."""
     base = import_module("cyext.core.workload")
     import_module(order["workload"].partition(":")[0])
     import_module("cyext.core.team")
@@ -113,8 +117,9 @@ def count(order: "dict[str, Any]") -> None:
     base.mark_armed(True)
     try:
         workload = made(order, base)
-        n = int(min(order["count"], workload.max_batch))
-        elapsed_ns = workload.run(n)
+        for wanted in order["count"]:
+            n = int(min(wanted, workload.max_batch))
+            elapsed_ns = workload.run(n)
         emit(n=n, elapsed_ns=elapsed_ns)
     except base.NotSupported as reason:
         emit(skipped=str(reason))

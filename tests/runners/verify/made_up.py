@@ -52,14 +52,16 @@ def record(**what: Any) -> dict[str, Any]:
 
 
 class Told(Bench):
-    """A bench whose tracer says what it is told to: a function of n and fault."""
+    """A bench whose tracer says what it is told to: a function of the batches and the fault."""
 
     def __init__(self, tell: Callable[..., dict[str, Any]]) -> None:
         super().__init__(Launcher(Path("/nowhere")), (0,), None)
         object.__setattr__(self, "tell", tell)
 
-    def traced(self, job: Job, level: int | None, n: int, fault: Any = None) -> dict[str, Any]:
-        answer: dict[str, Any] = self.tell(n, fault)  # type: ignore[attr-defined]
+    def traced(
+        self, job: Job, level: int | None, *batches: int, fault: Any = None
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = self.tell(batches, fault)  # type: ignore[attr-defined]
         return answer
 
 

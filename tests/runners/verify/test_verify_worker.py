@@ -25,7 +25,7 @@ def planted(workload: str, **how: Any) -> Job:
 
 
 def test_one_batch_is_counted(tmp_path: Path) -> None:
-    answer = look(tmp_path, Job("fake", "cyext.fd.descriptors:OpenClose"), count=5)
+    answer = look(tmp_path, Job("fake", "cyext.fd.descriptors:OpenClose"), count=[5])
     assert answer.error is None
     number, left, done = answer.lines
     assert number["n"] == 5
@@ -36,19 +36,21 @@ def test_one_batch_is_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_a_team_leaves_nothing(tmp_path: Path, mode: Any) -> None:
-    answer = look(tmp_path, Job("fake", "cyext.core.empty:Empty", workers=mode, members=3), count=5)
+    answer = look(
+        tmp_path, Job("fake", "cyext.core.empty:Empty", workers=mode, members=3), count=[5]
+    )
     assert answer.error is None
     assert answer.lines[1] == {"left": {}}
 
 
 def test_a_curve_is_grown_to_its_level(tmp_path: Path) -> None:
     job = Job("fake", "cyext.fd.descriptors:OpenInterleaved", axis="open_fds")
-    answer = look(tmp_path, job, 100, count=5)
+    answer = look(tmp_path, job, 100, count=[5])
     assert (answer.error, answer.lines[1]) == (None, {"left": {}})
 
 
 def test_a_batch_is_no_larger_than_the_workload_takes(tmp_path: Path) -> None:
-    answer = look(tmp_path, planted("Honest"), count=5000)
+    answer = look(tmp_path, planted("Honest"), count=[5000])
     assert answer.lines[0]["n"] == 1000
 
 
@@ -59,7 +61,7 @@ def test_a_batch_is_no_larger_than_the_workload_takes(tmp_path: Path) -> None:
         ("Unsupported", {"skipped": "no such call here"}),
     ],
 )
-@pytest.mark.parametrize("asked", [{"count": 3}, {"pairs": 3}])
+@pytest.mark.parametrize("asked", [{"count": [3]}, {"pairs": 3}])
 def test_without_a_number_it_says_why(
     tmp_path: Path, workload: str, said: dict[str, str], asked: dict[str, int]
 ) -> None:
@@ -71,14 +73,14 @@ def test_without_a_number_it_says_why(
 
 @linux
 def test_what_is_left_is_named(tmp_path: Path) -> None:
-    answer = look(tmp_path, planted("Untidy"), count=3)
+    answer = look(tmp_path, planted("Untidy"), count=[3])
     (left,) = (line["left"] for line in answer.lines if "left" in line)
     assert left == {"descriptors": 2, "children": 3, "files": 1}
 
 
 @linux
 def test_a_child_that_lives_is_named_too(tmp_path: Path) -> None:
-    answer = look(tmp_path, planted("Waiting"), count=3)
+    answer = look(tmp_path, planted("Waiting"), count=[3])
     assert {"left": {"descriptors": 1, "children": 1}} in answer.lines
 
 
@@ -89,7 +91,7 @@ def test_a_child_that_lives_is_named_too(tmp_path: Path) -> None:
 def test_maps_and_threads_that_are_left_are_named(
     tmp_path: Path, workload: str, left: dict[str, int]
 ) -> None:
-    answer = look(tmp_path, planted(workload), count=3)
+    answer = look(tmp_path, planted(workload), count=[3])
     (found,) = (line["left"] for line in answer.lines if "left" in line)
     for name, count in left.items():
         assert abs(found[name] - count) <= (16 if name == "mappings" else 0)
@@ -97,7 +99,7 @@ def test_maps_and_threads_that_are_left_are_named(
 
 @linux
 def test_what_libraries_keep_for_reuse_is_not_named(tmp_path: Path) -> None:
-    answer = look(tmp_path, planted("FewMaps"), count=3)
+    answer = look(tmp_path, planted("FewMaps"), count=[3])
     assert {"left": {}} in answer.lines
 
 
