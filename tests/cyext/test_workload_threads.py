@@ -56,6 +56,7 @@ def test_stacks_are_kept_for_the_next_thread_or_not(
     isolated(check)
 
 
+@linux
 @stacks
 def test_the_librarys_stacks_are_for_threads_that_live_alone(stack: str) -> None:
     def check() -> None:
