@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 from cyext.core.workload cimport Workload, micro_chain
 
 from cyext.core.errors import OperationFailed
+from cyext.core.parameters import one_of
 
 
 cdef extern from "<pthread.h>" nogil:
@@ -43,10 +44,11 @@ cdef class Mutex(Workload):
 
     def __init__(self, shared="private"):
         cdef pthread_mutexattr_t attributes
+        scope = one_of(
+            shared, {"process": PTHREAD_PROCESS_SHARED, "private": PTHREAD_PROCESS_PRIVATE})
         self.mutex = <pthread_mutex_t *>micro_shared_memory(sizeof(pthread_mutex_t))
         if self.mutex == NULL:
             raise OperationFailed("mmap", errno, 0)
-        scope = PTHREAD_PROCESS_SHARED if shared == "process" else PTHREAD_PROCESS_PRIVATE
         error = pthread_mutexattr_init(&attributes)
         error = error or pthread_mutexattr_setpshared(&attributes, scope)
         error = error or pthread_mutex_init(self.mutex, &attributes)

@@ -12,6 +12,8 @@ from cyext.core.resources cimport Descriptors, batch_at
 from cyext.core.workload cimport Workload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+from cyext.core.parameters import one_of
+from cyext.core.peers import KINDS
 
 
 cdef extern from "<sched.h>" nogil:
@@ -131,13 +133,15 @@ cdef class AcceptHerd(Workload):
 
     def __init__(self, wait="accept", peer="thread"):
         cdef bint blocks = wait in ("accept", "reuseport")
-        if not micro_has_wait(WAITS[wait]):
+        how = one_of(wait, WAITS)
+        one_of(peer, KINDS)  # before anything is open
+        if not micro_has_wait(how):
             raise NotSupported(f"this system has no {wait}")
         self.peer = peer
         self.herd = <Herd *>micro_shared_memory(sizeof(Herd))
         if self.herd == NULL:
             raise OperationFailed("mmap", errno, 0)
-        self.herd.how = WAITS[wait]
+        self.herd.how = how
         self.herd.listener = micro_listen_sharing(
             BACKLOG if wait != "reuseport" else 0, wait == "reuseport", blocks, &self.herd.port)
         if self.herd.listener < 0:

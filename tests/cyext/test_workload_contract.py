@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import cyext.mmap.mappings
 import cyext.process.parents
 import cyext.thread.threads
 import pytest
-from cyext.core.workload import LimitReached
+from cyext.core.workload import LimitReached, run_on
 from discovered import CURVES, PROBES, batch, each, levels, make, make_one, workload_class
 from held import Held, address_space_bytes, descriptors, maps, same_as
 from isolated import isolated
@@ -251,8 +252,16 @@ def test_unknown_parameters_are_refused(probe: Probe) -> None:
         workload_class(probe)(**probe.params, nonsense=1)
 
 
+@pytest.fixture
+def two_cpus() -> Iterator[None]:
+    """Workloads are told of two CPUs: the lack of one is another refusal than a wrong value's."""
+    run_on((0, 1))
+    yield
+    run_on(())
+
+
 @each({name: probe for name, probe in PROBES.items() if probe.params})
-def test_impossible_values_are_refused(probe: Probe, scratch: Path) -> None:
+def test_impossible_values_are_refused(probe: Probe, scratch: Path, two_cpus: None) -> None:
     before = descriptors()
     for name in (name for name, value in probe.params.items() if isinstance(value, str)):
         for wrong in ("no such thing", "", None):
