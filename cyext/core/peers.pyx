@@ -23,7 +23,9 @@ cdef class Peers:
     """
 
     def __cinit__(self, kind, cpus=(), anywhere=False):
-        micro_peers_init(&self.group, one_of(kind, KINDS))
+        # First, so that __dealloc__ closes nothing where the kind is refused.
+        micro_peers_init(&self.group, MICRO_THREADS)
+        self.group.kind = one_of(kind, KINDS)
         self.cpus = <int *>calloc(len(cpus) + 1, sizeof(int))
         if self.cpus == NULL:
             raise MemoryError
