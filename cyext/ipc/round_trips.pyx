@@ -33,11 +33,18 @@ cdef class Pipe(Workload):
         if pipe(self.fds) != 0 or pipe(self.fds + 2) != 0:
             raise OperationFailed("pipe", errno, 0)
         self.start_peers(peer, cpu, echo, self.fds, 1)
+        if peer == "process":  # the end of the peer is the end of its pipes
+            self.close_end(0)
+            self.close_end(3)
 
     def __dealloc__(self):
         for i in range(4):
-            if self.fds[i] >= 0:
-                close(self.fds[i])
+            self.close_end(i)
+
+    cdef void close_end(self, int end) noexcept:
+        if self.fds[end] >= 0:
+            close(self.fds[end])
+            self.fds[end] = -1
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
@@ -55,6 +62,4 @@ cdef class Pipe(Workload):
         """End the peer, then close the pipes."""
         Workload.close(self)
         for i in range(4):
-            if self.fds[i] >= 0:
-                close(self.fds[i])
-                self.fds[i] = -1
+            self.close_end(i)
