@@ -10,7 +10,7 @@ _MEMBERS = tuple(sorted({1, 2, _CPUS, 2 * _CPUS}))
 _PROMISE = Promise(tolerated=frozenset({"futex"}))
 _METHOD = (
     "One operation is pthread_mutex_lock(), four dependent multiply-adds and "
-    "pthread_mutex_unlock(); all {members} use one mutex, member i on CPU i modulo the CPUs, and "
+    "pthread_mutex_unlock(); all {members} use one {kind}mutex, member i on CPU i modulo the CPUs, and "
     "the last to end counts."
 )
 
@@ -19,7 +19,7 @@ PROBES = (
         name="lock.mutex",
         workload="cyext.lock.mutexes:Mutex",
         title="lock and unlock a mutex of threads",
-        method=_METHOD.format(members="threads"),
+        method=_METHOD.format(members="threads", kind=""),
         source="will-it-scale pthread_mutex; libMicro mutex",
         params={"shared": "private"},
         axis=Axis("threads", _MEMBERS, quick=(1, 2), kind="members"),
@@ -32,7 +32,7 @@ PROBES = (
         name="lock.mutex_processes",
         workload="cyext.lock.mutexes:Mutex",
         title="lock and unlock a mutex of processes",
-        method=_METHOD.format(members="processes") + " It is process-shared.",
+        method=_METHOD.format(members="processes", kind="process-shared "),
         source="will-it-scale pthread_mutex; locks between processes, Linux Scalability Project",
         params={"shared": "process"},
         axis=Axis("processes", _MEMBERS, quick=(1, 2), kind="members"),

@@ -11,7 +11,7 @@ PROBES = (
         title="one connection to a herd of waiting acceptors",
         method="One operation is connect() to a port on which waiters wait, all on the client's "
         "CPU: it ends when one of them has accepted and closed the connection and all that woke "
-        "sleep again, for the client runs in the idle class. Waiters block in accept(), or in "
+        "sleep again, for the client runs in the idle class; waiters block in accept(), or in "
         "poll() or epoll_wait() and then accept; each has an epoll set of its own, and with "
         "reuseport a listener of its own.",
         source="Linux Scalability Project (Michigan 1999): the thundering herd of 2.2.9",
