@@ -10,8 +10,8 @@ _MEMBERS = tuple(sorted({1, 2, _CPUS, 2 * _CPUS}))
 _PROMISE = Promise(tolerated=frozenset({"futex"}))
 _METHOD = (
     "One operation is pthread_mutex_lock(), four dependent multiply-adds and "
-    "pthread_mutex_unlock(); all {members} use one {kind}mutex, member i on CPU i modulo the CPUs, and "
-    "the last to end counts."
+    "pthread_mutex_unlock(); all {members} use one {kind}mutex, member i on CPU i modulo the CPUs, "
+    "and the last to end counts."
 )
 
 PROBES = (
