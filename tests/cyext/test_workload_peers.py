@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from cyext.core import workload as base
-from cyext.core.errors import NotSupported, OperationFailed
 from cyext.ipc.round_trips import Pipe
 from cyext.net.herd import AcceptHerd
 from held import children, threads
 from isolated import isolated
+
+from cyext.core import workload as base
+from cyext.core.errors import NotSupported, OperationFailed
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="CPUs are bound on Linux only")
 
@@ -61,9 +62,13 @@ def test_the_round_trip_with_a_killed_process_fails_by_name() -> None:
         workload = pipe("process", "same")
         (child,) = children()
         os.kill(child, signal.SIGKILL)
-        with pytest.raises(OperationFailed) as caught:
+
+        def run() -> None:
             for _ in range(100):
                 workload.run(10)
+
+        with pytest.raises(OperationFailed) as caught:
+            run()
         workload.close()
         return str(caught.value)
 
