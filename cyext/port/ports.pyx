@@ -2,7 +2,7 @@
 
 import errno as errno_names
 
-from libc.errno cimport ENOSYS
+from libc.errno cimport EMFILE, ENOSYS
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close
 
@@ -46,6 +46,7 @@ cdef class _Ports(Workload):
     gives them back after it.
     """
 
+    cdef int64_t room
     cdef Descriptors own
     cdef int64_t fds_each
     cdef int64_t away
@@ -130,7 +131,11 @@ cdef class _Ports(Workload):
 
     cdef int hand_over(self) noexcept nogil:
         """Leave all descriptors of this process to a new child: 0 or -errno."""
-        cdef int status = micro_peers_add(&self.peers.group)
+        cdef int status
+        if self.peers.group.count == MOST_HOLDERS:
+            self.call = b"fork"
+            return -EMFILE
+        status = micro_peers_add(&self.peers.group)
         if status:
             self.call = self.peers.group.call
         else:
@@ -139,7 +144,12 @@ cdef class _Ports(Workload):
 
     def grow(self, uint64_t level):
         """Take ports or give them back until ``level`` are taken."""
-        cdef int64_t room = self.own.room() // self.fds_each
+        if self.peers is None:
+            self.peers = Peers("process")
+            self.peers.prepare(MOST_HOLDERS)
+            # Once for all levels: what is free now depends on what is open.
+            self.room = self.own.room() // self.fds_each
+        cdef int64_t room = self.room
         cdef int64_t fit = max(level_within(room), room // 2)
         cdef int64_t most = fit * (MOST_HOLDERS + 1)
         cdef int64_t goal, batch
@@ -156,9 +166,6 @@ cdef class _Ports(Workload):
         if self.ports > 0:
             batch = max(min(batch, (self.ports - goal) // 2), 1)
         self.own.reserve((min(fit, goal) + batch) * self.fds_each + 1)
-        if goal > fit and self.peers is None:
-            self.peers = Peers("process")
-            self.peers.prepare(MOST_HOLDERS)
         with nogil:
             status = self.take(goal, fit)
             refused = self.call
