@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from cyext.core import workload as base
-from cyext.core.errors import NotSupported, OperationFailed
 from cyext.ipc.round_trips import Pipe
 from cyext.net.herd import AcceptHerd
 from held import children, threads
 from isolated import isolated
+
+from cyext.core import workload as base
+from cyext.core.errors import NotSupported, OperationFailed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CPUs are bound on Linux only")
 
