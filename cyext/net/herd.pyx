@@ -151,8 +151,14 @@ cdef class AcceptHerd(Workload):
         self.grow(1)
 
     def __dealloc__(self):
+        self.put_away()
+
+    cdef void put_away(self) noexcept:
         if self.herd != NULL:
+            if self.herd.listener >= 0:
+                close(self.herd.listener)
             munmap(self.herd, sizeof(Herd))
+            self.herd = NULL
 
     def grow(self, uint64_t level):
         """Let ``level`` waiters wait."""
@@ -163,7 +169,9 @@ cdef class AcceptHerd(Workload):
             self.start_peers(self.peer, "same", wait_and_accept, self.herd, goal)
         except OperationFailed as error:
             reason = error.call
-            goal = max(self.peers.group.count, 1)
+            goal = self.peers.group.count
+            if goal == 0:
+                raise
         self.await_waiters(goal)
         self.level = goal
         self.max_batch = min(batch_at(self.level), 64)
@@ -254,8 +262,4 @@ cdef class AcceptHerd(Workload):
         """End the waiters, close the sockets."""
         Workload.close(self)
         self.clients.close_down_to(0)
-        if self.herd != NULL:
-            if self.herd.listener >= 0:
-                close(self.herd.listener)
-            munmap(self.herd, sizeof(Herd))
-            self.herd = NULL
+        self.put_away()

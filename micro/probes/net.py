@@ -24,7 +24,10 @@ PROBES = (
             "peer": Choice(("thread", "process"), usual=("thread",), quick=("thread",)),
         },
         axis=Axis("waiters", (1, 8, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 4096)),
-        promise=Promise({"connect": 1}, frozenset({"sched_yield"})),
+        promise=Promise(
+            {"connect": 1},
+            frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise", "futex"}),
+        ),
         waits=True,
         counts=(Count("wakeups", "waiters woken", exact=True),),
         least_effort="usual",

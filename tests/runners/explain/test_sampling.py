@@ -44,8 +44,9 @@ def test_what_children_do_is_the_probes(tmp_path: Path) -> None:
     job = Job("process.fork_exit", "cyext.process.parents:ForkExit", params={"image": "dynamic"})
     explaining = Explaining(job, kernel_symbols(), 50_000_000)
     explaining.process(Launcher(tmp_path), usable_cpus())
-    (profile,) = explaining.explained().profiles
-    frames = {symbol.name for stack in profile.stacks for symbol in stack}
+    found = explaining.explained()
+    assert found.profiles, found.reason
+    frames = {symbol.name for stack in found.profiles[0].stacks for symbol in stack}
     assert any(name.startswith("do_exit") for name in frames)
 
 
