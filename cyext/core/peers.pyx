@@ -105,7 +105,7 @@ cdef class Program:
             self.pid = os.posix_spawn(path, [path, *arguments], {}, file_actions=theirs)
         except OSError as error:
             self.close()
-            raise OperationFailed("start of the helper program", error.errno, 0) from None
+            raise OperationFailed("start of the parent program", error.errno, 0) from None
         finally:
             for _action, end, _fd in theirs:
                 os.close(end)
