@@ -178,7 +178,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
         (("al",), "invalid choice: 'al'"),
         (("all", "--quick", "--rigorous"), "--rigorous: not allowed with argument --quick"),
         (("run",), "required: NAME"),
-        (("show",), "required: FILE"),
+        (("show",), "no session of this machine is stored yet"),
         (("run", "fd.open_clsoe"), "'fd.open_clsoe'; did you mean: fd.open_close"),
         (("all", "--only", "fd.open_clsoe"), "did you mean: fd.open_close"),
         (("all", "--only", "nothing.*"), "no probe matches 'nothing.*'"),
