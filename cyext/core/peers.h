@@ -45,11 +45,10 @@
 
 enum { MICRO_THREADS, MICRO_PROCESSES };
 
-/* What a peer and its owner tell each other, in memory that both see, a cache line or two apart. */
+/* What a peer tells its owner, in memory that both see, a cache line or two apart. */
 typedef struct {
     _Alignas(128) const char *call;   /* a string constant: good in every forked process */
     int64_t error;                    /* why the body ended early, as a negative errno; else 0 */
-    atomic_int_fast64_t words[4];     /* whatever the body and the workload agree on */
 } micro_mailbox_t;
 
 struct micro_peers;
@@ -174,7 +173,19 @@ static inline int64_t micro_peers_failed(micro_peers_t *group)
     return 0;
 }
 
-/* The same for the owner: 0 once the byte has passed, or a negative errno; -EPIPE where the other
+/* The same after a failure, with some patience: the end of a process's pipe is seen before its death. */
+static inline int64_t micro_peers_failed_soon(micro_peers_t *group)
+{
+    const struct timespec pause = {.tv_nsec = MICRO_WAKE_AGAIN_NS};
+    int64_t found = micro_peers_failed(group);
+    for (int tries = 0; found == 0 && tries < MICRO_PEER_TRIES; tries++) {
+        nanosleep(&pause, NULL);
+        found = micro_peers_failed(group);
+    }
+    return found;
+}
+
+/* One byte out or in for the owner: 0 once it has passed, or a negative errno; -EPIPE where the other
  * end is gone. A peer that failed meanwhile ends the wait. */
 static inline int micro_owner_moves_byte(micro_peers_t *group, int fd, int writes)
 {

@@ -11,8 +11,6 @@ cdef extern from "core/peers.h" nogil:
     enum:
         MICRO_THREADS
         MICRO_PROCESSES
-    ctypedef struct atomic_int_fast64_t:
-        pass
     ctypedef struct micro_mailbox_t:
         const char *call
         int64_t error
@@ -42,6 +40,7 @@ cdef extern from "core/peers.h" nogil:
     int micro_peers_add(micro_peers_t *group)
     int micro_peers_keep(micro_peers_t *group, int64_t count)
     int64_t micro_peers_failed(micro_peers_t *group)
+    int64_t micro_peers_failed_soon(micro_peers_t *group)
     void micro_peers_follow(micro_peers_t *group)
     int micro_peers_close(micro_peers_t *group)
 

@@ -19,11 +19,11 @@ what ``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic
 
 import array
 
-from libc.errno cimport EIO, ENOSYS
+from libc.errno cimport EIO, ENOSYS, EPIPE
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
-from cyext.core.peers cimport Peers, micro_body_t
+from cyext.core.peers cimport Peers, micro_body_t, micro_peers_failed_soon
 from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # no-cython-lint
@@ -130,7 +130,8 @@ cdef class Workload:
 
     cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
         """``call`` failed, perhaps because a peer did: `fail` with the cause."""
-        cdef int64_t theirs = self.peers.failed()
+        cdef int64_t theirs = (
+            micro_peers_failed_soon(&self.peers.group) if error == EPIPE else self.peers.failed())
         if theirs:
             return self.fail(self.peers.group.call, -theirs, after)
         return self.fail(call, error, after)

@@ -1,4 +1,4 @@
-"""Sockets to wait for; watched.pyx explains it."""
+"""Sockets to wait for; watched_sockets.pyx explains it."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 

@@ -37,13 +37,17 @@ def print_first_screen(out: Console, session: Session, stored: str = "FILE") -> 
     head = headline(session)
     if head:
         out.print(Text(head, "bold"), soft_wrap=True)
-    for line in lines(shown, min(out.width, 140), stored):
+    failed = [f"{r.benchmark} failed: {r.reason}" for r in session.results if r.status == "failed"]
+    for line in lines(shown, min(out.width, 140), stored, failed):
         out.print(Text(line), soft_wrap=True)
 
 
-def lines(shown: Digest, width: int, stored: str = "FILE") -> list[str]:
-    """The lines below the head, none wider than ``width`` characters."""
+def lines(shown: Digest, width: int, stored: str = "FILE", failed: Sequence[str] = ()) -> list[str]:
+    """The lines below the head, none wider than ``width`` characters; what ``failed`` comes first."""
     found = [_counts(shown), ""]
+    for text in failed:
+        found += textwrap.wrap(text, width - 1, initial_indent=" ", subsequent_indent="   ")
+    found += [""] if failed else []
     for group, figures in shown.figures.items():
         cells = [f"{label} {_time(figure)}" for label, figure in figures]
         found += _columns(f" {group}", cells, width)
