@@ -43,7 +43,7 @@ def print_first_screen(out: Console, session: Session, stored: str = "FILE") -> 
 
 
 def lines(shown: Digest, width: int, stored: str = "FILE", failed: Sequence[str] = ()) -> list[str]:
-    """The lines below the head, none wider than ``width`` characters; what ``failed`` comes first."""
+    """The lines below the head, at most ``width`` characters wide; what ``failed`` comes first."""
     found = [_counts(shown), ""]
     for text in failed:
         found += textwrap.wrap(text, width - 1, initial_indent=" ", subsequent_indent="   ")
