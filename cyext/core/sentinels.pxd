@@ -24,4 +24,5 @@ cdef class Sentinels:
     cdef Elsewhere *places
     cdef int count
 
+    cdef void close_pipes(self) noexcept
     cdef int64_t sense(self, micro_sense_t *worst) noexcept nogil

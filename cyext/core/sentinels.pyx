@@ -47,13 +47,17 @@ cdef class Sentinels:
         self.peers.start(serve, self.places, self.count)
 
     def __dealloc__(self):
+        self.close_pipes()
+        free(self.places)
+
+    cdef void close_pipes(self) noexcept:
         cdef int i
         for i in range(self.count):
             close(self.places[i].asked[0])
             close(self.places[i].asked[1])
             close(self.places[i].answered[0])
             close(self.places[i].answered[1])
-        free(self.places)
+        self.count = 0
 
     cdef int64_t sense(self, micro_sense_t *worst) noexcept nogil:
         """Run all, one by one, and keep in ``worst`` that of the busiest core: 0, or -errno."""
@@ -78,3 +82,4 @@ cdef class Sentinels:
         """End the threads; may be called twice."""
         if self.peers is not None:
             self.peers.close()
+        self.close_pipes()

@@ -23,7 +23,8 @@ from libc.errno cimport EIO, ENOSYS, EPIPE
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
-from cyext.core.peers cimport Peers, micro_body_t, micro_peers_failed_soon
+from cyext.core.peers cimport (
+    Peers, micro_body_t, micro_peers_close, micro_peers_failed_soon)
 from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # no-cython-lint
@@ -127,6 +128,11 @@ cdef class Workload:
             self.peers.close()
         if self.sentinels is not None:
             self.sentinels.close()
+
+    cdef void drop_peers(self) noexcept:
+        """For ``__dealloc__``: end the peers before what they use is freed."""
+        if self.peers is not None:
+            micro_peers_close(&self.peers.group)
 
     cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
         """``call`` failed, perhaps because a peer did: `fail` with the cause."""

@@ -32,12 +32,17 @@ cdef class Pipe(Workload):
     def __init__(self, peer="process", cpu="same"):
         if pipe(self.fds) != 0 or pipe(self.fds + 2) != 0:
             raise OperationFailed("pipe", errno, 0)
-        self.start_peers(peer, cpu, echo, self.fds, 1)
+        try:
+            self.start_peers(peer, cpu, echo, self.fds, 1)
+        except BaseException:
+            self.close()
+            raise
         if peer == "process":  # the end of the peer is the end of its pipes
             self.close_end(0)
             self.close_end(3)
 
     def __dealloc__(self):
+        self.drop_peers()
         for i in range(4):
             self.close_end(i)
 

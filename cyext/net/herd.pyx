@@ -1,5 +1,6 @@
 """A herd of waiters on one port, and a client that connects to it."""
 
+import errno as errno_names
 import os
 import threading
 
@@ -27,6 +28,7 @@ cdef extern from "<stdatomic.h>" nogil:
     ctypedef struct atomic_int_fast64_t:
         pass
     int64_t atomic_load(atomic_int_fast64_t *word)
+    void atomic_store(atomic_int_fast64_t *word, int64_t value)
     int64_t atomic_fetch_add(atomic_int_fast64_t *word, int64_t more)
 
 cdef extern from "os/network.h" nogil:
@@ -35,7 +37,7 @@ cdef extern from "os/network.h" nogil:
     int micro_socket(int family, int type)
     int micro_bind(int fd, int port)
     int micro_connect(int fd, int port)
-    int micro_listen_sharing(int backlog, int shares, int blocks, int *port)
+    int micro_listen_at(int backlog, int shares, int blocks, int resets, int *port)
     int micro_reset_on_close(int fd)
 
 cdef extern from "os/mapping.h" nogil:
@@ -65,6 +67,8 @@ WAITS = {
 }
 cdef int BACKLOG = 128
 cdef int64_t MOST_WAITERS = 16384
+# Descriptors for the clients of the largest batch.
+cdef int64_t BATCH_ROOM = 64
 cdef uint64_t YIELDS_BETWEEN_ROLL_CALLS = 4096
 
 
@@ -85,7 +89,7 @@ cdef int64_t wait_and_accept(micro_peer_t *self, void *shared) noexcept nogil:
     cdef int port = herd.port
     cdef int64_t error = 0
     if herd.how == MICRO_WAIT_REUSEPORT:
-        listener = micro_listen_sharing(BACKLOG, True, True, &port)
+        listener = micro_listen_at(BACKLOG, True, True, False, &port)
         if listener < 0:
             self.mail.call = b"listen"
             return listener
@@ -124,6 +128,7 @@ cdef class AcceptHerd(Workload):
 
     cdef Herd *herd
     cdef Descriptors clients
+    cdef int64_t most
     cdef int64_t cursor
     cdef int64_t expected
     cdef str peer
@@ -143,15 +148,24 @@ cdef class AcceptHerd(Workload):
         if self.herd == NULL:
             raise OperationFailed("mmap", errno, 0)
         self.herd.how = how
-        self.herd.listener = micro_listen_sharing(
-            BACKLOG if wait != "reuseport" else 0, wait == "reuseport", blocks, &self.herd.port)
+        # The client resets, when it closes: a waiter's reset could overtake its connect().
+        self.herd.listener = micro_listen_at(
+            BACKLOG if wait != "reuseport" else 0, wait == "reuseport", blocks, False,
+            &self.herd.port)
         if self.herd.listener < 0:
             error = -self.herd.listener
             self.close()
             raise OperationFailed("listen", error, 0)
-        self.grow(1)
+        # Once for all levels: a waiter may take a queue, a listener and a connection.
+        self.most = max(min((self.clients.room() - BATCH_ROOM) // 3, MOST_WAITERS), 1)
+        try:
+            self.grow(1)
+        except BaseException:
+            self.close()
+            raise
 
     def __dealloc__(self):
+        self.drop_peers()
         self.put_away()
 
     cdef void put_away(self) noexcept:
@@ -163,21 +177,23 @@ cdef class AcceptHerd(Workload):
 
     def grow(self, uint64_t level):
         """Let ``level`` waiters wait."""
-        cdef uint64_t room = min(self.clients.room() - 64, MOST_WAITERS)
-        cdef uint64_t goal = min(level, max(room // 3, <uint64_t>1))
+        cdef int64_t goal = min(level, <uint64_t>self.most)
         reason = self.clients.limit_reason()
+        if self.peers is not None and goal < self.peers.group.count:
+            self.start_peers(self.peer, "same", wait_and_accept, self.herd, goal)
+            atomic_store(&self.herd.waiting, goal)  # a process that was ended says nothing
         try:
             self.start_peers(self.peer, "same", wait_and_accept, self.herd, goal)
         except OperationFailed as error:
-            reason = error.call
             goal = self.peers.group.count
             if goal == 0:
                 raise
+            reason = f"{error.call}: {errno_names.errorcode.get(error.errno)}"
         self.await_waiters(goal)
         self.level = goal
-        self.max_batch = min(batch_at(self.level), 64)
+        self.max_batch = min(batch_at(self.level), BATCH_ROOM)
         self.clients.reserve(self.max_batch + 1)
-        if goal < level:
+        if goal < <int64_t>level:
             raise LimitReached(self.level, reason)
 
     cdef await_waiters(self, int64_t count):

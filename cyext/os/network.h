@@ -89,10 +89,10 @@ static inline int micro_pick_port_late(int fd)
 #endif
 }
 
-/* A socket on 127.0.0.1 whose connections are reset on close: on *port, or where that is 0 on one that
- * the system picks, which comes back there. With a backlog it listens; it may share its port with
- * others, and its accept() blocks or not. The socket, or -errno. */
-static inline int micro_listen_sharing(int backlog, int shares, int blocks, int *port)
+/* A socket on 127.0.0.1: on *port, or where that is 0 on one that the system picks, which comes back
+ * there. With a backlog it listens; it may share its port with others; its accept() blocks or not,
+ * and what it accepts is reset on close or not. The socket, or -errno. */
+static inline int micro_listen_at(int backlog, int shares, int blocks, int resets, int *port)
 {
     micro_address_t address;
     socklen_t length = sizeof address;
@@ -111,7 +111,7 @@ static inline int micro_listen_sharing(int backlog, int shares, int blocks, int 
 #endif
     if (status == 0)
         status = micro_bind(fd, *port);
-    if (status == 0)
+    if (status == 0 && resets)
         status = micro_reset_on_close(fd);   /* accepted sockets inherit it */
     if (status == 0 && ((backlog && listen(fd, backlog) != 0)
                         || (!blocks && fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
@@ -125,10 +125,11 @@ static inline int micro_listen_sharing(int backlog, int shares, int blocks, int 
     return fd;
 }
 
+/* A listener of its own, which does not block and whose connections are reset on close. */
 static inline int micro_listen(int backlog, int *port)
 {
     *port = 0;
-    return micro_listen_sharing(backlog, 0, 0, port);
+    return micro_listen_at(backlog, 0, 0, 1, port);
 }
 
 /* The server's end of a connection that the client has seen established: it may come a moment

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from cyext.core.team import Team
-from cyext.core.workload import NotSupported
+from cyext.core.workload import NotSupported, run_on
 
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Choice, Probe
@@ -58,7 +59,8 @@ def workload_class(probe: Probe) -> Any:
 
 
 def make_one(probe: Probe) -> Any:
-    """One workload, whatever runs in parallel."""
+    """One workload, whatever runs in parallel, on the CPUs that a worker would tell it."""
+    run_on(sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [])
     try:
         return workload_class(probe)(**probe.params)
     except NotSupported as reason:
