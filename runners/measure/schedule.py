@@ -5,41 +5,28 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from runners.analyse.estimate import (
-    LEAST_ROUNDS,
-    estimate_counts,
-    find_doubt,
-    median_interval,
-    percentiles,
-)
-from runners.machine.code import code_hash
+from runners.analyse.estimate import LEAST_ROUNDS, median_interval
 from runners.measure import sentinel
-from runners.measure.clean_level import Agreed, agree, scaled_too_far
+from runners.measure.clean_level import Agreed, agree
 from runners.measure.launch import Answer, Order
+from runners.measure.point import Point, Raw
 from runners.measure.sentinel import Clean, Slices
 from runners.measure.survey import Survey, Surveyed, survey
 from runners.model.benchmark import Scalar
 from runners.model.job import Job
-from runners.model.session import MEMORY_REFUTED, SLOWED, Curve, Result, Session, Status, Visit
+from runners.model.session import MEMORY_REFUTED, SLOWED, Curve, Result, Session, Status
 
-NEIGHBOUR = "neighbour on the core"
-#: Clean slices without which a visit does not count, and the share of those wanted.
-LEAST_CLEAN = 5
-LEAST_CLEAN_SHARE = 0.4
-#: Disturbance, as a share of a visit's time, from which on it does not count.
-MOST_DISTURBED = 0.02
 #: An interval narrower than this share of the figure asks for no more rounds.
 NARROW = 0.03
 #: Visits to a point, as a multiple of the rounds asked for.
 MOST_VISITS = 3
 #: The share of the budget that a curve may take to grow in one visit; there it ends.
 MOST_GROWTH = 0.125
-_TICK_NS = 10_000_000
 
 
 class Launch(Survey, Protocol):
@@ -71,46 +58,11 @@ class Progress:
 
 
 @dataclass
-class _Raw:
-    round: int
-    cpu: int
-    batch: int
-    slices: Slices
-    noise: Mapping[str, int]
-    wanted: int
-
-
-@dataclass
-class _Point:
-    job: Job
-    level: int | None
-    batch: int = 0
-    raw: list[_Raw] = field(default_factory=list)
-    traced_ns: list[int] = field(default_factory=list)
-    #: What each visit counted, by name, in the order of visits.
-    counts: list[Mapping[str, float]] = field(default_factory=list)
-    #: Visits that a limit ended below this level, though another visit had reached it.
-    refused: int = 0
-    modules: tuple[str, ...] = ()
-    _visits: list[Visit] = field(default_factory=list)
-    _clean: Clean | None = None
-
-    def visits(self, clean: Clean | None) -> list[Visit]:
-        """The visits so far under this clean level; each is evaluated once."""
-        if clean != self._clean:
-            self._visits = []
-            self._clean = clean
-        for raw in self.raw[len(self._visits) :]:
-            self._visits.append(evaluate(self.job, self.level, raw, clean))
-        return self._visits
-
-
-@dataclass
 class _Track:
     """A job on its way through the session."""
 
     job: Job
-    points: dict[int | None, _Point]
+    points: dict[int | None, Point]
     stopped_by: str | None = None
     skipped: str | None = None
     failed: str | None = None
@@ -119,49 +71,6 @@ class _Track:
     def missing(self, rounds: int) -> int:
         """How many of so many rounds its least visited point has not had."""
         return max(0, rounds - min((len(point.raw) for point in self.points.values()), default=0))
-
-
-def evaluate(job: Job, level: int | None, raw: _Raw, clean: Clean | None) -> Visit:
-    """One visit's value, from its slices alone and the session's clean level."""
-    per_op_s = 1e-9 / raw.batch
-    good = raw.slices.clean(clean)
-    elapsed_ns = raw.slices.elapsed_ns
-    scaled_ns = raw.slices.at_best_clock_ns(clean)
-    used = good if good.any() else np.ones_like(good)
-    gated_s = float(np.median(elapsed_ns[used])) * per_op_s
-    scaled_s = float(np.median(scaled_ns[used])) * per_op_s
-    chains_ns = raw.slices.senses_ns[used, 0::2]
-    return Visit(
-        round=raw.round,
-        value_s=scaled_s if job.clock_bound(level) else gated_s,
-        plain_s=float(np.median(elapsed_ns)) * per_op_s,
-        minimum_s=float(elapsed_ns.min()) * per_op_s,
-        gated_s=gated_s,
-        scaled_s=scaled_s,
-        lowest_s=float((scaled_ns if job.clock_bound(level) else elapsed_ns)[used].min())
-        * per_op_s,
-        clean=int(good.sum()),
-        slices=len(good),
-        cpu=raw.cpu,
-        chain_ns=float(np.median(chains_ns)),
-        doubt=_doubt(job, raw, int(good.sum())),
-    )
-
-
-def _doubt(job: Job, raw: _Raw, clean: int) -> str | None:
-    if clean < min(LEAST_CLEAN, raw.wanted) or clean < LEAST_CLEAN_SHARE * raw.wanted:
-        return NEIGHBOUR
-    wall_ns = max(raw.noise.get("wall_ns", 0), 1)
-    shares = {
-        "CPU time stolen by the hypervisor": raw.noise.get("steal_ticks", 0) * _TICK_NS,
-        "throttled by the cgroup's CPU quota": raw.noise.get("throttled_us", 0) * 1000,
-    }
-    if job.workers == "single" and not job.waits:
-        shares["other programs on this CPU"] = raw.noise.get("wait_ns", 0)
-    for reason, lost_ns in shares.items():
-        if lost_ns > MOST_DISTURBED * wall_ns:
-            return reason
-    return None
 
 
 class Scheduler:
@@ -197,7 +106,7 @@ class Scheduler:
         self._started = clock()
         self._interrupted = False
         self._tracks = [
-            _Track(job, {level: _Point(job, level) for level in job.points}) for job in jobs
+            _Track(job, {level: Point(job, level) for level in job.points}) for job in jobs
         ]
         self._senses_ns: list[sentinel.Floats] = []
         self._clean_share = dict.fromkeys(self.cpus, 0.5)
@@ -295,7 +204,7 @@ class Scheduler:
             return ()
         return tuple(level for level, point in track.points.items() if self._needs_visit(point))
 
-    def _needs_visit(self, point: _Point) -> bool:
+    def _needs_visit(self, point: Point) -> bool:
         rounds = self.settings.rounds
         if len(point.raw) >= MOST_VISITS * rounds:
             return False
@@ -355,12 +264,12 @@ class Scheduler:
             level = line["level"]
             if level not in track.points and any((known or 0) > level for known in track.points):
                 return  # the limit is lower today than where the curve ends
-            point = track.points.setdefault(level, _Point(track.job, level))
+            point = track.points.setdefault(level, Point(track.job, level))
             point.batch = line["batch"]
             slices = Slices.from_table(line["slices"])
             wanted = max(5, min(track.job.slices, len(slices.elapsed_ns)))
             point.raw.append(
-                _Raw(self.round, line["cpu"], line["batch"], slices, line["noise"], wanted)
+                Raw(self.round, line["cpu"], line["batch"], slices, line["noise"], wanted)
             )
             point.traced_ns.extend(line["trace"])
             point.counts.append(line.get("counts", {}))
@@ -431,9 +340,8 @@ class Scheduler:
 
     def _results(self, track: _Track) -> list[Result]:
         measured = [point for point in track.points.values() if point.raw]
-        results = [
-            self._estimate(point) for point in sorted(measured, key=lambda point: point.level or 0)
-        ]
+        measured.sort(key=lambda point: point.level or 0)
+        results = [point.estimate(self.clean, self.unpinned) for point in measured]
         job = track.job
         status: Status = "skipped" if track.failed is None else "failed"
         reason = track.failed or track.skipped
@@ -450,53 +358,3 @@ class Scheduler:
                 )
             )
         return results
-
-    def _estimate(self, point: _Point) -> Result:
-        job = point.job
-        visits = point.visits(self.clean)
-        good = [visit for visit in visits if visit.doubt is None]
-        reason = None
-        if len(good) < min(3, len(visits)) or 3 * len(good) < len(visits):
-            reason = self._disturbance(job, visits)
-        used = good if len(good) >= 3 else [v for v in visits if v.clean] or visits
-        values = [visit.value_s for visit in used]
-        middle, interval = median_interval(values)
-        if self.unpinned is not None:
-            reason = reason or f"not bound to one CPU ({self.unpinned})"
-        if job.clock_bound(point.level):
-            chain_ns = float(np.median([visit.chain_ns for visit in used]))
-            reason = reason or scaled_too_far(self.clean, chain_ns)
-        reason = reason or find_doubt(values)
-        counts = estimate_counts(job.counts, point.counts)
-        traced_s = np.asarray(point.traced_ns, dtype=np.float64) * 1e-9
-        low, high = np.percentile(values, (25, 75))
-        return Result(
-            job.name,
-            job.params,
-            job.axis,
-            point.level,
-            status="ok" if reason is None else "unstable",
-            reason=reason,
-            value_s=middle,
-            ci95_s=interval,
-            minimum_s=min(visit.lowest_s for visit in used),
-            quartiles_s=(float(low), float(high)),
-            percentiles_s=percentiles(traced_s) if len(traced_s) else None,
-            bytes_per_op=job.bytes_at(point.level),
-            batch=point.batch,
-            counts=counts,
-            code=code_hash(point.modules) if point.modules else None,
-            visits=list(visits),
-            axis_kind=job.axis_kind,
-        )
-
-    @staticmethod
-    def _disturbance(job: Job, visits: Sequence[Visit]) -> str:
-        reasons = [visit.doubt for visit in visits if visit.doubt is not None]
-        worst = max(set(reasons), key=reasons.count)
-        if worst != NEIGHBOUR:
-            return worst
-        clean, total = sum(v.clean for v in visits), sum(v.slices for v in visits)
-        if job.workers != "single":
-            return f"neighbour on a core, or two of ours on one ({clean / max(total, 1):.0%} clean)"
-        return f"{NEIGHBOUR} ({clean / max(total, 1):.0%} of slices clean)"
