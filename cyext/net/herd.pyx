@@ -132,7 +132,8 @@ cdef class AcceptHerd(Workload):
     cdef int64_t cursor
     cdef int64_t expected
     cdef str peer
-    cdef uint64_t switches
+    cdef int64_t switches      # of all waiters when counting began; -1 where unknown
+    cdef int64_t connections   # accepted until then
 
     def __cinit__(self, *args, **kwargs):
         self.clients = Descriptors()
@@ -264,19 +265,23 @@ cdef class AcceptHerd(Workload):
     def count(self, counting):
         """Start or end counting."""
         Workload.count(self, counting)
+        self.connections = atomic_load(&self.herd.accepted)
         try:
-            self.switches = self.switches_of_waiters() if counting else 0
+            self.switches = self.switches_of_waiters()
         except OSError:
-            self.switches = 0
+            self.switches = -1
 
     def counts(self):
-        """Besides the usual ones: ``wakeups`` of waiters per connection."""
+        """Besides the usual ones: ``wakeups`` of waiters per connection, in slices or not."""
         found = Workload.counts(self)
+        connections = atomic_load(&self.herd.accepted) - self.connections
+        if self.switches < 0 or connections == 0:
+            return found
         try:
             woken = self.switches_of_waiters() - self.switches
         except OSError:
             return found
-        return found | {"wakeups": woken / <double>max(self.counted, 1)}
+        return found | {"wakeups": woken / <double>connections}
 
     def close(self):
         """End the waiters, close the sockets."""

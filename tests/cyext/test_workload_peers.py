@@ -100,7 +100,8 @@ def test_a_connection_wakes_one_waiter_or_the_whole_herd(wait: str, woken: int, 
         workload.run(2)
         workload.count(True)
         workload.sample(3, 2)
-        assert workload.counts()["wakeups"] == pytest.approx(woken, abs=1)
+        workload.run(2)  # as a worker does that changes its CPU: counted or not, none is too many
+        assert workload.counts()["wakeups"] == woken
         workload.grow(2)
         assert workload.run(2) > 0
         workload.close()
