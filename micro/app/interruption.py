@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,9 +25,12 @@ class Interrupted(BaseException):
 def interruptible() -> Iterator[None]:
     """Turn SIGINT, SIGTERM, SIGHUP and SIGXCPU into `Interrupted`, unless they are ignored (nohup).
 
-    After the first of them the others are ignored until the end of the block, so that cleaning up
-    is not interrupted. A block inside another one catches its own.
+    After the first of them the others are ignored while its exception lives, so that cleaning up
+    is not interrupted. Code that swallows exceptions (an extension module that is being imported,
+    a finalizer) may lose one: then the next signal counts, and the end of the block at the latest.
+    A block inside another one catches its own.
     """
+    global _raised  # noqa: PLW0603 - a signal handler has no other place
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -35,13 +39,28 @@ def interruptible() -> Iterator[None]:
     before = {number: signal.signal(number, _stop) for number in watched}
     try:
         yield
+        if _came:
+            raise Interrupted(_came[-1])
     finally:
+        _raised = None
+        _came.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
+#: The signal that became an exception in the innermost block, and that exception.
+_came: list[int] = []
+_raised: weakref.ref[Interrupted] | None = None
+
+
 def _stop(number: int, _: FrameType | None) -> None:
-    for each in _SIGNALS:
-        if signal.getsignal(each) is _stop:
-            signal.signal(each, signal.SIG_IGN)
-    raise Interrupted(number)
+    if _raised is None or _raised() is None:
+        raise _remembered(Interrupted(number), number)
+
+
+def _remembered(error: Interrupted, number: int) -> Interrupted:
+    """The exception; no frame of ours keeps it alive."""
+    global _raised  # noqa: PLW0603
+    _raised = weakref.ref(error)
+    _came[:] = [number]
+    return error
