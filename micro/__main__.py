@@ -50,20 +50,6 @@ def too_little_cpu_time() -> str | None:
     return None
 
 
-def too_little_memory() -> str | None:
-    """One sentence if the address space is limited, as the likely cause of a failed import."""
-    try:
-        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    except (OSError, ValueError):
-        return None
-    if soft == resource.RLIM_INFINITY:
-        return None
-    return (
-        f"RLIMIT_AS allows {soft >> 20} MiB of address space, in which micro and numpy "
-        "cannot be loaded: raise it (ulimit -v)"
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     intruder = misplaced_packages()
@@ -75,14 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     # Where threads are rationed (ulimit -u), OpenBLAS would interrupt the import of numpy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    try:
-        from micro.cli import run  # noqa: PLC0415 - imports the packages that were just checked
-    except (ImportError, MemoryError, OSError, SystemError):
-        lack = too_little_memory()
-        if lack is None:
-            raise
-        print(f"micro: error: {lack}", file=sys.stderr)
-        return 2
+    from micro.cli import run  # noqa: PLC0415 - imports the packages that were just checked
+
     try:
         return run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:

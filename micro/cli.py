@@ -1,68 +1,132 @@
-"""The command line: one module of `micro.commands` a command, exit codes, and one way to fail."""
+"""The command line: one module of `micro.commands` a command, exit codes, and one way to fail.
+
+Only the command that is carried out is imported: `micro --help` loads no numpy.
+"""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import os
-import pkgutil
+import resource
+import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from types import ModuleType
+from typing import Any
 
-import micro.commands
-from micro.app.installation import version
 from micro.app.interruption import Interrupted, interruptible
+from micro.commands import COMMANDS
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError
 from micro.reports import say
-from runners.archive.reader import BadFile
-from runners.machine.limits import explain
+from runners.archive.bad_file import BadFile
+
+_SHELLS = ("bash", "zsh", "fish")
+_EXAMPLES = ("micro all", "micro run fd.open_close event.epoll", "micro show --plot")
 
 
-def commands() -> dict[str, ModuleType]:
-    """Every command's module by its name, in the order of their ``ORDER``."""
-    modules = [
-        importlib.import_module(f"micro.commands.{found.name}")
-        for found in pkgutil.iter_modules(micro.commands.__path__)
-        if not found.name.startswith("_")  # what several commands share
-    ]
-    modules.sort(key=lambda module: int(module.ORDER))
-    return {module.__name__.rpartition(".")[2].rstrip("_"): module for module in modules}
-
-
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line, with the options of these commands and only the names of the others."""
     top = argparse.ArgumentParser(
         prog="micro",
-        description="Measure what this operating system charges for the primitives that servers "
-        "live on, and how the price grows with load.",
+        description=_wrapped(
+            "Measure what this operating system charges for the primitives that servers live on, "
+            "and how the price grows with load."
+        ),
+        epilog=_indented("examples:", _EXAMPLES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"micro {version()}")
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    top.add_argument(
+        "--print-completion", action=_Completion, choices=_SHELLS, help="print a completion script"
+    )
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, module in commands().items():
-        sub = subparsers.add_parser(name, help=module.HELP, description=module.__doc__)
-        module.add_arguments(sub)
-        sub.set_defaults(module=module)
-    with contextlib.suppress(ImportError):  # the extra `completion`
-        import shtab  # noqa: PLC0415
-
-        shtab.add_argument_to(top, help="print a completion script for this shell")
+    wanted = set(commands)
+    for name, help_ in COMMANDS.items():
+        if name in wanted:
+            module = _module(name)
+            sub = subparsers.add_parser(
+                name,
+                help=help_,
+                description=_wrapped(module.__doc__ or ""),
+                epilog=_indented("examples:", module.EXAMPLES),
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            module.add_arguments(sub)
+            sub.set_defaults(module=module)
+        else:
+            subparsers.add_parser(name, help=help_)
     return top
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from micro.app.installation import version  # noqa: PLC0415 - reads the distribution
+
+        print(f"micro {version()}")
+        parser.exit()
+
+
+class _Completion(argparse.Action):
+    def __call__(
+        self, top: argparse.ArgumentParser, _: argparse.Namespace, shell: Any, *__: Any
+    ) -> None:
+        try:
+            import shtab  # noqa: PLC0415 - the extra `completion`
+        except ImportError:
+            top.error("completion needs shtab: pip install 'osmicro[completion]'")
+        print(shtab.complete(parser(), shell))
+        top.exit()
+
+
+def _module(name: str) -> ModuleType:
+    """A command's module. Raises `UsageError` where a limited address space has no room for it."""
+    try:
+        return importlib.import_module(f"micro.commands.{name}")
+    except (ImportError, MemoryError, OSError, SystemError):
+        lack = _too_little_memory()
+        if lack is None:
+            raise
+        raise UsageError(lack) from None
+
+
+def _too_little_memory() -> str | None:
+    """One sentence if the address space is limited, as the likely cause of a failed import."""
+    try:
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (OSError, ValueError):
+        return None
+    if soft == resource.RLIM_INFINITY:
+        return None
+    return (
+        f"RLIMIT_AS allows {soft >> 20} MiB of address space, in which micro and numpy "
+        "cannot be loaded: raise it (ulimit -v)"
+    )
+
+
+def _wrapped(docstring: str) -> str:
+    """Its paragraphs, to the width that argparse uses for options."""
+    width = max(shutil.get_terminal_size().columns - 2, 20)
+    return "\n\n".join(textwrap.fill(part, width) for part in docstring.split("\n\n"))
+
+
+def _indented(title: str, lines: Iterable[str]) -> str:
+    return "\n  ".join((title, *lines))
 
 
 def run(argv: Sequence[str]) -> int:
     """Parse and carry out; returns the exit code."""
     try:
-        arguments = parser().parse_args(argv)
-    except SystemExit as stop:  # argparse: 0 after --help, 2 after an error it has printed
-        return int(stop.code or 0)
-    try:
+        chosen = next((word for word in argv if not word.startswith("-")), "")
+        arguments = parser([chosen]).parse_args(argv)
         with interruptible():
             code = int(arguments.module.run(arguments))
             if sys.stdout is not None:
                 sys.stdout.flush()
             return code
+    except SystemExit as stop:  # argparse: 0 after --help, 2 after an error it has printed
+        return int(stop.code or 0)
     except Interrupted as stop:
         say("micro: stopped early")
         return stop.exit_code
@@ -72,6 +136,8 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         return EXIT_OK  # the reader has left (`micro show | head`): nobody to say anything to
     except (OSError, MemoryError) as error:
+        from runners.machine.limits import explain  # noqa: PLC0415 - reads the machine's facts
+
         file = getattr(error, "filename", None)
         say(f"micro: error: {f'{file}: ' if file else ''}{explain(error)}")
         return EXIT_FAILED

@@ -11,7 +11,8 @@ from pathlib import Path
 from micro.app import measuring
 from micro.app.measuring import Measured, Options
 from micro.probes.declaration import Effort
-from micro.reports import console, say
+from micro.reports import say
+from micro.reports.console import console
 from micro.reports.exports.document import document
 from micro.reports.terminal.first_screen import print_first_screen
 from micro.reports.terminal.progress import display

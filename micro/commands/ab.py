@@ -19,11 +19,14 @@ from rich.text import Text
 from micro.app import alternating
 from micro.app.alternating import Comparison, Options
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_REGRESSED, UsageError
-from micro.reports import console, printable, say
+from micro.reports import printable, say
+from micro.reports.console import console
 from runners.gate.ab import LEAST_BLOCKS
 
-HELP = "compare two ways to run micro, in interleaved blocks"
-ORDER = 7
+EXAMPLES = (
+    "micro ab fd --a 'python3.12 -m micro' --b 'python3.13 -m micro'",
+    "micro ab malloc --a micro --b 'env LD_PRELOAD=libjemalloc.so.2 micro'",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

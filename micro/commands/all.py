@@ -14,8 +14,7 @@ from runners.archive.baselines import of_session
 from runners.machine import environment
 from runners.model.session import Session
 
-HELP = "measure every probe and print a table"
-ORDER = 1
+EXAMPLES = ("micro all", "micro all --only 'fd.*' event --quick -o today.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

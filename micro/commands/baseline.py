@@ -15,15 +15,15 @@ from micro.app import recording
 from micro.app.configuration import configuration
 from micro.commands._gate import machine_key
 from micro.errors import EXIT_FAILED, EXIT_OK
-from micro.reports import console, printable, say
+from micro.reports import printable, say
+from micro.reports.console import console
 from runners.archive import baselines
 from runners.archive.baselines import Baseline
 from runners.gate.boots import gain_of_another, known_boots
 from runners.gate.judge import Rules
 from runners.machine import environment
 
-HELP = "record, list and prune the sessions to compare with"
-ORDER = 6
+EXAMPLES = ("micro baseline record", "micro baseline accept session.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

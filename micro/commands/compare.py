@@ -12,7 +12,8 @@ from micro.app.configuration import configuration
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.stored import newest
 from micro.errors import EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
-from micro.reports import console, printable, say
+from micro.reports import printable, say
+from micro.reports.console import console
 from micro.reports.exports.ci import (
     bencher,
     document,
@@ -25,12 +26,11 @@ from micro.reports.insights.pair import count, entries
 from micro.reports.insights.systems import NoSystems, read_systems, system_names
 from micro.reports.terminal.pair import print_pair
 from micro.reports.terminal.verdicts import markdown, print_outcome
+from runners.archive.bad_file import BadFile
 from runners.archive.baselines import Summary, summarize
-from runners.archive.reader import BadFile
 from runners.machine import environment
 
-HELP = "judge a session against its baseline"
-ORDER = 5
+EXAMPLES = ("micro compare before.json after.json", "micro compare session.json --confirm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

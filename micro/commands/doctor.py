@@ -7,12 +7,11 @@ import json
 from dataclasses import asdict
 
 from micro.app.diagnosis import diagnose
-from micro.reports import console
+from micro.reports.console import console
 from micro.reports.terminal.findings import finding_table, precision
 from runners.measure.schedule import Settings
 
-HELP = "what makes figures noisy here, and what to do about it"
-ORDER = 5
+EXAMPLES = ("micro doctor", "micro doctor --json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,8 @@ from micro.app.installation import require_workloads
 from micro.app.workbench import workbench
 from micro.commands.run import chosen_jobs
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
-from micro.reports import console, say
+from micro.reports import say
+from micro.reports.console import console
 from micro.reports.exports.files import write_text
 from micro.reports.terminal.explanation import (
     change_table,
@@ -34,8 +35,7 @@ from runners.explain.stored import BadProfiles, encode, is_stored, read
 from runners.explain.subsystem import subsystem
 from runners.machine.environment import describe
 
-HELP = "where an operation's nanoseconds go, function by function"
-ORDER = 6
+EXAMPLES = ("micro explain event.poll", "micro explain before.json after.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

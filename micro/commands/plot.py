@@ -16,8 +16,10 @@ from micro.reports.pictures.chart import curve_chart, spread_chart
 from micro.reports.pictures.svg import curve_svg, spread_svg
 from runners.model.benchmark import Benchmark
 
-HELP = "draw a probe's curve as SVG or PNG"
-ORDER = 8
+EXAMPLES = (
+    "micro plot 'event.*' session.json -o event.svg",
+    "micro plot event.poll linux.json gvisor.json -o poll.png",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

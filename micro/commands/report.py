@@ -10,8 +10,10 @@ from micro.reports import say
 from micro.reports.exports.files import write_text
 from micro.reports.web.page import report
 
-HELP = "write an HTML report about systems"
-ORDER = 7
+EXAMPLES = (
+    "micro report session.json -o report.html",
+    "micro report linux.json gvisor.json -o report.html",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,7 @@ from micro.probes.catalogue import BadParameter, jobs_with, select
 from micro.probes.declaration import Effort
 from runners.model.job import Job
 
-HELP = "measure one or several probes"
-ORDER = 2
+EXAMPLES = ("micro run fd.open_close", "micro run memory.copy -p size=64k,1MiB --full")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

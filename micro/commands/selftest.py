@@ -13,14 +13,15 @@ from micro.app.comparing import compare, find
 from micro.app.configuration import Configuration, configuration
 from micro.commands._gate import machine_key
 from micro.errors import EXIT_OK, UsageError
-from micro.reports import console, printable, say
+from micro.reports import printable, say
+from micro.reports.console import console
 from runners.archive.baselines import Baseline
 from runners.gate.distributions import binomial_bounds
 from runners.gate.power import false_alarms
 from runners.machine import environment
 
-HELP = "how often the gate cries wolf, and what it finds"
-ORDER = 8
+EXAMPLES = ("micro selftest aa", "micro selftest power")
+
 LEAST_SESSIONS = 4
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.app import stored
-from micro.reports import console, printable, say
+from micro.reports import printable, say
+from micro.reports.console import console
+from runners.archive.bad_file import BadFile
 from runners.archive.baselines import when
-from runners.archive.reader import BadFile, read
+from runners.archive.reader import read
 from runners.model.session import Session
 
-HELP = "list the stored sessions, the newest last"
-ORDER = 4
+EXAMPLES = ("micro sessions", "micro sessions --all --json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,16 +9,17 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.app.stored import newest
-from micro.reports import console, printable, say
+from micro.reports import printable, say
+from micro.reports.console import console
 from micro.reports.exports.document import document
 from micro.reports.terminal.braille import print_curves
 from micro.reports.terminal.first_screen import print_first_screen
 from micro.reports.terminal.noise import noise_table
 from micro.reports.terminal.session_table import print_session
-from runners.archive.reader import BadFile, read
+from runners.archive.bad_file import BadFile
+from runners.archive.reader import read
 
-HELP = "print stored sessions again"
-ORDER = 4
+EXAMPLES = ("micro show --plot", "micro show --full session.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

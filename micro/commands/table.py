@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from micro.errors import UsageError
-from micro.reports import console, no_commands, printable
+from micro.reports import no_commands, printable
+from micro.reports.console import console
 from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
 from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.insights.systems import NoSystems, System, read_systems
 
-HELP = "compare systems: one column for each"
-ORDER = 6
+EXAMPLES = (
+    "micro table linux.json gvisor.json",
+    "micro table old/ new/ --format md --only 'event.*'",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from micro.app.verifying import KINDS, Options, Plan
 from micro.probes.catalogue import all_probes, select
-from micro.reports import console, say
+from micro.reports import say
+from micro.reports.console import console
 from micro.reports.terminal.checks import check_table, summary
 from micro.reports.terminal.progress import steps
 from runners.verify.agreement import REFERENCES
 
-HELP = "prove that probes measure what they say"
-ORDER = 6
+EXAMPLES = ("micro verify", "micro verify fd.open_close --only receipts faults")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

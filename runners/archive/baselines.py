@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import NormalDist
 
 from runners.analyse.estimate import order_statistic_ranks
-from runners.archive.reader import BadFile, read
+from runners.archive.bad_file import BadFile
+from runners.archive.reader import read
 from runners.archive.schema import printable
 from runners.archive.writer import write
 from runners.gate.evidence import Sample, SessionFigure

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.archive import schema
+from runners.archive.bad_file import BadFile
 from runners.archive.schema import Values, printable
 from runners.machine.files import content
 from runners.model.benchmark import Scalar
@@ -25,10 +26,6 @@ MOST_BYTES = 100 << 20
 _VERSION = "1.0"
 #: What checking runs into where a file is something else.
 _NO_SESSION = (LookupError, TypeError, ValueError, OverflowError, RecursionError)
-
-
-class BadFile(ValueError):
-    """A file that is no session; the text names it and says why, in one sentence."""
 
 
 def read(path: Path, visits: bool = True) -> Session:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.metadata
 import os
 import platform
 import pwd
@@ -245,6 +244,8 @@ def libc(root: Path) -> str:
 
 def build() -> dict[str, str]:
     """Which version of micro this is, and what compiled its workloads."""
+    import importlib.metadata  # noqa: PLC0415 - slow, and `micro list` imports this module
+
     facts = {}
     with suppress(importlib.metadata.PackageNotFoundError):
         facts["micro_version"] = importlib.metadata.version("osmicro")

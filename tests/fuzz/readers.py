@@ -25,8 +25,9 @@ sys.path.insert(0, str(ROOT))
 from micro.app.configuration import configuration  # noqa: E402
 from micro.errors import UsageError  # noqa: E402
 from runners.archive import history, writer  # noqa: E402
+from runners.archive.bad_file import BadFile  # noqa: E402
 from runners.archive.baselines import of_session  # noqa: E402
-from runners.archive.reader import BadFile, read, read_environment  # noqa: E402
+from runners.archive.reader import read, read_environment  # noqa: E402
 from runners.measure.sentinel import Clean  # noqa: E402
 from runners.model.session import Result, Session, Visit  # noqa: E402
 

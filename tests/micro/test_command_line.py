@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +18,9 @@ import pytest
 from micro_process import ROOT, Micro, has_number, sound
 from sample_sessions import everything, measured, session
 
+from micro import commands
 from micro.__main__ import main
+from micro.cli import parser
 from micro.probes.catalogue import all_probes
 from runners.archive import writer
 from runners.archive.reader import read
@@ -488,7 +493,7 @@ def test_list_names_every_probe(micro: Micro) -> None:
 
 
 def test_list_json(micro: Micro) -> None:
-    done = micro("list", "--json")
+    done = micro("list", "--check", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     plain = json.loads(done.stdout)
     assert plain["schema"] == 1
@@ -503,12 +508,43 @@ def test_list_json(micro: Micro) -> None:
 
 
 def test_list_tells_why_a_probe_cannot_run_here(micro: Micro) -> None:
-    done = micro("list", "--json", weather=["forbid=epoll_create1"])
+    done = micro("list", "--check", "--json", weather=["forbid=epoll_create1"])
     assert done.returncode == 0
     by_name = {probe["name"]: probe for probe in json.loads(done.stdout)["probes"]}
     assert by_name["fd.open_close"]["available"]
     assert not by_name["event.epoll"]["available"]
     assert "epoll_create1" in by_name["event.epoll"]["reason"]
+
+
+def test_list_of_a_family_tries_nothing_unasked(inside: Inside) -> None:
+    plain = json.loads(inside("list", "event", "fd.o*", "--json").stdout)["probes"]
+    assert {probe["name"].partition(".")[0] for probe in plain} == {"event", "fd"}
+    assert not any("available" in probe for probe in plain)
+
+
+def test_every_command_is_listed_and_has_two_examples_that_parse() -> None:
+    found = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    assert {name for name in found if not name.startswith("_")} == set(commands.COMMANDS)
+    whole = parser()
+    for name in commands.COMMANDS:
+        examples = importlib.import_module(f"micro.commands.{name}").EXAMPLES
+        assert len(examples) >= 2
+        for example in examples:
+            program, *words = shlex.split(example)
+            assert (program, words[0]) == ("micro", name)
+            whole.parse_args(words)
+
+
+def test_help_and_list_load_only_what_they_need() -> None:
+    code = "import sys, micro.cli; micro.cli.run(sys.argv[1:]);print(*sys.modules, file=sys.stderr)"
+    for words, heavy in (
+        (["--help"], {"numpy", "pyperf", "rich", "shtab"}),
+        (["list"], {"numpy", "pyperf"}),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+        )
+        assert heavy.isdisjoint(done.stderr.split())
 
 
 def test_version(micro: Micro) -> None:
@@ -549,7 +585,7 @@ def test_unbuilt_checkouts_say_how_to_build_them(micro: Micro, unbuilt: Path) ->
 
 
 def test_unbuilt_checkouts_list_and_show(micro: Micro, unbuilt: Path, sample: Path) -> None:
-    done = micro.uninstalled("list", "--json", cwd=unbuilt)
+    done = micro.uninstalled("list", "--check", "--json", cwd=unbuilt)
     assert (done.returncode, done.stderr) == (0, "")
     probes = json.loads(done.stdout)["probes"]
     assert [probe["name"] for probe in probes] == NAMES

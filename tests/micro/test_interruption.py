@@ -94,7 +94,7 @@ def test_workers_die_with_a_killed_session_and_the_next_one_tidies_up(micro: Mic
     assert done.returncode == -signal.SIGKILL
     micro.wait_until_gone()
     assert micro.scratch() != []
-    assert micro("list").returncode == 0
+    assert micro("list", "--check").returncode == 0
     assert micro.scratch() == []
 
 
@@ -127,7 +127,7 @@ def stop(micro: Micro, number: signal.Signals, running: str, *arguments: object)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("words", [("verify", "fd", "--short"), ("doctor",), ("list",)])
+@pytest.mark.parametrize("words", [("verify", "fd", "--short"), ("doctor",), ("list", "--check")])
 def test_every_command_tidies_up_when_it_is_stopped(
     words: tuple[str, ...], number: signal.Signals, micro: Micro
 ) -> None:
@@ -179,7 +179,9 @@ def test_what_a_side_of_ab_started_ends_with_it(
     if number == signal.SIGKILL:
         assert code == -signal.SIGKILL
         micro.wait_until_gone()
-        assert micro("list").returncode == 0  # the next command removes the scratch directory
+        assert (
+            micro("list", "--check").returncode == 0
+        )  # the next command removes the scratch directory
     else:
         assert code == 128 + number
         assert "stopped early, after 0 of 11 blocks" in said

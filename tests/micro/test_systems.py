@@ -18,7 +18,7 @@ from micro.reports.insights.systems import (
     system_names,
 )
 from runners.archive import writer
-from runners.archive.reader import BadFile
+from runners.archive.bad_file import BadFile
 from runners.model.benchmark import Benchmark
 
 LINUX = {"os": "linux", "os_release": "6.18.44-fc", "arch": "x86_64", "cpu_count": 2}

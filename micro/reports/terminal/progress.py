@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from micro.reports import console
+from micro.reports.console import console
 from runners.measure.schedule import Progress as Step
 
 

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runners.archive import baselines
+from runners.archive.bad_file import BadFile
 from runners.archive.baselines import load, of_session, summarize
-from runners.archive.reader import BadFile, read
+from runners.archive.reader import read
 from runners.archive.writer import write
 from runners.machine.environment import key
 from runners.model.benchmark import Benchmark

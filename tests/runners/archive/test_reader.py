@@ -19,7 +19,8 @@ from session_files import Where, assert_printable, edit, laid_out, leaves, plant
 
 import runners.archive.reader
 from runners.archive import writer
-from runners.archive.reader import BadFile, read, read_environment
+from runners.archive.bad_file import BadFile
+from runners.archive.reader import read, read_environment
 from runners.archive.writer import write
 from runners.model.session import Session
 

@@ -1,0 +1,86 @@
+"""List the probes and their parameters.
+
+Whether a probe can run here is tried in a process of its own: --check does that for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from micro.probes.catalogue import all_probes, select
+from micro.probes.declaration import Choice, Probe
+from micro.reports.console import console
+
+EXAMPLES = ("micro list event", "micro list --check")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("names", nargs="*", metavar="NAME|GLOB", help="probes or families; or all")
+    parser.add_argument(
+        "--check", action="store_true", help="try each: say why one cannot run here (seconds)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the list."""
+    probes = select(arguments.names) if arguments.names else all_probes()
+    reasons = _reasons(probes) if arguments.check else None
+    if arguments.json:
+        print(json.dumps({"schema": 1, "probes": [_plain(p, reasons) for p in probes]}))
+        return 0
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in ("probe", "one operation", "parameters", *(["here"] if arguments.check else [])):
+        table.add_column(column, overflow="fold")
+    for probe in probes:
+        cells = [Text(probe.name), Text(probe.title), Text(_parameters(probe))]
+        if reasons is not None:
+            reason = reasons[probe.name]
+            cells.append(Text("yes", "green") if reason is None else Text(reason, "yellow"))
+        table.add_row(*cells)
+    console(stderr=False).print(table)
+    return 0
+
+
+def _reasons(probes: Sequence[Probe]) -> dict[str, str | None]:
+    from micro.app.availability import unavailable  # noqa: PLC0415 - loads numpy, for --check alone
+
+    return unavailable(probes)
+
+
+def _parameters(probe: Probe) -> str:
+    shown = [
+        f"{key}={','.join(map(str, value.values)) if isinstance(value, Choice) else value}"
+        for key, value in probe.params.items()
+    ]
+    if probe.axis is not None:
+        levels = probe.axis.levels
+        shown.append(f"{probe.axis.name}={levels[0]}…{levels[-1]}")
+    return " ".join(shown)
+
+
+def _plain(probe: Probe, reasons: Mapping[str, str | None] | None) -> dict[str, object]:
+    here: dict[str, object] = {}
+    if reasons is not None:
+        reason = reasons[probe.name]
+        here = {"available": reason is None, "reason": reason}
+    return {
+        "name": probe.name,
+        "title": probe.title,
+        "method": probe.method,
+        "source": probe.source,
+        "params": {
+            key: list(value.values) if isinstance(value, Choice) else [value]
+            for key, value in probe.params.items()
+        },
+        "axis": probe.axis.name if probe.axis else None,
+        "levels": list(probe.axis.levels) if probe.axis else [],
+        **here,
+    }
