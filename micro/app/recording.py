@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment
 from runners.measure import leash
+from runners.model.benchmark import Benchmark
 
 #: What a new key gets, and one that has sessions.
 FIRST_SESSIONS, MORE_SESSIONS = 5, 1
@@ -124,11 +126,23 @@ def new_failures(session: Summary, baseline: Baseline) -> str | None:
     return f"{benchmarks} failed ({'; '.join(failed[:_NAMED_FAILURES])}{more})"
 
 
-def accept(file: Path, folder: Path | None, given: Path | None, reason: str | None) -> Path:
-    """Add one session's file to a folder, by default to its own key's; returns the new file.
+@dataclass(frozen=True)
+class Blunted:
+    """A benchmark whose smallest change that is found grew, as shares: the price of a session."""
 
-    A session that regressed or failed takes a ``reason``, which is stored. Raises `UsageError`,
-    `BadFile`.
+    benchmark: Benchmark
+    before: float
+    after: float
+
+
+def accept(
+    file: Path, folder: Path | None, given: Path | None, reason: str | None
+) -> tuple[Path, list[Blunted]]:
+    """Add one session's file to a folder, by default to its own key's.
+
+    Returns the new file, and what the gate finds no longer among the benchmarks that regressed in
+    it, the worst first. A session that regressed or failed takes a ``reason``, which is stored.
+    Raises `UsageError`, `BadFile`.
     """
     current, chosen = summarize(file), configuration()
     if folder is None:
@@ -140,7 +154,43 @@ def accept(file: Path, folder: Path | None, given: Path | None, reason: str | No
         why = f"{outcome.counts['regressed']} regressed: see `micro compare`"
     if why is not None and not reason:
         raise UsageError(f"{file}: {why}; to accept it all the same, say why: --force REASON")
-    return baselines.append(file, folder, reason if why is not None else None)
+    added = baselines.append(file, folder, reason if why is not None else None)
+    slower = {j.benchmark for j in outcome.judgements if j.verdict == "regressed"}
+    return added, _blunted(baseline, baselines.load(folder), slower) if slower else []
+
+
+def _blunted(before: Baseline, after: Baseline, among: Set[Benchmark]) -> list[Blunted]:
+    """What of these is found less well, the worst first."""
+    found = {j.benchmark: j.detectable for j in precision(before)}
+    blunted = [
+        Blunted(judgement.benchmark, known, judgement.detectable)
+        for judgement in precision(after)
+        if judgement.benchmark in among
+        and judgement.detectable is not None
+        and (known := found.get(judgement.benchmark)) is not None
+        and judgement.detectable > known
+    ]
+    return sorted(blunted, key=lambda one: one.before - one.after)
+
+
+def reset(file: Path, folder: Path | None, given: Path | None) -> tuple[Path, int]:
+    """Begin a baseline anew with one session; returns its file and how many others are gone.
+
+    Raises `UsageError`, `BadFile` before anything is removed.
+    """
+    if folder is None:
+        key = environment.key(summarize(file).environment)
+        folder = baselines.place(key, given, configuration().baselines)
+    kept = next((each for each in baselines.files(folder) if _same(each, file)), None)
+    kept = kept or baselines.append(file, folder)
+    others = [path for path in baselines.files(folder) if path != kept]
+    for path in others:
+        path.unlink()
+    return kept, len(others)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def of_newest_machine(baseline: Baseline) -> list[Sample]:
@@ -153,6 +203,8 @@ def of_newest_machine(baseline: Baseline) -> list[Sample]:
 
 def precision(baseline: Baseline) -> list[Judgement]:
     """What a session of another boot, exactly like the baseline's newest, would be told."""
+    if not baseline.sessions:
+        return []
     samples = of_newest_machine(baseline)
     stable = {
         name: figure

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
+
+from runners.archive.baselines import SHIPPED
 
 
 def machine_key(text: str) -> str:
@@ -11,3 +14,8 @@ def machine_key(text: str) -> str:
     if not re.fullmatch(r"[\w+-][\w.+-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a key such as linux-x86_64-2cpu")
     return text
+
+
+def folder(text: str) -> Path:
+    """The type of the option `--baselines`: a path, or ``shipped`` for what came with micro."""
+    return SHIPPED if text == "shipped" else Path(text)

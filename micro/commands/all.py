@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from micro.app import comparing
 from micro.commands import _session, compare
+from micro.commands._gate import folder
 from micro.errors import UsageError
 from micro.probes.catalogue import all_probes, matches, select
 from runners.archive.baselines import of_session
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exclude", nargs="+", metavar="GLOB", default=[], help="not these")
     parser.add_argument(
         "--compare",
-        metavar="auto|DIR|FILE",
+        metavar="auto|shipped|DIR|FILE",
         help="judge the session against its baseline, as `micro compare` does, with its options:",
     )
     compare.add_gate_arguments(parser)
@@ -52,6 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:
     if arguments.compare is None:
         return None
-    where = None if arguments.compare == "auto" else Path(arguments.compare)
+    where = None if arguments.compare == "auto" else folder(arguments.compare)
     comparing.find(where, environment.key(environment.describe()))  # mistakes show before measuring
     return lambda session: compare.judged(of_session(session), where, arguments)

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from micro.app import recording
 from micro.app.configuration import configuration
+from micro.commands._gate import folder as shipped_or_path
 from micro.commands._gate import machine_key
-from micro.errors import EXIT_FAILED, EXIT_OK
+from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
 from runners.archive import baselines
@@ -30,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
-        "--baselines", type=Path, metavar="DIR", help="where they are; else where it is looked for"
+        "--baselines",
+        type=shipped_or_path,
+        metavar="DIR",
+        help="where they are (default: what `micro baseline path` prints)",
     )
     shared.add_argument(
         "--key",
@@ -51,7 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     accept.add_argument("--force", metavar="REASON", help="although it has regressed; is stored")
     prune = actions.add_parser("prune", parents=[shared], help="remove the oldest sessions")
     prune.add_argument("--keep", type=_count, required=True, metavar="N")
+    reset = actions.add_parser("reset", parents=[shared], help="begin anew with one session")
+    reset.add_argument("--from", dest="from_", type=Path, required=True, metavar="FILE")
     actions.add_parser("path", parents=[shared], help="the directory they are in")
+
+
+_READING = ("list", "show", "path")
 
 
 def _count(text: str) -> int:
@@ -73,6 +82,11 @@ def _gap(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the action."""
     key = arguments.key or environment.key(environment.describe())
+    if arguments.baselines == baselines.SHIPPED and arguments.action not in _READING:
+        raise UsageError(
+            "the sessions that came with micro are not changed: leave out --baselines, or name "
+            "a directory of yours"
+        )
     folder = baselines.place(key, arguments.baselines, configuration().baselines)
     actions = {
         "record": record,
@@ -80,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         "show": show,
         "accept": accept,
         "prune": prune,
+        "reset": reset,
         "path": path,
     }
     return actions[arguments.action](arguments, folder)
@@ -93,8 +108,6 @@ def path(arguments: argparse.Namespace, folder: Path) -> int:
 
 def record(arguments: argparse.Namespace, folder: Path) -> int:
     """Measure whole sessions, each in a process of its own, and add them one by one."""
-    if folder.parent == baselines.SHIPPED and arguments.baselines is None:
-        folder = Path("baselines") / folder.name  # an installed package is not ours to change
 
     def added(number: int, sessions: int, file: Path) -> None:
         say(f"session {number} of {sessions}: {file}")
@@ -191,8 +204,25 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
 def accept(arguments: argparse.Namespace, folder: Path) -> int:
     """Add one session's file, unless it failed the gate and no reason is given."""
     chosen = folder if arguments.key is not None else None
-    added = recording.accept(arguments.file, chosen, arguments.baselines, arguments.force)
+    added, blunted = recording.accept(arguments.file, chosen, arguments.baselines, arguments.force)
     say(f"added {added}")
+    if blunted:
+        worst = blunted[0]
+        more = f", and less in {len(blunted) - 1} more" if len(blunted) > 1 else ""
+        say(
+            f"this costs: changes of {worst.benchmark} are now found from {worst.after:.1%} on, "
+            f"before from {worst.before:.1%} on{more}. If the change is to stay, begin anew: "
+            f"micro baseline reset --from {added}"
+        )
+    return EXIT_OK
+
+
+def reset(arguments: argparse.Namespace, folder: Path) -> int:
+    """Remove all sessions but one."""
+    chosen = folder if arguments.key is not None else None
+    kept, gone = recording.reset(arguments.from_, chosen, arguments.baselines)
+    say(f"{gone} removed; the baseline begins anew with {kept}")
+    say(f"{Rules().least_sessions} sessions make a baseline: micro baseline record")
     return EXIT_OK
 
 

@@ -11,6 +11,7 @@ from micro.app import comparing
 from micro.app.configuration import configuration
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.stored import newest
+from micro.commands._gate import folder
 from micro.errors import EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
@@ -43,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a session to judge against its baseline, or two: before and after; else the newest",
     )
     parser.add_argument(
-        "--baselines", type=Path, metavar="DIR|FILE", help="compare with these instead"
+        "--baselines",
+        type=folder,
+        metavar="DIR|FILE",
+        help="compare with these instead; 'shipped': with those that came with micro",
     )
     parser.add_argument(
         "--full", action="store_true", help="every benchmark's verdict, not only what moved"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from pathlib import Path
 
 from rich.text import Text
 
 from micro.app import proving
 from micro.app.comparing import compare, find
 from micro.app.configuration import Configuration, configuration
-from micro.commands._gate import machine_key
+from micro.commands._gate import folder, machine_key
 from micro.errors import EXIT_OK, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
@@ -28,7 +27,7 @@ LEAST_SESSIONS = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the tests and their options."""
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--baselines", type=Path, metavar="DIR", help="use the sessions there")
+    shared.add_argument("--baselines", type=folder, metavar="DIR", help="use the sessions there")
     shared.add_argument(
         "--key",
         type=machine_key,

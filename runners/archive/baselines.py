@@ -7,6 +7,7 @@ read, and of these not the visits: judging needs no more than how many count.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from runners.model.session import SLOWED, Result, Session
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
 MOST_SESSIONS = 20
-#: Those that came with the package.
+#: Those that came with the package: of other people's machines, compared with on request alone.
 SHIPPED = Path(__file__).resolve().parents[2] / "baselines"
 #: A setting that says why a session that failed the gate was accepted.
 ACCEPTED = "accepted_because"
@@ -119,13 +120,25 @@ def load(folder: Path, most: int = MOST_SESSIONS, found: Sequence[Path] | None =
     return baseline
 
 
+def user_folder() -> Path:
+    """Where a user's baselines are kept: in ``$XDG_DATA_HOME/micro`` (``~/.local/share/micro``)."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    folder = Path(base) if os.path.isabs(base) else Path("~/.local/share").expanduser()
+    return folder / "micro" / "baselines"
+
+
 def place(
     key: str, given: Path | None, configured: Path | None, current: Path = Path("baselines")
 ) -> Path:
-    """The folder of a key: below ``given``, else below the first place that has sessions of it."""
+    """The folder of a key: below ``given``, else below the first place that has sessions of it.
+
+    The places are ``configured``, ``current`` where that directory exists, and the user's own.
+    Where none has sessions, the first place is where they belong.
+    """
     if given is not None:
         return given / key
-    places = [*([configured] if configured else []), current, SHIPPED]
+    places = [*([configured] if configured else []), *([current] if current.is_dir() else [])]
+    places.append(user_folder())
     return next((each / key for each in places if files(each / key)), places[0] / key)
 
 

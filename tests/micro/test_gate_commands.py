@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -129,12 +131,37 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
     refused = baseline("accept", slow)
     assert (refused.returncode, "--force" in refused.stderr) == (2, True)
     assert len(list((folder / here).iterdir())) == 8
-    assert baseline("accept", slow, "--force", "meant to be").returncode == 0
+    accepted = baseline("accept", slow, "--force", "meant to be")
+    assert accepted.returncode == 0
+    assert re.search(r"this costs: changes of a\.\w+ are now found from \d", accepted.stderr)
+    (added,) = re.findall("reset --from (.*)", accepted.stderr)
+    reset = tmp_path / "another" / here
+    shutil.copytree(folder / here, reset)
+    begun = micro(
+        "baseline", "reset", "--from", reset / Path(added).name, "--baselines", reset.parent
+    )
+    assert (begun.returncode, [file.name for file in reset.iterdir()]) == (0, [Path(added).name])
+    other = micro("baseline", "reset", "--from", slow, "--baselines", tmp_path / "new")
+    assert (other.returncode, len(list((tmp_path / "new" / here).iterdir()))) == (0, 1)
     assert baseline("prune", "--keep", "2").returncode == 0
     assert len(list((folder / here).iterdir())) == 2
     assert baseline("prune", "--keep", "0").returncode == 2
     for key_ in ("../x", "..", ""):
         assert baseline("list", "--key", key_).returncode == 2
+
+
+def test_what_came_with_micro_is_compared_with_on_request_and_never_changed(
+    micro: Micro, tmp_path: Path
+) -> None:
+    assert str(micro.home / ".local/share/micro/baselines") in (
+        micro("baseline", "path", cwd=tmp_path).stdout.replace("\n", "")
+    )
+    shipped = micro("baseline", "list", "--baselines", "shipped", cwd=tmp_path)
+    assert "linux-x86_64-2cpu" in shipped.stdout
+    for words in (("prune", "--keep", 1), ("reset", "--from", a_session(tmp_path))):
+        done = micro("baseline", *words, "--baselines", "shipped", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "not changed" in done.stderr
 
 
 def test_record_adds_whole_sessions(tmp_path: Path, monkeypatch: Any) -> None:

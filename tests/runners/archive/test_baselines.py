@@ -195,19 +195,32 @@ def test_the_first_place_that_has_sessions_counts(
     names = ("given", "configured", "current", "shipped")
     given_, configured, current, shipped = (tmp_path / name for name in names)
     monkeypatch.setattr(baselines, "SHIPPED", shipped)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    own = tmp_path / "data" / "micro" / "baselines"
 
-    def found(given: Path | None = None) -> Path:
+    def found(given: Path | None = None, configured: Path | None = configured) -> Path:
         return baselines.place(KEY, given, configured, current).parent
 
     assert found() == configured  # where nothing is, a first session goes
     stored(shipped / KEY)
-    assert found() == shipped
+    assert found() == configured  # of another's machine
+    assert found(configured=None) == own
+    current.mkdir()
+    assert found(configured=None) == current
+    stored(own / KEY)
+    assert found() == own
     stored(current / KEY)
     assert found() == current
     stored(configured / KEY)
     assert found() == configured
     assert found(given_) == given_
-    assert baselines.place("plan9-alpha-1cpu", None, None, current).parent == current
+
+
+def test_the_users_folder_without_a_data_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "not/absolute")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    expected = Path("/home/somebody/.local/share/micro/baselines")
+    assert baselines.user_folder() == expected
 
 
 def test_sessions_are_appended_under_their_time(folder: Path, tmp_path: Path) -> None:
