@@ -21,7 +21,7 @@ cdef extern from "os/uring.h" nogil:
     ctypedef struct micro_uring_t:
         bint is_open
     int MICRO_URING_ENTRIES
-    int micro_uring_open(micro_uring_t *ring)
+    int micro_uring_open(micro_uring_t *ring, uint32_t entries)
     void micro_uring_close(micro_uring_t *ring)
     void micro_uring_poll(micro_uring_t *ring, int fd, uint64_t index)
     void micro_uring_take_back(micro_uring_t *ring, uint64_t index)
@@ -64,7 +64,7 @@ cdef class IoUring(Watched):
     def __init__(self, ready="1", rotation="fixed"):
         cdef int status
         Watched.__init__(self, ready, rotation)
-        status = micro_uring_open(&self.ring)
+        status = micro_uring_open(&self.ring, MICRO_URING_ENTRIES)
         if status:
             self.close()
             raise NotSupported(why_not(-status))

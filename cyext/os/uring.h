@@ -1,4 +1,5 @@
-/* A ring of io_uring that polls descriptors, by raw system calls. Linux only. */
+/* A ring of io_uring, by raw system calls: polls of descriptors, and operations that do nothing.
+ * Linux only. */
 #ifndef MICRO_OS_URING_H
 #define MICRO_OS_URING_H
 
@@ -62,12 +63,13 @@ static inline void micro_uring_close(micro_uring_t *ring)
     memset(ring, 0, sizeof *ring);
 }
 
-/* 0 or -errno; ENOTSUP where waits have no time-out (Linux before 5.11). */
-static inline int micro_uring_open(micro_uring_t *ring)
+/* A ring for so many submissions at once. 0 or -errno; ENOTSUP where waits have no time-out (Linux
+ * before 5.11). */
+static inline int micro_uring_open(micro_uring_t *ring, uint32_t entries)
 {
     struct io_uring_params params;
     memset(&params, 0, sizeof params);
-    ring->fd = (int)syscall(SYS_io_uring_setup, MICRO_URING_ENTRIES, &params);
+    ring->fd = (int)syscall(SYS_io_uring_setup, entries, &params);
     if (ring->fd < 0)
         return -errno;
     ring->is_open = 1;
@@ -131,6 +133,12 @@ static inline void micro_uring_take_back(micro_uring_t *ring, uint64_t index)
     take_back->user_data = MICRO_TAKEN_BACK;
 }
 
+/* Queue: do nothing. */
+static inline void micro_uring_nop(micro_uring_t *ring)
+{
+    micro_uring_next(ring)->opcode = IORING_OP_NOP;
+}
+
 static inline uint32_t micro_uring_completed(const micro_uring_t *ring)
 {
     return __atomic_load_n(ring->completed_tail, __ATOMIC_ACQUIRE) - *ring->completed_head;
@@ -152,8 +160,18 @@ static inline int micro_uring_enter(micro_uring_t *ring, uint32_t wanted)
     return (uint32_t)taken == queued ? (int)micro_uring_completed(ring) : -EBUSY;
 }
 
-/* The oldest completion: 0 if its poll found the descriptor readable, else -errno. */
-static inline int micro_uring_take(micro_uring_t *ring, uint64_t *index)
+/* Hand over what is queued and do not wait: how many of these submissions were taken, or -errno. */
+static inline int micro_uring_submit(micro_uring_t *ring)
+{
+    const uint32_t queued = ring->queued;
+    __atomic_store_n(ring->tail, *ring->tail + queued, __ATOMIC_RELEASE);
+    ring->queued = 0;
+    const long taken = syscall(SYS_io_uring_enter, ring->fd, queued, 0, 0, NULL, 0);
+    return taken < 0 ? -errno : (int)taken;
+}
+
+/* The oldest completion's result, and whose it is. */
+static inline int micro_uring_result(micro_uring_t *ring, uint64_t *index)
 {
     const uint32_t head = *ring->completed_head;
     const struct io_uring_cqe *done =
@@ -161,13 +179,29 @@ static inline int micro_uring_take(micro_uring_t *ring, uint64_t *index)
     const int result = done->res;
     *index = done->user_data;
     __atomic_store_n(ring->completed_head, head + 1, __ATOMIC_RELEASE);
+    return result;
+}
+
+/* The oldest completion: 0 if its poll found the descriptor readable, else -errno. */
+static inline int micro_uring_take(micro_uring_t *ring, uint64_t *index)
+{
+    const int result = micro_uring_result(ring, index);
     return result < 0 ? result : result & POLLIN ? 0 : -EBADMSG;
 }
 
 #else
 
 static inline void micro_uring_close(micro_uring_t *ring) { (void)ring; }
-static inline int micro_uring_open(micro_uring_t *ring) { return (void)ring, -ENOSYS; }
+static inline int micro_uring_open(micro_uring_t *ring, uint32_t entries)
+{
+    return (void)ring, (void)entries, -ENOSYS;
+}
+static inline void micro_uring_nop(micro_uring_t *ring) { (void)ring; }
+static inline int micro_uring_submit(micro_uring_t *ring) { return (void)ring, -ENOSYS; }
+static inline int micro_uring_result(micro_uring_t *ring, uint64_t *index)
+{
+    return (void)ring, *index = 0, -ENOSYS;
+}
 static inline void micro_uring_poll(micro_uring_t *ring, int fd, uint64_t index)
 {
     (void)ring, (void)fd, (void)index;

@@ -94,6 +94,10 @@ NEEDED = [
     ("process.fork_exit", "wait", "waitpid: EPERM after 0"),
     ("process.vfork_exit", "vfork", "vfork: EPERM after 0"),
     ("process.vfork_exit", "wait", "waitpid: EPERM after 0"),
+    ("syscall.open_missing", "openat", "openat: EPERM after 0"),
+    ("syscall.pread", "pread", "pread: EPERM after 0"),
+    ("syscall.pwrite", "pwrite", "pwrite: EPERM after 0"),
+    ("syscall.uring_nops", "io_uring_enter", "io_uring_enter: EPERM after 0"),
     ("thread.create_alive", "clone", "pthread_create: EPERM after 0"),
     ("thread.create_join", "clone", "pthread_create: EPERM after 0"),
 ]

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../cyext/core/sentinel.h"
+#include "../../../cyext/core/sentinel.h"
 
 static void setup(void);
 static void before(long n);

@@ -111,6 +111,14 @@ def test_every_reference_has_terms(source: Path) -> None:
     assert 0 < found.within <= 0.05
 
 
+@needs_compiler
+@pytest.mark.parametrize("source", sorted(REFERENCES.glob("*.*.c")), ids=lambda path: path.stem)
+def test_every_reference_compiles(source: Path, tmp_path: Path) -> None:
+    wanted = reference(REFERENCES, source.stem)
+    assert wanted is not None
+    module._build(wanted, tmp_path / "built")
+
+
 # Whom it is for
 
 CURVE = Job("fd.x", "k:K", {"size": 64, "how": "plain"}, axis="watched", levels=(1, 10))

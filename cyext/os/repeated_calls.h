@@ -1,0 +1,75 @@
+/* Loops of one system call each. */
+#ifndef MICRO_OS_REPEATED_CALLS_H
+#define MICRO_OS_REPEATED_CALLS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
+/* What the calls of a loop are given. */
+typedef struct {
+    int fd;             /* of a file, or of the directory that `name` is in */
+    const char *name;
+    void *buffer;
+    size_t bytes;
+} micro_given_t;
+
+typedef int64_t (*micro_calls_t)(const micro_given_t *given, uint64_t n, uint64_t *made);
+
+/* Function micro_calls_NAME: n times `expression`, whose value is `got`, as long as `right` holds.
+ * 0, or a negative errno with the number of calls that went well. */
+#define MICRO_CALLS(name, expression, right) \
+    static int64_t micro_calls_##name(const micro_given_t *given, uint64_t n, uint64_t *made) \
+    { \
+        (void)given; \
+        for (uint64_t i = 0; i < n; i++) { \
+            const int64_t got = (int64_t)(expression); \
+            if (!(right)) { \
+                *made = i; \
+                return got < 0 ? -errno : -EIO; \
+            } \
+        } \
+        return 0; \
+    }
+
+/* The C library may answer from memory, or ask by another call than its name says: on Linux the
+ * system is called directly. */
+#ifdef __linux__
+MICRO_CALLS(getppid, syscall(SYS_getppid, 0), got >= 0)
+MICRO_CALLS(clock_gettime, syscall(SYS_clock_gettime, CLOCK_MONOTONIC, given->buffer), got == 0)
+#else
+MICRO_CALLS(getppid, getppid(), got >= 0)
+MICRO_CALLS(clock_gettime, (errno = ENOSYS, -1), got == 0)
+#endif
+#ifdef SYS_newfstatat
+MICRO_CALLS(stat, syscall(SYS_newfstatat, given->fd, given->name, given->buffer, 0), got == 0)
+#else
+MICRO_CALLS(stat, fstatat(given->fd, given->name, given->buffer, 0), got == 0)
+#endif
+#if defined(__linux__) && defined(SYS_fstat)
+MICRO_CALLS(fstat, syscall(SYS_fstat, given->fd, given->buffer), got == 0)
+#else
+MICRO_CALLS(fstat, fstat(given->fd, given->buffer), got == 0)
+#endif
+MICRO_CALLS(clock_read, clock_gettime(CLOCK_MONOTONIC, given->buffer), got == 0)
+MICRO_CALLS(read, read(given->fd, given->buffer, given->bytes), got == (int64_t)given->bytes)
+MICRO_CALLS(write, write(given->fd, given->buffer, given->bytes), got == (int64_t)given->bytes)
+MICRO_CALLS(pread, pread(given->fd, given->buffer, given->bytes, 0), got == (int64_t)given->bytes)
+MICRO_CALLS(pwrite, pwrite(given->fd, given->buffer, given->bytes, 0), got == (int64_t)given->bytes)
+MICRO_CALLS(open_missing, openat(given->fd, given->name, O_RDONLY), got == -1 && errno == ENOENT)
+MICRO_CALLS(lseek, lseek(given->fd, (off_t)(i & 1), SEEK_SET), got == (int64_t)(i & 1))
+MICRO_CALLS(getrusage, getrusage(RUSAGE_SELF, given->buffer), got == 0)
+MICRO_CALLS(sched_yield, sched_yield(), got == 0)
+
+#endif

@@ -1,0 +1,1 @@
+"""Workloads of single system calls."""

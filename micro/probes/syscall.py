@@ -1,0 +1,181 @@
+"""System calls: what it costs to enter the system, do little there, and come back."""
+
+from collections.abc import Mapping
+
+from micro.probes.declaration import Axis, Choice, Headline, Probe
+from runners.model.benchmark import Scalar
+from runners.model.job import Promise
+
+_LMBENCH = "lmbench, lat_syscall (McVoy and Staelin 1996)"
+_LIBMICRO = "libMicro (Smith and Haslam)"
+_WILL_IT_SCALE = "will-it-scale (Blanchard)"
+_SIZE = Axis(
+    "size",
+    (1, 4096, 65536),
+    quick=(1, 4096),
+    rigorous=(1, 64, 256, 1024, 4096, 16384, 65536),
+    kind="bytes",
+)
+
+
+def _clock(params: Mapping[str, Scalar], _level: int | None) -> Promise:
+    if params["by"] == "call":
+        return Promise({"clock_gettime": 1})
+    return Promise(tolerated=frozenset({"clock_gettime"}))
+
+
+def _of_file(name: str, does: str, source: str) -> Probe:
+    """The probe of a call that moves bytes from or to a file in memory."""
+    return Probe(
+        name=f"syscall.{name}",
+        workload=f"cyext.syscall.calls:{name.title()}",
+        title=f"{name}() of a file in memory",
+        method=f"One operation is {name}() of size bytes {does} the start of a file in memory, all "
+        "of whose pages exist (a memfd; where the system has none, a cached file in the temporary "
+        "directory).",
+        source=source,
+        axis=_SIZE,
+        bytes_per_op="level",
+        promise=Promise({f"{name}64": 1}),
+    )
+
+
+PROBES = (
+    Probe(
+        name="syscall.getppid",
+        workload="cyext.syscall.calls:Getppid",
+        title="null system call",
+        method="One operation is getppid() by syscall(), which no library answers from memory.",
+        source=f"{_LMBENCH}; will-it-scale getppid1; LEBench getpid (Ren et al. 2019)",
+        promise=Promise({"getppid": 1}),
+        headlines=(Headline("system call", "System calls"),),
+        also_known_as=("lat_syscall null",),
+    ),
+    Probe(
+        name="syscall.clock_gettime",
+        workload="cyext.syscall.calls:ClockGettime",
+        title="read the clock",
+        method="One operation reads CLOCK_MONOTONIC, by the C library's clock_gettime(), which "
+        "asks the system only if it cannot read the clock itself, or by syscall().",
+        source=f"{_LIBMICRO}, gettimeofday and time: the vDSO against the real call",
+        params={
+            "by": Choice(("library", "call"), usual=("library", "call"), quick=("library",)),
+        },
+        promise=_clock,
+    ),
+    Probe(
+        name="syscall.read",
+        workload="cyext.syscall.calls:Read",
+        title="read one byte of /dev/zero",
+        method="One operation is read() of one byte of /dev/zero.",
+        source=_LMBENCH,
+        promise=Promise({"read": 1}),
+        headlines=(Headline("read 1 B", "System calls"),),
+        also_known_as=("lat_syscall read",),
+    ),
+    Probe(
+        name="syscall.write",
+        workload="cyext.syscall.calls:Write",
+        title="write one byte to /dev/null",
+        method="One operation is write() of one byte to /dev/null.",
+        source=_LMBENCH,
+        least_effort="usual",
+        promise=Promise({"write": 1}),
+        also_known_as=("lat_syscall write",),
+    ),
+    _of_file("pread", "from", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pread; LEBench read"),
+    _of_file("pwrite", "to", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pwrite; LEBench write"),
+    Probe(
+        name="syscall.stat",
+        workload="cyext.syscall.calls:Stat",
+        title="stat a file by name",
+        method="One operation is fstatat() of an empty regular file in the temporary directory, "
+        "by a name without directories.",
+        source=_LMBENCH,
+        least_effort="usual",
+        promise=Promise({"newfstatat": 1}),
+        also_known_as=("lat_syscall stat",),
+    ),
+    Probe(
+        name="syscall.fstat",
+        workload="cyext.syscall.calls:Fstat",
+        title="stat an open file",
+        method="One operation is fstat() of an open empty regular file, by its own system call "
+        "and not by that of stat().",
+        source=_LMBENCH,
+        least_effort="usual",
+        promise=Promise({"fstat": 1}),
+        also_known_as=("lat_syscall fstat",),
+    ),
+    Probe(
+        name="syscall.open_missing",
+        workload="cyext.syscall.calls:OpenMissing",
+        title="open a file that does not exist",
+        method="One operation is an openat() that fails with ENOENT: the name, without "
+        "directories, is missing in the temporary directory, and was before.",
+        source="programs that search paths; the system remembers a missing name",
+        least_effort="usual",
+        promise=Promise({"openat": 1}),
+    ),
+    Probe(
+        name="syscall.lseek",
+        workload="cyext.syscall.calls:Lseek",
+        title="move a file's offset",
+        method="One operation is lseek() of an open regular file, in turns to offset 0 and 1.",
+        source=f"{_LIBMICRO}, lseek; {_WILL_IT_SCALE}, lseek1",
+        least_effort="usual",
+        promise=Promise({"lseek": 1}),
+    ),
+    Probe(
+        name="syscall.getrusage",
+        workload="cyext.syscall.calls:Getrusage",
+        title="ask for resource usage",
+        method="One operation is getrusage() of a process with one thread.",
+        source=f"{_LIBMICRO}, getrusage",
+        least_effort="usual",
+        promise=Promise({"getrusage": 1}),
+    ),
+    Probe(
+        name="syscall.sched_yield",
+        workload="cyext.syscall.calls:SchedYield",
+        title="yield to nobody",
+        method="One operation is sched_yield() while no other thread wants the CPU.",
+        source=f"{_WILL_IT_SCALE}, sched_yield",
+        least_effort="usual",
+        promise=Promise({"sched_yield": 1}),
+    ),
+    Probe(
+        name="syscall.uring_nops",
+        workload="cyext.syscall.uring:UringNops",
+        title="no-ops by io_uring",
+        method="One operation is an io_uring_enter() that does nops no-ops, queueing them and "
+        "taking their results.",
+        source="for contrast: many requests by one system call (Axboe 2019)",
+        params={"nops": Choice((1, 32), usual=(1, 32), quick=(1,))},
+        least_effort="usual",
+        promise=Promise({"io_uring_enter": 1}),
+    ),
+    Probe(
+        name="syscall.seccomp",
+        workload="cyext.syscall.filtered:Seccomp",
+        title="null system call under a filter",
+        method="One operation is getppid() in a thread with a seccomp filter of rules rules, which "
+        "compare the call's number or its first argument and allow it; filters that only look at "
+        "the number are answered from a bitmap since Linux 5.11.",
+        source="containers and sandboxes run under such filters",
+        params={
+            "looks_at": Choice(
+                ("number", "argument"), usual=("number", "argument"), quick=("argument",)
+            )
+        },
+        axis=Axis(
+            "rules",
+            (1, 128, 1024),
+            quick=(1, 128),
+            rigorous=(1, 4, 16, 32, 64, 128, 256, 512, 1024, 2047),
+        ),
+        least_effort="usual",
+        promise=Promise({"getppid": 1}),
+        waits=True,
+    ),
+)
