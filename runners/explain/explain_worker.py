@@ -1,6 +1,6 @@
-"""Sample one job while it runs, in a fresh process: ``python explain_worker.py ORDER``.
+"""Sample one job while it runs, in a fresh process that `runners.measure.start` began.
 
-ORDER is what `runners.measure.launch.Order` encodes, with ``period_ns`` and ``sampled_ns``: the
+The order is that of `runners.measure.launch.Order`, with ``period_ns`` and ``sampled_ns``: the
 sampled time to collect at each level. The answer has a line a level:
 
 ``{"level", "batch", "plain_ns", "sampled_ns", "cpus", "everybody", "lost", "frames", "stacks"}``
@@ -15,17 +15,10 @@ sampled time to collect at each level. The answer has a line a level:
 """
 
 import os
-import sys
+import time
+from bisect import bisect_right
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)  # isolated mode leaves it out
-
-import json  # noqa: E402
-import time  # noqa: E402
-from bisect import bisect_right  # noqa: E402
-
-from runners.measure.worker import (  # noqa: E402
+from runners.measure.worker import (
     Grower,
     calibrate,
     emit,
@@ -196,7 +189,7 @@ def profile(
     return told | {"everybody": sampler.everybody, "cpus": len(sampler.cpus)} | stacks.encode()
 
 
-def visit(order: "dict[str, Any]") -> None:
+def work(order: "dict[str, Any]") -> None:
     """Sample every level of the order, a line each."""
     base = import_module("cyext.core.workload")
     sampling = import_module("cyext.core.sampler")
@@ -253,20 +246,3 @@ def team(
     finally:
         sampler.close()
         put_away(workload)
-
-
-def main() -> int:
-    """Do what the order on the command line says."""
-    order = json.loads(sys.argv[1])
-    os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
-    parent = order.get("parent")
-    if parent is not None:
-        import_module("cyext.core.workload").die_with_parent()
-        if os.getppid() != parent:
-            return 1
-    visit(order)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

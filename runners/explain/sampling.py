@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from runners.explain.symbols import KernelSymbols, Symbol, symbol_of
 from runners.measure.launch import Launcher, Order
 from runners.model.job import Job
 
-EXPLAIN_WORKER = Path(__file__).with_name("explain_worker.py")
+EXPLAIN_WORKER = "runners.explain.explain_worker"
 PERIOD_NS = 100_000
 #: An interval over processes takes at least so many.
 PROCESSES = 5
@@ -49,9 +47,9 @@ class Explaining:
 
     def process(self, launcher: Launcher, cpus: Sequence[int]) -> None:
         """Run one more process. Raises `CannotSample`."""
-        order = json.loads(Order(self._job, self._job.points, tuple(cpus)).encode())
+        order = Order(self._job, self._job.points, tuple(cpus)).plain()
         order |= {"period_ns": PERIOD_NS, "sampled_ns": self._sampled_ns}
-        answer = launcher.run(EXPLAIN_WORKER, json.dumps(order))
+        answer = launcher.run(EXPLAIN_WORKER, order)
         self._reason = answer.error or self._reason
         for line in answer.lines:
             if "refused" in line:

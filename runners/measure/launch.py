@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import marshal
 import os
 import select
 import signal
@@ -21,7 +22,8 @@ from runners.machine.limits import explain, memory_limit_bytes, oom_kills
 from runners.measure.allocator import preload
 from runners.model.job import Job
 
-WORKER = Path(__file__).with_name("worker.py")
+_START = Path(__file__).with_name("start.py")
+WORKER = "runners.measure.worker"
 # The worker's words should fit into the pipe: they are read when it has ended, so that nobody but
 # the probe runs while it measures. One look a second keeps a longer answer from blocking it.
 PIPE_BYTES = 1 << 20
@@ -51,16 +53,17 @@ class Order:
     trace_ns: int = 4_000_000
     trace_clocks: int = 20
 
-    def encode(self) -> str:
-        """The order as the worker's argument."""
+    def plain(self) -> dict[str, Any]:
+        """The order as dictionaries, lists, numbers and text."""
         plain = asdict(self)
         job = plain.pop("job")
         plain["batch"] = {str(level): n for level, n in self.batch.items()}
+        plain["levels"], plain["cpus"] = list(self.levels), list(self.cpus)
         plain["slices"] = job["slices"]
         for name in ("workload", "params", "workers", "members", "axis_kind", "slowdown"):
             plain[name] = job[name]
         plain["counts"] = [count["name"] for count in job["counts"]]
-        return json.dumps(plain)
+        return plain
 
 
 @dataclass
@@ -69,6 +72,11 @@ class Answer:
 
     lines: list[dict[str, Any]]
     error: str | None = None
+
+
+def command(module: str, order: dict[str, Any]) -> list[str]:
+    """The program and its arguments that let ``module`` carry out an order (see `Order.plain`)."""
+    return [sys.executable, "-I", "-S", str(_START), module, marshal.dumps(order).hex()]
 
 
 def wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bool]:
@@ -173,7 +181,7 @@ class Launcher:
 
     def visit(self, order: Order) -> Answer:
         """Carry out one order."""
-        return self.run(WORKER, order.encode())
+        return self.run(WORKER, order.plain())
 
     def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
         """Run the sentinel on every CPU alone and on each pair at once."""
@@ -184,16 +192,15 @@ class Launcher:
             "pause_ns": 100_000,
             "pair_slices": 100,
         }
-        return self.run(WORKER, json.dumps({"survey": survey}))
+        return self.run(WORKER, {"survey": survey})
 
-    def run(self, program: Path, order: str) -> Answer:
-        """What a program answers to an order, a JSON object; it ends with this process."""
-        order = order[:-1] + f', "parent": {os.getpid()}}}'
+    def run(self, module: str, order: dict[str, Any]) -> Answer:
+        """What a worker module answers to an order, in a process that ends with this one."""
         with contextlib.ExitStack() as started:
             with interrupts_later():
                 try:
                     process = subprocess.Popen(
-                        [sys.executable, "-I", "-S", str(program), order],
+                        command(module, {**order, "parent": os.getpid()}),
                         stdin=subprocess.DEVNULL,
                         stdout=subprocess.PIPE,
                         stderr=None if sys.flags.dev_mode else subprocess.DEVNULL,

@@ -1,7 +1,7 @@
-"""One visit to one job, in a fresh process: ``python -m runners.measure.worker ORDER``.
+"""One visit to one job, in a fresh process that `runners.measure.start` began.
 
-ORDER is a JSON object (see `runners.measure.launch.Order`); the answer is one JSON object a line,
-each written as soon as it is known, so that a crash keeps what was measured:
+The order is what `runners.measure.launch.Order` says; the answer is one JSON object a line, each
+written as soon as it is known, so that a crash keeps what was measured:
 
 ``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "counts", "modules"}``
     one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them; ``counts``
@@ -24,12 +24,6 @@ import os
 import sys
 import time
 import types
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)  # isolated mode leaves it out
-
-import json  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,9 +101,29 @@ def import_module(name: str) -> "Any":
         del sys.modules["inspect"]
 
 
+def as_json(value: object) -> str:
+    """JSON of what an answer holds: dictionaries, lists, numbers (finite ones), text and None.
+
+    Importing `json` would take longer than all else that a worker imports.
+    """
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{as_json(str(k))}:{as_json(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(as_json, value)) + "]"
+    if isinstance(value, str):
+        plain = (
+            c if (" " <= c <= "~" and c not in '"\\') or c > "\uffff" else f"\\u{ord(c):04x}"
+            for c in value
+        )
+        return '"' + "".join(plain) + '"'
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
+
+
 def emit(**line: object) -> None:
     """Write one line of the answer, whole."""
-    data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    data = as_json(line).encode() + b"\n"
     while data:
         data = data[os.write(1, data) :]
 
@@ -465,22 +479,9 @@ def survey(order: "dict[str, Any]") -> None:
     emit(done=True)
 
 
-def main() -> int:
-    """Do what the order on the command line says."""
-    order = json.loads(sys.argv[1])
-    os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
-    parent = order.get("parent")
-    if parent is not None:
-        import_module("cyext.core.workload").die_with_parent()
-        if os.getppid() != parent:
-            return 1
-    offer_to_oom_killer()
+def work(order: "dict[str, Any]") -> None:
+    """Carry out an order."""
     if "survey" in order:
         survey(order["survey"])
     else:
         visit(order)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from runners.measure.launch import Answer, Launcher, Order, parse
+from runners.measure.launch import Answer, Launcher, Order, command, parse
 from runners.measure.sentinel import Clean
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
 
-VERIFY_WORKER = Path(__file__).with_name("verify_worker.py")
+VERIFY_WORKER = "runners.verify.verify_worker"
 Kind = Literal["receipts", "faults", "linearity", "agreement"]
 #: "unclear" is neither right nor wrong: too little was measured on a core of our own.
 Verdict = Literal["ok", "defect", "skipped", "unclear"]
@@ -47,12 +44,11 @@ class Bench:
 
     def order(self, job: Job, level: int | None, **asked: object) -> dict[str, Any]:
         """What `runners.verify.verify_worker` is told."""
-        encoded: dict[str, Any] = json.loads(Order(job, (level,), self.cpus).encode())
-        return encoded | asked
+        return Order(job, (level,), self.cpus).plain() | asked
 
     def look(self, job: Job, level: int | None, **asked: object) -> Answer:
         """What the verifying worker answers, untraced."""
-        return self.launcher.run(VERIFY_WORKER, json.dumps(self.order(job, level, **asked)))
+        return self.launcher.run(VERIFY_WORKER, self.order(job, level, **asked))
 
     def traced(
         self,
@@ -69,8 +65,7 @@ class Bench:
             from cyext.core.tracer import trace  # noqa: PLC0415 - compiled code, and Linux only
         except ImportError as error:
             raise CannotTrace(str(error)) from None
-        order = json.dumps(self.order(job, level, count=batches))
-        argv = [sys.executable, "-I", "-S", str(VERIFY_WORKER), order]
+        argv = command(VERIFY_WORKER, self.order(job, level, count=batches))
         # A file, not a pipe: nobody reads while the tracer holds this thread.
         with tempfile.TemporaryFile() as answer:
             try:

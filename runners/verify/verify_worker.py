@@ -1,6 +1,6 @@
-"""One look at one job while it is verified, in a fresh process: ``python verify_worker.py ORDER``.
+"""One look at one job while it is verified, in a fresh process that `runners.measure.start` began.
 
-ORDER is what `runners.measure.launch.Order` encodes, with one more key:
+The order is that of `runners.measure.launch.Order`, with one more key:
 
 ``{"count": [n, ...]}``
     makes the workload, runs batches of so many operations, their loops marked for a tracer, and
@@ -13,22 +13,14 @@ The rest is as in `runners.measure.worker`.
 """
 
 import os
-import sys
+import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)  # isolated mode leaves it out
-
-import json  # noqa: E402
-import time  # noqa: E402
-
-from runners.measure.worker import (  # noqa: E402
+from runners.measure.worker import (
     calibrate,
     emit,
     import_module,
     levels_are_members,
     make,
-    offer_to_oom_killer,
     pin,
     put_away,
     reason_of,
@@ -156,15 +148,8 @@ def pairs(order: "dict[str, Any]") -> None:
         put_away(workload)
 
 
-def main() -> int:
-    """Do what the order on the command line says."""
-    order = json.loads(sys.argv[1])
-    parent = order.get("parent")
-    if parent is not None:
-        import_module("cyext.core.workload").die_with_parent()
-        if os.getppid() != parent:
-            return 1
-    offer_to_oom_killer()
+def work(order: "dict[str, Any]") -> None:
+    """Carry out an order."""
     if order["workers"] == "single":
         pin(order["cpus"][:1])
     if "count" in order:
@@ -172,8 +157,3 @@ def main() -> int:
     else:
         pairs(order)
     emit(done=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,7 +19,7 @@ from cyext.core.empty import Empty
 from cyext.core.workload import clock_cost
 
 from runners.machine.environment import usable_cpus
-from runners.measure.launch import WORKER, Order
+from runners.measure.launch import WORKER, Order, command
 from runners.model.job import Job
 
 COLD_STARTS = 41
@@ -29,11 +29,11 @@ def cold_start_ms() -> list[float]:
     """Milliseconds from exec to the end of the first, one-operation measurement of a worker."""
     job = Job("fd.open_close", "cyext.fd.descriptors:OpenClose", slices=5)
     order = Order(job, (None,), tuple(usable_cpus()), batch={None: 1}, visit_ns=1, trace=0)
-    command = [sys.executable, "-I", "-S", str(WORKER), order.encode()]
+    started = command(WORKER, order.plain())
     times = []
     for _ in range(COLD_STARTS):
         start = time.perf_counter()
-        answer = subprocess.run(command, capture_output=True, check=True, env={"LC_ALL": "C"})
+        answer = subprocess.run(started, capture_output=True, check=True, env={"LC_ALL": "C"})
         times.append((time.perf_counter() - start) * 1e3)
         assert "slices" in json.loads(answer.stdout.splitlines()[0])
     return sorted(times)

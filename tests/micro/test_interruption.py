@@ -131,7 +131,7 @@ def stop(micro: Micro, number: signal.Signals, running: str, *arguments: object)
 def test_every_command_tidies_up_when_it_is_stopped(
     words: tuple[str, ...], number: signal.Signals, micro: Micro
 ) -> None:
-    code, said = stop(micro, number, "worker.py", *words)
+    code, said = stop(micro, number, "start.py", *words)
     assert code == 128 + number
     assert "stopped early" in said
     assert micro.processes() == []
@@ -161,7 +161,7 @@ def test_a_stopped_record_keeps_its_session(
 
 
 def test_a_session_dies_with_a_killed_record(micro: Micro, tmp_path: Path) -> None:
-    code, _ = stop(micro, signal.SIGKILL, "worker.py", *RECORD, tmp_path / "kept")
+    code, _ = stop(micro, signal.SIGKILL, "start.py", *RECORD, tmp_path / "kept")
     assert code == -signal.SIGKILL
     micro.wait_until_gone()
     assert micro.scratch() == []

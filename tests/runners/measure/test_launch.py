@@ -216,7 +216,7 @@ def test_a_workload_that_is_not_there(launcher: Launcher, workload: str, names: 
 
 
 def test_a_worker_that_cannot_start(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "WORKER", Path("/nonexistent/worker.py"))
+    monkeypatch.setattr(launch, "_START", Path("/nonexistent/start.py"))
     answer = launcher.visit(order("Plain"))
     assert answer.lines == []
     assert answer.error is not None
@@ -356,9 +356,9 @@ def test_a_worker_does_not_outlive_a_killed_session(
 
 
 def test_a_worker_whose_session_is_gone_measures_nothing() -> None:
-    wanted = json.loads(order("Plain").encode()) | {"parent": 1}
+    wanted = order("Plain").plain() | {"parent": 1}
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(launch.WORKER), json.dumps(wanted)],
+        launch.command(launch.WORKER, wanted),
         capture_output=True,
         timeout=60,
         check=False,
@@ -413,12 +413,12 @@ def test_whole_lines_survive_a_torn_end(lines: list[dict[str, Any]], cut: int) -
 # Orders
 
 
-def test_an_order_is_plain_json() -> None:
+def test_an_order_is_plain_data() -> None:
     job = Job(
         "fd.open", "cyext.fd.descriptors:OpenClose", {"size": 64, "mode": "x"}, members=3, slices=40
     )
     job = replace(job, slowdown=0.25)
-    plain = json.loads(Order(job, (None, 5), (0, 1), batch={None: 3, 5: 4}).encode())
+    plain = Order(job, (None, 5), (0, 1), batch={None: 3, 5: 4}).plain()
     assert plain["workload"] == "cyext.fd.descriptors:OpenClose"
     assert plain["params"] == {"size": 64, "mode": "x"}
     assert (plain["workers"], plain["members"], plain["slices"]) == ("single", 3, 40)
@@ -426,6 +426,7 @@ def test_an_order_is_plain_json() -> None:
     assert (plain["levels"], plain["cpus"]) == ([None, 5], [0, 1])
     assert plain["batch"] == {"None": 3, "5": 4}
     assert plain["clean_ratio"] is None
+    assert json.loads(json.dumps(plain)) == plain
 
 
 def test_an_interrupt_amid_the_start_of_a_worker_loses_no_worker(

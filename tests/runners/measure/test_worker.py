@@ -21,7 +21,7 @@ from runners.measure.sentinel import TOLERANCE, Clean, Slices
 from runners.model.count import Count
 from runners.model.job import Job
 
-ROOT = Path(worker.ROOT)
+ROOT = Path(worker.__file__).parents[2]
 Line = dict[str, Any]
 
 
@@ -178,8 +178,7 @@ def plain_order(**changes: Any) -> Line:
     if "workload" in changes:
         job = replace(job, workload=changes.pop("workload"), params=changes.pop("params", {}))
     order = Order(job, changes.pop("levels", (None,)), changes.pop("cpus", (4, 5, 6)), **changes)
-    plain: Line = json.loads(order.encode())
-    return plain
+    return order.plain()
 
 
 def measure(workload: Plain, cpus: Sequence[int] = (4, 5, 6), **changes: Any) -> Line:
@@ -620,6 +619,20 @@ def test_a_line_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     worker.emit(level=7, slices=[1, 2, 3])
     monkeypatch.undo()
     assert written == b'{"level":7,"slices":[1,2,3]}\n'
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_a_line_is_json_whatever_it_holds(value: object) -> None:
+    assert json.loads(worker.as_json(value).encode()) == value
 
 
 PROC = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,8 +83,8 @@ class Scripted(Launcher):
         self.script = visit
         self.orders: list[Any] = []
 
-    def run(self, program: Path, order: str) -> Answer:
-        self.orders.append(json.loads(order))
+    def run(self, module: str, order: dict[str, Any]) -> Answer:
+        self.orders.append(order)
         return self.told
 
     def visit(self, order: Order) -> Answer:
