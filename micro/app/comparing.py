@@ -79,14 +79,19 @@ class Outcome:
         if any(map(self.fails, self.judgements)):
             return EXIT_REGRESSED
         if slower and self.advisory:
-            return EXIT_INCONCLUSIVE
+            return EXIT_SUSPECT
         if any(reason.startswith("failed") for reason in self.current.without.values()):
             return EXIT_FAILED
         if counts["suspect"]:
             return EXIT_SUSPECT
+        return EXIT_INCONCLUSIVE if self.mostly_undecided else EXIT_OK
+
+    @property
+    def mostly_undecided(self) -> bool:
+        """Whether more than half of what was to be judged could not be."""
+        counts = self.counts
         undecided = counts["inconclusive"] + counts["not comparable"]
-        judged = counts.total() - counts["new"] - counts["missing"]
-        return EXIT_INCONCLUSIVE if 2 * undecided > judged else EXIT_OK
+        return 2 * undecided > counts.total() - counts["new"] - counts["missing"]
 
 
 def told(judgement: Judgement) -> bool:
@@ -166,7 +171,9 @@ def _unless_disturbed(judged: Sequence[Judgement], sample: Sample) -> Sequence[J
     if 2 * unstable <= len(sample.figures):
         return judged
     why = f"{unstable} of {len(sample.figures)} figures are unstable: the machine was busy"
-    return [replace(j, verdict="inconclusive", why=why) if told(j) else j for j in judged]
+    return [
+        replace(j, verdict="inconclusive", why=why, lacks="quiet") if told(j) else j for j in judged
+    ]
 
 
 def _unless_refuted(judged: Sequence[Judgement], current: Summary) -> Sequence[Judgement]:
@@ -178,7 +185,10 @@ def _unless_refuted(judged: Sequence[Judgement], current: Summary) -> Sequence[J
         return judged
     why = "this session contradicts earlier ones on its clock or its clean level"
     kept = ("new", "missing")
-    return [j if j.verdict in kept else replace(j, verdict="inconclusive", why=why) for j in judged]
+    return [
+        j if j.verdict in kept else replace(j, verdict="inconclusive", why=why, lacks="quiet")
+        for j in judged
+    ]
 
 
 def _rounds(session: Summary) -> float:
@@ -260,16 +270,19 @@ def _decided(
     controls: Sequence[Benchmark],
 ) -> Judgement:
     if again is None or again.verdict == "missing":
-        return replace(suspect, verdict="inconclusive", why="could not be measured again")
+        return replace(
+            suspect, verdict="inconclusive", why="could not be measured again", lacks="quiet"
+        )
     if again.effect is None or again.verdict == "inconclusive":
-        return replace(suspect, verdict="inconclusive", why=f"suspect, then {again.why}")
+        why = f"suspect, then {again.why}"
+        return replace(suspect, verdict="inconclusive", why=why, lacks="quiet")
     change = f"{again.effect:+.1%} in fresh rounds"
     if moved:
         why = f"{change}, and so did {len(moved)} of {len(controls)} unchanged ones"
-        return replace(suspect, verdict="inconclusive", why=why)
+        return replace(suspect, verdict="inconclusive", why=why, lacks="quiet")
     if _slower(again):
-        return replace(suspect, verdict="regressed", why=f"confirmed: {change}")
-    return replace(suspect, verdict="within noise", why=f"not confirmed: {change}")
+        return replace(suspect, verdict="regressed", why=f"confirmed: {change}", lacks=None)
+    return replace(suspect, verdict="within noise", why=f"not confirmed: {change}", lacks=None)
 
 
 def _measure(benchmarks: set[Benchmark]) -> Summary:

@@ -12,7 +12,7 @@ from micro.app.configuration import configuration
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.stored import newest
 from micro.commands._gate import folder
-from micro.errors import EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
+from micro.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
 from micro.reports.exports.ci import (
@@ -64,10 +64,10 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         type=_codes,
-        default=frozenset({EXIT_REGRESSED}),
+        default=frozenset({EXIT_REGRESSED, EXIT_INCONCLUSIVE}),
         metavar="CODES",
-        help="exit codes that are kept, of 3 regression, 4 suspect, 5 inconclusive, 6 no baseline; "
-        "the others become 0 (default: 3)",
+        help="exit codes that are kept, of 3 regression, 4 suspect, 5 not judged, 6 no baseline; "
+        "the others become 0 (default: 3,5)",
     )
     parser.add_argument(
         "--bisect", action="store_true", help="exit codes for git bisect run: 0, 1, and 125: skip"

@@ -41,6 +41,11 @@ Verdict = Literal[
 ]
 
 
+#: What a verdict needs to be certain: a second look at the suspect, more sessions or other boots in
+#: the baseline, a session without disturbance, or a baseline of this machine.
+Lack = Literal["second look", "sessions", "boots", "quiet", "machine"]
+
+
 @dataclass(frozen=True)
 class Rules:
     """The gate's settings. Effects are ratios less 1."""
@@ -88,6 +93,7 @@ class Judgement:
     now_s: float | None = None
     #: Of a count that cannot vary: no noise, no other machine and no lack of sessions excuses it.
     exact: bool = False
+    lacks: Lack | None = None
 
 
 def judge(
@@ -135,10 +141,9 @@ def judge(
             continue
         if row.kind == "point" and elsewhere:
             why = f"another machine than the baseline's: {', '.join(references.strayed)}"
-            judged.append(_told(row, "not comparable", why))
+            judged.append(_told(row, "not comparable", why, lacks="machine"))
         elif row.sessions < 2:
-            why = f"only {row.sessions} of {len(baseline)} sessions have a figure to rely on"
-            judged.append(_told(row, "inconclusive", why))
+            judged.append(_told(row, "inconclusive", _too_few(row, baseline), lacks="sessions"))
         elif row.kind == "growth" and row not in bent:
             judged.append(_told(row, "within noise", "hardly any change at larger levels"))
         else:
@@ -149,6 +154,14 @@ def judge(
             verdict = _as_few_boots_allow(verdict, row, place_of(row.benchmark))
             judged.append(verdict if change else _beside(verdict, row, references))
     return judged
+
+
+def _too_few(row: Change, baseline: Sequence[Sample]) -> str:
+    if row.sessions == 0:
+        return "too noisy in every baseline session"
+    if len(baseline) > 1:
+        return "too noisy in all baseline sessions but one"
+    return "one session does not show how far sessions differ"
 
 
 def _least_effect(
@@ -169,6 +182,7 @@ def _beside(judgement: Judgement, row: Change, references: Elsewhere) -> Judgeme
         judgement,
         verdict="not comparable",
         why=f"changed no more than reference {strayed}: probably the machine",
+        lacks="machine",
     )
 
 
@@ -204,7 +218,8 @@ def _untold(
             judged.append(Judgement(name, "new", why, now_s=math.exp(figure.log_s)))
         elif figure.doubt is not None:
             why = f"unstable: {figure.doubt}"
-            judged.append(Judgement(name, "inconclusive", why, now_s=math.exp(figure.log_s)))
+            now_s = math.exp(figure.log_s)
+            judged.append(Judgement(name, "inconclusive", why, now_s=now_s, lacks="quiet"))
     everywhere = {name for sample in baseline for name in sample.figures}
     for name in sorted(everywhere - current.figures.keys(), key=str):
         having = sum(name in sample.figures for sample in baseline)
@@ -213,7 +228,13 @@ def _untold(
     return judged
 
 
-def _told(row: Change, verdict: Verdict, why: str, detectable: float | None = None) -> Judgement:
+def _told(
+    row: Change,
+    verdict: Verdict,
+    why: str,
+    detectable: float | None = None,
+    lacks: Lack | None = None,
+) -> Judgement:
     """The judgement, in ratios."""
     known = math.isfinite(row.scale)
     measured = math.isfinite(row.effect)
@@ -232,6 +253,7 @@ def _told(row: Change, verdict: Verdict, why: str, detectable: float | None = No
         sessions=row.sessions,
         before_s=math.exp(row.mean) if point and measured else None,
         now_s=math.exp(row.mean + row.effect) if point and measured else None,
+        lacks=lacks,
     )
 
 
@@ -270,7 +292,7 @@ def _as_few_boots_allow(judgement: Judgement, row: Change, place: Place) -> Judg
     if judgement.verdict not in (*verdicts, "suspect"):
         return judgement
     verdict = verdicts.get(judgement.verdict, judgement.verdict)
-    return replace(judgement, verdict=verdict, why=f"{judgement.why}; {why}")
+    return replace(judgement, verdict=verdict, why=f"{judgement.why}; {why}", lacks="boots")
 
 
 def _verdict(
@@ -305,12 +327,12 @@ def _verdict(
         return _told(row, "regressed" if slower else "improved", direction, detectable)
     if sure and slower:
         why = f"{direction}, but only {row.sessions} of {rules.least_sessions} sessions"
-        return _told(row, "suspect", why, detectable)
+        return _told(row, "suspect", why, detectable, "sessions")
     if doubtful and slower:
-        return _told(row, "suspect", why, detectable)
+        return _told(row, "suspect", why, detectable, "second look")
     if detectable > rules.useless:
         why = f"sessions differ so much that only {detectable:.0%} could be found"
-        return _told(row, "inconclusive", why, detectable)
+        return _told(row, "inconclusive", why, detectable, "sessions")
     half = _quantile(0.025, row.dof) * row.scale
     if size + half <= least:
         why = f"a change of {math.expm1(least):.1%} is ruled out"

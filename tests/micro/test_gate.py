@@ -15,7 +15,7 @@ from micro.app.comparing import Outcome, compare, final_code, jobs_of
 from micro.app.configuration import Configuration, configuration
 from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
-from micro.reports.terminal.verdicts import sentences
+from micro.reports.insights.verdicts import headline, sentences
 from runners.archive.baselines import Baseline, Summary, of_session
 from runners.model.benchmark import Benchmark
 from runners.model.count import Count, CountEstimate
@@ -34,7 +34,7 @@ def test_an_unchanged_session_passes() -> None:
         (lambda: outcome(slower=1.3, failed=True), 3),
         (lambda: outcome(failed=True), 1),
         (lambda: outcome(slower=0.7), 0),
-        (lambda: outcome(count=3, slower=1.3), 5),
+        (lambda: outcome(count=3, slower=1.3), 4),
         (lambda: outcome(count=0, slower=1.3), 6),
         (lambda: outcome(count=1), 5),
     ],
@@ -79,7 +79,8 @@ def test_a_session_that_contradicts_earlier_ones_is_not_judged(slower: float) ->
     found = compare(of_session(session_), baseline(), DEFAULT)
     assert set(found.counts) == {"inconclusive"}
     assert found.exit_code == comparing.EXIT_INCONCLUSIVE
-    assert f"Advisory only: {why}." in sentences(found)
+    assert f"Advisory only, nothing fails: {why}." in sentences(found)
+    assert headline(found) == "NOT JUDGED: the machine was busy."
 
 
 def test_a_machine_that_is_mostly_unstable_is_inconclusive_and_never_slower() -> None:
@@ -89,6 +90,7 @@ def test_a_machine_that_is_mostly_unstable_is_inconclusive_and_never_slower() ->
     found = compare(of_session(noisy), baseline(), DEFAULT)
     assert found.exit_code == 5
     assert set(found.counts) == {"inconclusive"}
+    assert headline(found) == "NOT JUDGED: the machine was busy."
 
 
 @pytest.mark.parametrize(("unstable", "verdict"), [(4, "regressed"), (5, "inconclusive")])
@@ -104,7 +106,7 @@ def test_what_disturbed_most_figures_did_not_spare_the_others(unstable: int, ver
 
 def test_another_processor_makes_it_advisory() -> None:
     found = compare(of_session(figures(9, slower=1.3)), baseline(cpu_model="Another CPU"), DEFAULT)
-    assert found.exit_code == 5
+    assert found.exit_code == 4
     assert "another CPU model" in (found.advisory or "")
     assert any("Sample CPU, was Another CPU" in line for line in sentences(found))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 from sample_baseline import DEFAULT, at_clock, baseline, figures, outcome
 
@@ -21,7 +22,8 @@ from micro.reports.exports.ci import (
     junit,
     workflow_commands,
 )
-from micro.reports.terminal.verdicts import MOST_BYTES, escaped, markdown, print_outcome, sentences
+from micro.reports.insights.verdicts import headline, sentences
+from micro.reports.terminal.verdicts import MOST_BYTES, escaped, markdown, print_outcome
 from runners.archive.baselines import of_session
 from runners.gate.judge import Judgement
 from runners.model.benchmark import Benchmark
@@ -46,13 +48,43 @@ def test_only_what_asks_for_a_look_is_shown_unless_all_is_wanted() -> None:
     assert "a.x" in some
     assert "a.y" not in some
     assert "a.y" in full
-    assert "regressed" in some
+    assert "Regressed" in some
+
+
+def test_levels_of_a_curve_are_one_entry_with_its_change_in_words() -> None:
+    lines = printed(outcome(slower=1.3, only="fd."), 80).splitlines()
+    assert lines[0] == "REGRESSED: 6 figures are slower than the baseline."
+    (head,) = [number for number, line in enumerate(lines) if "fd.curve" in line]
+    assert re.fullmatch(r"  fd\.curve +29% to 31% slower", lines[head])
+    below = " ".join(lines[head + 1 : head + 3]).split()
+    assert " ".join(below).startswith("1.00 µs → 1.31 µs at open_fds=1; 6 levels; 95 %: +2")
+
+
+def test_a_suspect_names_what_it_lacks_and_what_supplies_it() -> None:
+    text = " ".join(printed(outcome(count=3, slower=1.3), 80).split())
+    assert text.startswith("SUSPECT: 9 figures are probably slower")
+    assert "slower, but only 3 of 5 sessions: micro baseline record adds sessions" in text
+
+
+def test_what_was_too_noisy_in_every_baseline_session_is_said_so() -> None:
+    sessions = []
+    for number in range(5):
+        shown = figures(number)
+        for result in shown.results:
+            result.status, result.reason = "unstable", "two modes 9% apart"
+        sessions.append(of_session(shown, Path(f"{number}.json")))
+    known = replace(baseline(), sessions=sessions)
+    found = compare(of_session(figures(9)), known, DEFAULT)
+    assert printed(found).startswith(
+        "NOT JUDGED: the baseline's sessions are too few, or too noisy."
+    )
+    assert "9 × too noisy in every baseline session" in " ".join(sentences(found))
 
 
 def test_the_summary_counts_verdicts_and_says_what_could_be_found() -> None:
     lines = sentences(outcome(slower=1.3, only="a.x"))
     assert lines[0].startswith("Against 8 sessions of linux-x86_64-2cpu: 1 regressed, ")
-    assert lines[1].startswith("Smallest change that would be found: ")
+    assert lines[1].startswith("Smallest detectable change: ")
     assert lines[-1] == "The machine is as in the baseline."
     assert not any("secret" in line for line in lines)
 
@@ -69,32 +101,54 @@ def test_why_benchmarks_were_not_decided_is_counted() -> None:
 
 
 def test_without_a_baseline_the_way_to_one_is_told() -> None:
-    assert "micro baseline record" in sentences(outcome(count=0))[0]
+    assert "micro baseline record" in headline(outcome(count=0))
 
 
 def test_below_five_sessions_the_gate_is_advisory_and_says_so() -> None:
-    assert any(line.startswith("Advisory only: 3 of 5") for line in sentences(outcome(count=3)))
+    assert any(
+        line.startswith("Advisory only, nothing fails: 3 of 5")
+        for line in sentences(outcome(count=3))
+    )
 
 
 HOSTILE = "<img src=x> | `a` **b** [c](http://d) @all #1 \x1b[31m"
 
 
+def meant(text: str) -> set[str]:
+    """What GitHub-flavoured markdown makes of a text, but for plain words and code."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    tokens = [t for block in parser.parse(text) for t in (block, *(block.children or ()))]
+    return {token.type for token in tokens if token.type not in ("inline", "text", "code_inline")}
+
+
+def plain_words(text: str) -> str:
+    parser = MarkdownIt("commonmark")
+    return "".join(
+        token.content
+        for block in parser.parse(text)
+        for token in block.children or ()
+        if token.type == "text"
+    )
+
+
 def test_nothing_from_a_file_means_anything_to_markdown_or_html() -> None:
-    text = escaped(HOSTILE)
-    for char in "<>|`*[]()@\x1b":
-        assert char not in text
+    text = escaped(f"from {HOSTILE}")
+    assert meant(text) == {"paragraph_open", "paragraph_close"}
+    for sign in ("<", "|", "*", "[", "@", "#", "\x1b", "http"):
+        assert sign not in plain_words(text)
     shown = outcome(slower=1.3)
     judged = [replace(j, benchmark=Benchmark(HOSTILE), why=HOSTILE) for j in shown.judgements]
     report = markdown(replace(shown, judgements=judged))
-    assert "<img" not in report
+    assert not {"html_inline", "html_block", "link_open", "image"} & meant(report)
     assert "\x1b" not in report + printed(replace(shown, judgements=judged))
     rows = [line for line in report.splitlines() if line.startswith("|")]
-    assert {row.count("|") for row in rows} == {9}
+    assert {row.count("|") for row in rows} == {5}
 
 
 def test_a_step_summary_stays_below_its_limit() -> None:
     shown = outcome(slower=1.3)
-    many = [replace(shown.judgements[0], why="µ" * 500) for _ in range(3000)]
+    first = shown.judgements[0]
+    many = [replace(first, benchmark=Benchmark(f"a.{i}"), why="µ" * 500) for i in range(3000)]
     report = markdown(replace(shown, judgements=many))
     assert len(report.encode()) <= MOST_BYTES + 1000
     assert "more." in report.splitlines()[-1]
@@ -113,7 +167,9 @@ def test_annotations_are_ten_at_most_and_one_line_each() -> None:
     assert workflow_commands(outcome()) == []
     lines = workflow_commands(moved(3))
     assert len(lines) == 3
-    assert lines[0].startswith("::error title=micro::a.0 regressed: +10.0%25 (10%25 slower?")
+    assert lines[0].startswith("::error title=micro::a.0 regressed: 10%25 slower; 10%25 slower?")
+    real = workflow_commands(outcome(slower=1.3, only="a.x"))[0]
+    assert real.startswith("::error title=micro::a.x regressed: 31%25 slower; 2.00 µs → 2.62 µs; ")
     assert workflow_commands(moved(1, "suspect"))[0].startswith("::warning ")
     many = workflow_commands(moved(30))
     assert len(many) == 10
@@ -162,12 +218,11 @@ def test_a_risen_growth_class_stands_in_every_report(tmp_path: Path) -> None:
     assert (plain["benchmark"], plain["verdict"], plain["why"]) == ("fd.curve", "regressed", words)
     for lines in (
         printed(shown, 200).splitlines(),
-        html.unescape(markdown(shown)).splitlines(),
+        markdown(shown).splitlines(),
         workflow_commands(shown),
     ):
-        (line,) = [line for line in lines if name in line]
-        assert "regressed" in line
-        assert words in line
+        (at,) = [number for number, line in enumerate(lines) if name in line]
+        assert words in " ".join(lines[at : at + 3]).replace("`", "")
     pytest.importorskip("junitparser")
     junit(shown, tmp_path / "j.xml")
     cases = {

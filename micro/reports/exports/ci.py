@@ -11,7 +11,7 @@ from typing import Any
 from micro.app.comparing import Outcome, told
 from micro.errors import UsageError
 from micro.reports import printable
-from micro.reports.insights.verdicts import label, ordered, sentences
+from micro.reports.insights.verdicts import change_words, entries, headline, label, sentences
 from runners.gate.judge import Judgement
 
 #: GitHub shows ten annotations a step and drops the others.
@@ -19,21 +19,20 @@ MOST_ANNOTATIONS = 10
 
 
 def workflow_commands(outcome: Outcome) -> list[str]:
-    """GitHub's workflow commands: an error a regression, a warning a suspect."""
-    marked = [j for j in ordered(outcome.judgements) if j.verdict in ("regressed", "suspect")]
+    """GitHub's workflow commands: an error a regression, a warning a suspect or no verdict."""
     lines = []
-    for judgement in marked:
-        kind = "error" if outcome.fails(judgement) else "warning"
-        text = f"{label(judgement)} {judgement.verdict}: {_change(judgement)} ({judgement.why})"
-        lines.append(f"::{kind} title=micro::{_escaped(text)}")
+    if outcome.used and outcome.mostly_undecided:
+        lines.append(f"::warning title=micro::{_escaped(headline(outcome))}")
+    for entry in entries(outcome.judgements):
+        if entry.verdict in ("regressed", "suspect"):
+            kind = "error" if any(map(outcome.fails, entry.judgements)) else "warning"
+            told = "; ".join(text for text in (entry.change, entry.figures, entry.reason) if text)
+            text = f"{entry.name} {entry.verdict}: {told}"
+            lines.append(f"::{kind} title=micro::{_escaped(text)}")
     if len(lines) > MOST_ANNOTATIONS:
         left = len(lines) - MOST_ANNOTATIONS + 1
         lines[MOST_ANNOTATIONS - 1 :] = [f"::warning title=micro::and {left} more"]
     return lines
-
-
-def _change(judgement: Judgement) -> str:
-    return "" if judgement.effect is None else f"{judgement.effect:+.1%}"
 
 
 def _escaped(text: str) -> str:
@@ -50,20 +49,26 @@ def junit(outcome: Outcome, path: Path) -> None:
     except ImportError:
         raise UsageError("--junit takes junitparser: pip install 'osmicro[ci]'") from None
     suite = xml.TestSuite("micro")
-    for judgement in ordered(outcome.judgements, full=True):
+    for judgement in filter(_is_case, outcome.judgements):
         group = f"micro.{judgement.benchmark.probe}"
         case = xml.TestCase(printable(label(judgement)), classname=printable(group))
-        text = printable(f"{judgement.verdict}: {_change(judgement)} {judgement.why}")
+        told = [text for text in (change_words(judgement), judgement.why) if text]
+        text = printable(f"{judgement.verdict}: {'; '.join(told)}")
         if outcome.fails(judgement):
             case.result = [xml.Failure(text)]
         elif judgement.verdict not in ("unchanged", "within noise", "improved"):
             case.result = [xml.Skipped(text)]
         case.system_out = text
         suite.add_testcase(case)
-    suite.add_property("summary", printable(" ".join(sentences(outcome))))
+    summary = " ".join((headline(outcome), *sentences(outcome)))
+    suite.add_property("summary", printable(summary))
     report = xml.JUnitXml("micro")
     report.add_testsuite(suite)
     report.write(str(path), pretty=True)
+
+
+def _is_case(judgement: Judgement) -> bool:
+    return judgement.kind == "point" or told(judgement)
 
 
 def bencher(outcome: Outcome) -> str:
@@ -107,11 +112,12 @@ def document(outcome: Outcome) -> dict[str, Any]:
     """The outcome as one JSON object: schema 1."""
     return {
         "schema": 1,
+        "headline": headline(outcome),
         "sessions": len(outcome.used),
         "counts": dict(outcome.counts),
         "advisory": outcome.advisory,
         "differences": list(outcome.differences),
-        "judgements": [_plain(j) for j in outcome.judgements if j.kind == "point" or told(j)],
+        "judgements": [_plain(j) for j in outcome.judgements if _is_case(j)],
     }
 
 
@@ -121,6 +127,7 @@ def _plain(judgement: Judgement) -> dict[str, Any]:
         "kind": judgement.kind,
         "verdict": judgement.verdict,
         "why": judgement.why,
+        "lacks": judgement.lacks,
         "effect": judgement.effect,
         "interval": list(judgement.interval) if judgement.interval else None,
         "p": judgement.p,

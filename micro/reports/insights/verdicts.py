@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
+from micro import units
 from micro.app.comparing import Outcome
 from micro.reports import printable
-from runners.gate.judge import Judgement, Verdict
+from runners.gate.judge import Judgement, Lack, Verdict
 
 #: In the order of what matters, with the colour in a terminal.
 STYLES: dict[Verdict, str] = {
@@ -24,48 +27,163 @@ STYLES: dict[Verdict, str] = {
 }
 _SHOWN = ("regressed", "suspect", "improved")
 _UNDECIDED = ("inconclusive", "not comparable")
+#: What makes a verdict certain.
+_REMEDIES: dict[Lack, str] = {
+    "second look": "micro compare FILE --confirm decides",
+    "sessions": "micro baseline record adds sessions",
+    "boots": "micro baseline record after the next boot",
+    "quiet": "micro doctor says what disturbs this machine",
+    "machine": "micro baseline record makes a baseline of this machine",
+}
 
 
-def ordered(judgements: Sequence[Judgement], full: bool = False) -> list[Judgement]:
+@dataclass(frozen=True)
+class Entry:
+    """A probe with its parameters, and those of its levels that share a verdict."""
+
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def largest(self) -> Judgement:
+        """The level that changed most."""
+        return max(self.judgements, key=_size)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of all its levels."""
+        return self.judgements[0].verdict
+
+    @property
+    def name(self) -> str:
+        """Name and parameters, or that of the curve whose growth was judged."""
+        judgement = self.largest
+        name = printable(judgement.benchmark.curve.label)
+        return f"growth of {name}" if judgement.kind == "growth" else name
+
+    @property
+    def change(self) -> str:
+        """``3.1 % to 12 % slower`` over the levels; empty where nothing could be compared."""
+        effects = sorted((j.effect for j in self.judgements if j.effect is not None), key=abs)
+        if not effects or self.largest.kind != "point":
+            return ""
+        first, last = units.change(1 + effects[0]), units.change(1 + effects[-1])
+        if first == last:
+            return last
+        ending = last[last.rindex(" ") :]
+        return f"{first.removesuffix(ending)} to {last}"
+
+    @property
+    def figures(self) -> str:
+        """Before and after at the level that changed most, and the change that would be found."""
+        most = self.largest
+        before, after = most.before_s, most.now_s
+        told = [units.duration(s) if s is not None else "?" for s in (before, after)]
+        level = units.level_of(most.benchmark)
+        parts = []
+        if before is not None or after is not None:
+            where = f" at {level}" if level else ""
+            parts.append(f"{' → '.join(told)}{where}")
+        if len(self.judgements) > 1:
+            parts.append(f"{len(self.judgements)} levels")
+        if most.interval is not None and most.kind == "point":
+            low, high = most.interval
+            parts.append(f"95 %: {low:+.1%} to {high:+.1%}")
+        if most.detectable is not None:
+            parts.append(f"detectable from {most.detectable:.1%}")
+        return "; ".join(parts)
+
+    @property
+    def reason(self) -> str:
+        """Why this verdict, what it lacks and what supplies that; empty where it says it all."""
+        judgement = self.largest
+        why = "" if judgement.why in ("slower", "faster") else printable(judgement.why)
+        return f"{why}: {_REMEDIES[judgement.lacks]}" if judgement.lacks else why
+
+
+def _size(judgement: Judgement) -> float:
+    return abs(math.log1p(max(judgement.effect or 0.0, -0.999999)))
+
+
+def entries(judgements: Sequence[Judgement], full: bool = False) -> list[Entry]:
     """What matters first, the largest changes first; without ``full`` only what has moved."""
+    found: dict[tuple[object, ...], list[Judgement]] = {}
+    for judgement in judgements:
+        if judgement.verdict in _SHOWN or (full and judgement.kind == "point"):
+            key = (judgement.benchmark.curve, judgement.kind, judgement.verdict)
+            found.setdefault(key, []).append(judgement)
     ranks = {verdict: rank for rank, verdict in enumerate(STYLES)}
-    chosen = [
-        j
-        for j in judgements
-        if (full or j.verdict in _SHOWN) and (j.kind == "point" or j.verdict in _SHOWN)
-    ]
-    return sorted(chosen, key=lambda j: (ranks[j.verdict], -abs(j.effect or 0), str(j.benchmark)))
+    listed = [Entry(tuple(sorted(levels, key=_level))) for levels in found.values()]
+    return sorted(listed, key=lambda e: (ranks[e.verdict], -_size(e.largest), e.name))
+
+
+def _level(judgement: Judgement) -> int:
+    return judgement.benchmark.level or 0
+
+
+def headline(outcome: Outcome) -> str:
+    """What a build's owner must know first."""
+    counts = outcome.counts
+    if not outcome.used:
+        name = printable(outcome.baseline.folder.name)
+        return f"NOT JUDGED: no baseline of {name}: `micro baseline record` makes one."
+    if any(map(outcome.fails, outcome.judgements)):
+        return f"REGRESSED: {_figures(counts['regressed'])} slower than the baseline."
+    failed = sum(reason.startswith("failed") for reason in outcome.current.without.values())
+    if failed:
+        return f"FAILED: {failed} could not be measured."
+    if outcome.mostly_undecided:
+        undecided = [j for j in _points(outcome) if j.verdict in _UNDECIDED]
+        lacks = Counter(j.lacks for j in undecided).most_common(1)
+        return f"NOT JUDGED: {_CAUSES[lacks[0][0] if lacks else None]}."
+    slower = counts["regressed"] + counts["suspect"]
+    if slower:
+        return f"SUSPECT: {_figures(slower)} probably slower than the baseline."
+    return "No regression found."
+
+
+_CAUSES: dict[Lack | None, str] = {
+    "quiet": "the machine was busy",
+    "machine": "the baseline is of another machine",
+    "sessions": "the baseline's sessions are too few, or too noisy",
+    None: "nothing could be compared",
+}
+
+
+def _figures(count: int) -> str:
+    return "1 figure is" if count == 1 else f"{count} figures are"
+
+
+def _points(outcome: Outcome) -> list[Judgement]:
+    return [judgement for judgement in outcome.judgements if judgement.kind == "point"]
 
 
 def sentences(outcome: Outcome) -> list[str]:
-    """The summary line, whether it counts, and how the machine differs from the baseline's."""
+    """After the headline: the counts, whether they decide, and how the machine differs."""
     if not outcome.used:
-        text = f"No baseline of {outcome.baseline.folder.name}: `micro baseline record` makes one."
-        return [printable(text), *map(printable, outcome.baseline.bad)]
+        return [printable(line) for line in outcome.baseline.bad]
     counts = outcome.counts
     parts = [f"{counts[verdict]} {verdict}" for verdict in STYLES if counts[verdict]]
-    found = [
-        j.detectable for j in outcome.judgements if j.kind == "point" and j.detectable is not None
-    ]
+    found = [j.detectable for j in _points(outcome) if j.detectable is not None]
+    sessions = "1 session" if len(outcome.used) == 1 else f"{len(outcome.used)} sessions"
     lines = [
-        f"Against {len(outcome.used)} sessions of {outcome.baseline.folder.name}: "
+        f"Against {sessions} of {outcome.baseline.folder.name}: "
         f"{', '.join(parts) or 'nothing to compare'}."
     ]
     reasons = Counter(
         judgement.why.partition(" (")[0]
-        for judgement in outcome.judgements
-        if judgement.verdict in _UNDECIDED and judgement.kind == "point"
+        for judgement in _points(outcome)
+        if judgement.verdict in _UNDECIDED
     )
     if reasons:
         listed = "; ".join(f"{count} × {why}" for why, count in reasons.most_common(3))
         lines.append(f"Not decided: {listed}{'; and others' if len(reasons) > 3 else ''}.")
     if found:
         lines.append(
-            f"Smallest change that would be found: {median(found):.1%} for half of the "
+            f"Smallest detectable change: {median(found):.1%} for half of the "
             f"benchmarks, {min(found):.1%} at best."
         )
     if outcome.advisory:
-        lines.append(f"Advisory only: {outcome.advisory}.")
+        lines.append(f"Advisory only, nothing fails: {outcome.advisory}.")
     if outcome.differences:
         lines.append(f"Unlike the baseline: {'; '.join(outcome.differences)}.")
     else:
@@ -77,3 +195,14 @@ def label(judgement: Judgement) -> str:
     """The benchmark's name, or that of the curve whose growth was judged."""
     name = str(judgement.benchmark)
     return f"growth of {name}" if judgement.kind == "growth" else name
+
+
+def change_words(judgement: Judgement) -> str:
+    """``7.14 µs → 7.80 µs, 9% slower``: as much of it as is known."""
+    parts = []
+    if judgement.before_s is not None and judgement.now_s is not None:
+        times = (judgement.before_s, judgement.now_s)
+        parts.append(" → ".join(map(units.duration, times)))
+    if judgement.effect is not None and judgement.kind == "point":
+        parts.append(units.change(1 + judgement.effect))
+    return ", ".join(parts)

@@ -1,84 +1,76 @@
-"""The gate's verdicts for people: a table in the terminal, and markdown for a build's summary."""
+"""The gate's verdicts for people: in the terminal, and as markdown for a build's summary."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from micro import units
 from micro.app.comparing import Outcome
 from micro.reports import printable
-from micro.reports.insights.verdicts import STYLES, label, ordered, sentences
-from runners.gate.judge import Judgement
+from micro.reports.insights.verdicts import STYLES, Entry, entries, headline, sentences
 
 #: GitHub takes a step summary up to 1 MiB; what another step wrote counts, too.
 MOST_BYTES = 900_000
-_MARKUP = frozenset("&<>@#\\`*_{}[]()!|~:/")
-_HEADS = ("benchmark", "verdict", "before", "now", "change", "95 %", "finds", "why")
+#: A word with one of these may mean something to markdown, HTML or GitHub.
+_MARKUP = ("`", "*", "_", "<", ">", "[", "]", "#", "@", "|", "~", "&", "!", "\\", ":/", "www.")
+_HEADS = ("benchmark", "change", "before → after", "why")
+_LEAST_WIDTH = 20
 
 
 def print_outcome(out: Console, outcome: Outcome, full: bool = False) -> None:
-    """The table, and what to think of it."""
-    judged = ordered(outcome.judgements, full)
-    if judged:
-        table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
-        names = min(max(len(label(judgement)) for judgement in judged), out.width // 3)
-        for head in _HEADS:
-            figure = head in ("before", "now", "change", "95 %", "finds")
-            table.add_column(
-                head,
-                justify="right" if figure else "left",
-                no_wrap=figure,
-                overflow="fold",
-                min_width=names if head == "benchmark" else None,
-            )
-        for judgement in judged:
-            cells = [Text(printable(cell)) for cell in _cells(judgement)]
-            cells[1].stylize(STYLES[judgement.verdict])
-            table.add_row(*cells)
-        out.print(table)
+    """The verdict, an entry for each probe that moved, and what to think of it."""
+    _print(out, headline(outcome), "bold")
+    verdict = None
+    for entry in entries(outcome.judgements, full):
+        if entry.verdict != verdict:
+            verdict = entry.verdict
+            _print(out, f"\n{verdict.capitalize()}", STYLES[verdict] or "bold")
+        for line in _lines(entry, max(out.width, _LEAST_WIDTH)):
+            _print(out, line)
+    if verdict is not None:
+        out.print()
     for line in sentences(outcome):
-        out.print(Text(line))
+        for part in textwrap.wrap(line, max(out.width, _LEAST_WIDTH)):
+            _print(out, part)
 
 
-def _cells(judgement: Judgement) -> list[str]:
-    change = "" if judgement.effect is None else f"{judgement.effect:+.1%}"
-    interval = (
-        "" if judgement.interval is None else "{:+.1%} to {:+.1%}".format(*judgement.interval)
-    )
-    return [
-        label(judgement),
-        judgement.verdict,
-        _duration(judgement.before_s),
-        _duration(judgement.now_s),
-        change,
-        interval,
-        "" if judgement.detectable is None else f"{judgement.detectable:.1%}",
-        judgement.why,
-    ]
+def _print(out: Console, text: str, style: str = "") -> None:
+    out.print(Text(text, style))
 
 
-def _duration(seconds: float | None) -> str:
-    return "" if seconds is None else units.duration(seconds)
+def _lines(entry: Entry, width: int) -> list[str]:
+    """Name and change, on one line where they have room; below them figures and reasons."""
+    name = f"  {entry.name}"
+    room = len(name) + 2 + len(entry.change) <= width
+    lines = [f"{name}{entry.change.rjust(width - len(name))}".rstrip()] if room else []
+    for text in (*([] if room else [entry.name, entry.change]), *_below(entry)):
+        indent = "  " if text == entry.name else "    "
+        lines += textwrap.wrap(text, width, initial_indent=indent, subsequent_indent="    ")
+    return lines
+
+
+def _below(entry: Entry) -> list[str]:
+    return [text for text in (entry.figures, entry.reason) if text]
 
 
 def markdown(outcome: Outcome, full: bool = False) -> str:
-    """The same as a GitHub step summary takes it: escaped, and under a mebibyte."""
-    lines = ["## micro", "", *(f"{escaped(line)}  " for line in sentences(outcome)), ""]
-    judged = ordered(outcome.judgements, full)
-    if judged:
-        lines += [_row(_HEADS), _row(["---"] * len(_HEADS))]
+    """The same as a GitHub step summary takes it: safe, readable as text, and under a mebibyte."""
+    lines = [f"## micro: {escaped(headline(outcome))}", ""]
+    lines += [f"{escaped(line)}  " for line in sentences(outcome)]
+    found = entries(outcome.judgements, full)
+    if found:
+        lines += ["", _row(_HEADS), _row(["---"] * len(_HEADS))]
     size = sum(len(line.encode()) + 1 for line in lines)
-    for number, judgement in enumerate(judged):
-        row = _row([escaped(cell) for cell in _cells(judgement)])
+    for number, entry in enumerate(found):
+        why = "; ".join(text for text in (entry.verdict, entry.reason) if text)
+        row = _row([escaped(cell) for cell in (entry.name, entry.change, entry.figures, why)])
         size += len(row.encode()) + 1
         if size > MOST_BYTES:
             lines.append("")
-            lines.append(f"… and {len(judged) - number} more.")
+            lines.append(f"… and {len(found) - number} more.")
             break
         lines.append(row)
     return "\n".join(lines) + "\n"
@@ -89,6 +81,16 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text without any meaning to markdown or HTML."""
-    # Also @ and #, which would call people and link to issues.
-    return "".join(f"&#{ord(char)};" if char in _MARKUP else char for char in printable(text))
+    """The text with words in backticks that could mean something to markdown, HTML or GitHub."""
+    words: list[str] = []
+    for word in printable(text).split(" "):
+        if not any(sign in word for sign in _MARKUP):
+            words.append(word)
+            continue
+        # A pipe would end the cell of a table, also inside backticks.
+        code = word.replace("`", "'").replace("|", "\u00a6")
+        if words and words[-1].endswith("`"):
+            words[-1] = f"{words[-1][:-1]} {code}`"
+        else:
+            words.append(f"`{code}`")
+    return " ".join(words)
