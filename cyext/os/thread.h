@@ -5,7 +5,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <sys/types.h>
 
 /* Bind a process (0: the calling thread) or a thread to some CPUs. A system that cannot is left to
  * schedule as it likes. */
@@ -43,9 +46,16 @@ static inline void micro_pin_thread(pthread_t thread, const int *cpus, int count
 }
 #endif
 
-static inline void micro_pin(int cpu)
+/* Bind the calling thread to one CPU: 0 or -errno. */
+static inline int micro_run_on(int cpu)
 {
-    micro_pin_process(0, &cpu, 1);
+#ifdef __linux__
+    const cpu_set_t set = micro_cpu_set(&cpu, 1);
+    return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
+#else
+    (void)cpu;
+    return -ENOSYS;
+#endif
 }
 
 #endif

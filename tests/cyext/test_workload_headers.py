@@ -42,6 +42,12 @@ def test_each_move_moves_its_bytes_and_no_others(compiler: str, level: str, tmp_
 
 
 @pytest.mark.skipif(not COMPILERS, reason="no C compiler")
+def test_a_chain_of_loads_visits_every_line_once(tmp_path: Path) -> None:
+    done = ended(built("check_chains", COMPILERS[0], "-O2", tmp_path))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(not COMPILERS, reason="no C compiler")
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_all_that_is_handed_over_is_freed_there(cpus: int, tmp_path: Path) -> None:
     check = built("check_block_ring", COMPILERS[0], "-O2", tmp_path)

@@ -1,0 +1,1 @@
+"""Workloads that measure the machine below the system: caches, TLBs and memory."""
