@@ -36,7 +36,7 @@ TIME_LIMIT_S = 60
 MOST_BYTES = 1 << 20
 #: As the probes are built: where a loop lies in a cache line must not tell the two apart.
 ALIGNED = ("-falign-functions=64", "-falign-loops=64")
-_TERMS = re.compile(r"agrees within (\d+) %(?: at (\w+=[\w.]+(?:, \w+=[\w.]+)*))?")
+_TERMS = re.compile(r"agrees within (\d+) %(?: at (\w+=[\w.-]+(?:, \w+=[\w.-]+)*))?")
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_there_are_no_more_chains_than_micro_follows() -> None:
 def test_a_curve_that_cannot_grow_keeps_its_pages() -> None:
     workload = TlbReach(pages="4k")
     workload.grow(100)
-    with pytest.raises(LimitReached, match="^stopped at 100: half of .+ MiB available memory$"):
+    with pytest.raises(LimitReached, match=r"^stopped at 100: half of .+ MiB available memory$"):
         workload.grow(1 << 40)
     assert workload.level == 100
     assert workload.run(1000) > 0

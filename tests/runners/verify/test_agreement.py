@@ -108,7 +108,7 @@ def test_any_file_has_terms_or_an_error(tmp_path_factory: Any, data: bytes) -> N
 def test_every_reference_has_terms(source: Path) -> None:
     found = reference(REFERENCES, source.stem)
     assert found is not None
-    assert 0 < found.within <= 0.05
+    assert 0 < found.within <= 0.15
 
 
 @needs_compiler
