@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from xml.etree.ElementTree import Element
 
 from micro.commands._session import file
 from micro.commands.table import add_inputs, comparison
@@ -11,6 +12,7 @@ from micro.probes.catalogue import all_probes
 from micro.reports import printable, say
 from micro.reports.exports.files import write_bytes
 from micro.reports.insights.comparison import Comparison
+from micro.reports.markup import xml
 from micro.reports.pictures import png
 from micro.reports.pictures.chart import curve_chart, spread_chart
 from micro.reports.pictures.svg import curve_svg, spread_svg
@@ -65,8 +67,8 @@ def _picture(shown: Comparison, place: Benchmark, as_png: bool) -> bytes:
     return png.spread_png(spread) if as_png else _svg(spread_svg(spread, "micro", alone=True))
 
 
-def _svg(element: str) -> bytes:
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{element}\n'.encode()
+def _svg(picture: Element) -> bytes:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml(picture)}\n'.encode()
 
 
 def find_place(shown: Comparison, name: str) -> Benchmark:

@@ -17,7 +17,7 @@ from sample_baseline import figures
 
 from micro.__main__ import main
 from micro.app import recording
-from micro.reports.terminal.verdicts import escaped
+from micro.reports.markup import markdown_text
 from runners.archive.writer import write
 from runners.machine.environment import describe, key
 
@@ -278,7 +278,7 @@ def test_fewer_blocks_than_prove_anything_are_refused(micro: Micro) -> None:
 
 @given(st.text(max_size=80))
 def test_any_text_is_escaped_into_one_printable_line(text: str) -> None:
-    shown = escaped(text)
+    shown = markdown_text(text)
     assert shown.isprintable()
     outside = "".join(shown.split("`")[::2])
     assert not set("<>|`@#[]*_") & set(outside)

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from markdown_it import MarkdownIt
+from markdown_reader import meant, plain_words
 from rich.console import Console
 from sample_baseline import DEFAULT, at_clock, baseline, figures, outcome
 
@@ -23,7 +23,8 @@ from micro.reports.exports.ci import (
     workflow_commands,
 )
 from micro.reports.insights.verdicts import headline, sentences
-from micro.reports.terminal.verdicts import MOST_BYTES, escaped, markdown, print_outcome
+from micro.reports.markup import markdown_text
+from micro.reports.terminal.verdicts import MOST_BYTES, markdown, print_outcome
 from runners.archive.baselines import of_session
 from runners.gate.judge import Judgement
 from runners.model.benchmark import Benchmark
@@ -114,25 +115,8 @@ def test_below_five_sessions_the_gate_is_advisory_and_says_so() -> None:
 HOSTILE = "<img src=x> | `a` **b** [c](http://d) @all #1 \x1b[31m"
 
 
-def meant(text: str) -> set[str]:
-    """What GitHub-flavoured markdown makes of a text, but for plain words and code."""
-    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    tokens = [t for block in parser.parse(text) for t in (block, *(block.children or ()))]
-    return {token.type for token in tokens if token.type not in ("inline", "text", "code_inline")}
-
-
-def plain_words(text: str) -> str:
-    parser = MarkdownIt("commonmark")
-    return "".join(
-        token.content
-        for block in parser.parse(text)
-        for token in block.children or ()
-        if token.type == "text"
-    )
-
-
 def test_nothing_from_a_file_means_anything_to_markdown_or_html() -> None:
-    text = escaped(f"from {HOSTILE}")
+    text = markdown_text(f"from {HOSTILE}")
     assert meant(text) == {"paragraph_open", "paragraph_close"}
     for sign in ("<", "|", "*", "[", "@", "#", "\x1b", "http"):
         assert sign not in plain_words(text)

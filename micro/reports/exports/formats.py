@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from rich import box
 from rich.console import Console
@@ -21,6 +21,7 @@ from micro.reports.exports.document import count_fields, growth_fields
 from micro.reports.insights.comparison import Cell, Comparison, Row, curve_text, ratio_text
 from micro.reports.insights.conclusions import conclusions, remarks
 from micro.reports.insights.systems import CurveSummary
+from micro.reports.markup import element, html, markdown_text
 from runners.model.benchmark import Benchmark
 
 BEST = "*"
@@ -149,56 +150,53 @@ def _print_by_system(out: Console, shown: Comparison) -> None:
 
 def markdown(shown: Comparison) -> str:
     """A table in GitHub's Markdown, with the conclusions above and the remarks below it."""
-    lines = [f"- {_md(sentence)}" for sentence in conclusions(shown)] + [""]
-    lines.append(f"| | {' | '.join(_md(system.label) for system in shown.systems)} |")
+    lines = [f"- {markdown_text(sentence)}" for sentence in conclusions(shown)] + [""]
+    labels = [markdown_text(system.label) for system in shown.systems]
+    lines.append(f"| | {' | '.join(labels)} |")
     lines.append(f"|---|{'---:|' * len(shown.systems)}")
     for title, rows in _lines(shown):
-        lines.append(f"| **{_md(title)}** |{' |' * len(shown.systems)}")
+        lines.append(f"| **{markdown_text(title)}** |{' |' * len(shown.systems)}")
         for line in rows:
             cells = [
-                f"**{_md(text.replace(BEST, ''))}**" if BEST in text else _md(text)
+                f"**{markdown_text(text.replace(BEST, ''))}**"
+                if BEST in text
+                else markdown_text(text)
                 for text in line.texts
             ]
-            indent = "&nbsp; " if line.label.startswith(" ") else ""
-            lines.append(f"| {indent}{_md(line.label.strip())} | {' | '.join(cells)} |")
-    base = shown.systems[shown.reference].label
+            indent = "\u00a0\u00a0" if line.label.startswith(" ") else ""
+            lines.append(f"| {indent}{markdown_text(line.label.strip())} | {' | '.join(cells)} |")
+    base = labels[shown.reference]
     lines += [
         "",
-        f"Bold: best, its interval apart from all others; \\~ unstable; ×: time over {_md(base)}.",
+        f"Bold: best, its interval apart from all others; ~ unstable; ×: time over {base}.",
     ]
-    lines += ["", *(f"- {_md(remark)}" for remark in remarks(shown))]
+    lines += ["", *(f"- {markdown_text(remark)}" for remark in remarks(shown))]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _md(text: str) -> str:
-    for sign in "\\`*_[]|~":
-        text = text.replace(sign, f"\\{sign}")
-    return html.escape(text, quote=False)
 
 
 def html_table(shown: Comparison) -> str:
     """The table alone as an HTML fragment, with the conclusions above and the remarks below it."""
-    head = "".join(f'<th scope="col">{html.escape(s.label)}</th>' for s in shown.systems)
-    body = []
-    for title, rows in _lines(shown):
-        span = len(shown.systems) + 1
-        body.append(f'<tr><th scope="rowgroup" colspan="{span}">{html.escape(title)}</th></tr>')
-        for line in rows:
-            cells = "".join(
-                f"<td><strong>{html.escape(text.replace(BEST, ''))}</strong></td>"
+    names = [element("th", {"scope": "col"}, system.label) for system in shown.systems]
+    rows = []
+    for title, lines in _lines(shown):
+        group = {"scope": "rowgroup", "colspan": len(shown.systems) + 1}
+        rows.append(element("tr", {}, element("th", group, title)))
+        for line in lines:
+            cells = [
+                element("td", {}, element("strong", {}, text.replace(BEST, "")))
                 if BEST in text
-                else f"<td>{html.escape(text)}</td>"
+                else element("td", {}, text)
                 for text in line.texts
-            )
-            body.append(f'<tr><th scope="row">{html.escape(line.label)}</th>{cells}</tr>')
-    return (
-        f"{_html_list(conclusions(shown))}<table><thead><tr><td></td>{head}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table>{_html_list(remarks(shown))}\n"
-    )
+            ]
+            rows.append(element("tr", {}, element("th", {"scope": "row"}, line.label), *cells))
+    head = element("thead", {}, element("tr", {}, element("td"), *names))
+    table = element("table", {}, head, element("tbody", {}, *rows))
+    parts = [*_html_list(conclusions(shown)), table, *_html_list(remarks(shown))]
+    return f"{html(parts)}\n"
 
 
-def _html_list(texts: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{html.escape(text)}</li>' for text in texts)}</ul>" if texts else ""
+def _html_list(texts: Sequence[str]) -> list[Element]:
+    return [element("ul", {}, *(element("li", {}, text) for text in texts))] if texts else []
 
 
 _CSV_COLUMNS = ("group", "benchmark", "system", "seconds_per_op", "ci95_low", "ci95_high")

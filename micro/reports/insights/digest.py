@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from micro import units
@@ -89,6 +89,25 @@ def _add(found: Digest, group: str, label: str, curve: CurveSummary) -> None:
 def _key(place: Benchmark) -> tuple[object, ...]:
     """What identifies a place, in whatever order a file has its parameters."""
     return (place.probe, frozenset(place.params), place.axis, place.level)
+
+
+def compared_curves(curves: Collection[Benchmark]) -> dict[str, dict[str, Benchmark]]:
+    """Of these curves those that belong into one picture: by group, by label."""
+    known = {_key(place): place for place in curves}
+    found: dict[str, dict[str, Benchmark]] = {}
+    for probe in all_probes():
+        for headline in probe.headlines:
+            place = known.get(_key(probe.place(headline)))
+            if headline.group and place is not None:
+                found.setdefault(headline.group, {})[headline.label] = place
+    return found
+
+
+def figure_text(figure: Figure) -> str:
+    """A duration, or where bytes are moved a rate; with a mark if it is unstable."""
+    moved = figure.bytes_per_op
+    text = units.rate(moved, figure.value_s) if moved else units.duration(figure.value_s)
+    return text + "~" * (figure.status == "unstable")
 
 
 def rise(curve: CurveSummary) -> float:

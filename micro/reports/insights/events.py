@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runners.analyse.crossing import Crossing, CurvePair, Point, compare
 from runners.model.session import Curve, Session
@@ -14,12 +16,50 @@ _HANDED_ALL = ("event.poll", "event.select")
 #: one ready socket rotates, and only there they can be compared.
 _TOLD_ONCE = ("event.epoll_et", "event.sigio")
 _SAME_WORK = ("1", "rotating")
+#: What is ready, by the parameters ready and rotation.
+_READY = {
+    ("1", "fixed"): "one ready descriptor",
+    ("1", "rotating"): "one ready descriptor, another one each time",
+    ("10%", "fixed"): "a tenth of the descriptors ready",
+    ("10%", "rotating"): "a tenth of the descriptors ready, others each time",
+}
 #: A wider interval than this is no point any more.
 _WIDE = 2.0
 
 
+@dataclass(frozen=True)
+class WaysOfWaiting:
+    """Two mechanisms that did the same work, and how they compare."""
+
+    one: Curve
+    other: Curve
+    pair: CurvePair
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two are called."""
+        return (_short(self.one), _short(self.other))
+
+    @property
+    def words(self) -> list[str]:
+        """Each of their crossings."""
+        return [_crossing(crossing, self.names) for crossing in self.pair.crossings]
+
+
 def crossings(session: Session) -> list[str]:
     """A sentence for each two ways of waiting between which the session tells a difference."""
+    found = []
+    for ways in pairs(session):
+        told = sentence(ways.pair, ways.names)
+        if told is not None:
+            params = ways.one.params
+            ready = _READY[str(params["ready"]), str(params["rotation"])]
+            found.append(f"With {ready}: {told}.")
+    return found
+
+
+def pairs(session: Session) -> list[WaysOfWaiting]:
+    """Each two ways of waiting of which one is handed all descriptors at every wait."""
     curves = {
         (curve.name, curve.params.get("ready"), curve.params.get("rotation")): curve
         for curve in session.curves
@@ -31,20 +71,14 @@ def crossings(session: Session) -> list[str]:
             others = _REMEMBERING + (_TOLD_ONCE if (ready, rotation) == _SAME_WORK else ())
             for name in others:
                 for handed_all in _HANDED_ALL:
-                    pair = [curves.get((one, ready, rotation)) for one in (name, handed_all)]
-                    told = _told(session, *pair)
-                    if told is not None:
-                        found.append(f"With ready={ready}, rotation={rotation}: {told}.")
+                    one = curves.get((name, ready, rotation))
+                    other = curves.get((handed_all, ready, rotation))
+                    if one is None or other is None:
+                        continue
+                    pair = compare(_points(session, one), _points(session, other))
+                    if pair is not None:
+                        found.append(WaysOfWaiting(one, other, pair))
     return found
-
-
-def _told(session: Session, one: Curve | None, other: Curve | None) -> str | None:
-    if one is None or other is None:
-        return None
-    pair = compare(_points(session, one), _points(session, other))
-    if pair is None:
-        return None
-    return sentence(pair, (_short(one), _short(other)), "watched")
 
 
 def _short(curve: Curve) -> str:
@@ -52,45 +86,55 @@ def _short(curve: Curve) -> str:
 
 
 def _points(session: Session, curve: Curve) -> list[Point]:
+    """The stable ones: nothing is concluded from the others."""
     points = {}
     for result in session.points(curve):
+        if result.status != "ok":
+            continue
         y, x, ci = result.value_s, result.x, result.ci95_s
         if y and x and x > 0 and ci and 0 < ci[0] <= y <= ci[1] < float("inf"):
             points[x] = Point(x, y, *ci)
     return [points[x] for x in sorted(points)]
 
 
-def sentence(pair: CurvePair, names: Sequence[str], axis: str) -> str | None:
+def sentence(pair: CurvePair, names: Sequence[str]) -> str | None:
     """What a pair says, without an end; None where nothing can be told."""
-    ends = f"[{_number(pair.first)}, {_number(pair.last)}]"
+    ends = f"{_number(pair.first)} to {_number(pair.last)}"
     if pair.crossings:
-        first, *more = (_crossing(crossing, names, axis) for crossing in pair.crossings)
-        return "; ".join([f"{first} on {ends}" if not more else first, *more])
+        said = "; ".join(_crossing(crossing, names) for crossing in pair.crossings)
+        return f"{said} (measured: {ends})"
     if pair.cheaper_first is None:
         return None
     cheaper = _is_cheaper(pair.cheaper_first, names)
     if pair.all_told:
-        return f"{cheaper} everywhere on {axis} {ends}"
+        return f"{cheaper} at every level from {ends} watched descriptors"
     assert pair.first_told is not None
     assert pair.last_told is not None
-    at = f"from {axis} = {_number(pair.first_told)} to {_number(pair.last_told)}"
+    at = f"from {_number(pair.first_told)} to {_number(pair.last_told)}"
     if pair.first_told == pair.last_told:
-        at = f"at {axis} = {_number(pair.first_told)}"
-    return f"{cheaper} {at}; elsewhere on {ends} they cannot always be told apart"
+        at = f"at {_number(pair.first_told)}"
+    return f"{cheaper} {at} watched descriptors; at other levels from {ends} they are about equal"
 
 
 def _is_cheaper(cheaper: int, names: Sequence[str]) -> str:
     return f"{names[cheaper]} is cheaper than {names[1 - cheaper]}"
 
 
-def _crossing(crossing: Crossing, names: Sequence[str], axis: str) -> str:
+def _crossing(crossing: Crossing, names: Sequence[str]) -> str:
     who = _is_cheaper(crossing.cheaper, names)
     low, x, high = map(_number, (crossing.low, crossing.x, crossing.high))
     if crossing.high > _WIDE * crossing.low:
-        return f"{who} from {axis} = {low} … {high}"
-    return f"{who} from {axis} = {x}" + (f" ({low} … {high})" if low != high else "")
+        return f"{who} from somewhere between {low} and {high} watched descriptors on"
+    between = f" ({low} to {high})" if low != high else ""
+    return f"{who} from {x} watched descriptors on{between}"
 
 
 def _number(x: float) -> str:
-    """Levels as they are, and what lies between them to two digits."""
-    return f"{x:,.0f}" if x == int(x) else f"{float(f'{x:.2g}'):,.0f}"
+    """Levels as they are, and what lies between them to two digits, never below it.
+
+    What crosses between 1 and 2 is not cheaper at 1.
+    """
+    if x == int(x):
+        return f"{x:,.0f}"
+    unit = 10 ** max(0, math.floor(math.log10(x)) - 1)
+    return f"{math.ceil(x / unit * (1 - 1e-9)) * unit:,.0f}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from micro import units
 from micro.reports.insights.comparison import Comparison, curve_text
+from micro.reports.insights.events import pairs
 from micro.reports.insights.systems import CurveSummary
 from micro.reports.pictures.scales import (
     Scale,
@@ -51,6 +52,17 @@ class Series:
     fits: tuple[tuple[tuple[float, float], ...], ...] = ()
     #: Why it ends at its last point, or None.
     ended: str | None = None
+    #: Whether a line joins the points.
+    joined: bool = True
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Where two series cross, and in words which one is cheaper from there on."""
+
+    x: float
+    y: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,7 @@ class Chart:
     series: tuple[Series, ...]
     #: A line to compare with, such as perfect scaling.
     ideal: tuple[tuple[float, float], ...] = ()
+    crossings: tuple[Crossed, ...] = ()
 
 
 def curve_chart(shown: Comparison, place: Benchmark, title: str = "") -> Chart:
@@ -79,12 +92,72 @@ def curve_chart(shown: Comparison, place: Benchmark, title: str = "") -> Chart:
         for i, curve in enumerate(curves)
         if curve is not None and curve.levels
     )
-    axis = known[0].axis
     rated = all(curve.moves_bytes for curve in known)
+    return _log_chart(title or place.label, place, series, rated)
+
+
+def overlay_chart(
+    shown: Comparison,
+    places: Sequence[Benchmark],
+    title: str,
+    names: Sequence[str] = (),
+    columns: Sequence[int] = (0,),
+) -> Chart:
+    """Several probes' curves over the same axis, of the systems in these columns, in one picture.
+
+    ``names`` are the places' in the picture. Where ways of waiting cross is marked. Each series has
+    a colour of its own.
+    """
+    series: list[Series] = []
+    for place, name in zip(places, names or _short_names(places), strict=True):
+        for column in columns:
+            curve = shown.curves[place][column]
+            if curve is not None and curve.levels:
+                system = f", {shown.systems[column].label}" if len(columns) > 1 else ""
+                found = _series(f"{name}{system}", len(series), curve)
+                series.append(replace(found, fits=(), note=""))
+    chart = _log_chart(title, places[0], tuple(series), rated=False)
+    if len(columns) > 1:
+        return chart
+    session = shown.systems[columns[0]].sessions[-1]
+    curves = {place: shown.curves[place][columns[0]] for place in places}
+    crossings = tuple(
+        Crossed(crossing.x, _height(curve, crossing.x), f"{said}.")
+        for found in pairs(session)
+        if {found.one.benchmark, found.other.benchmark} <= curves.keys()
+        for crossing, said in zip(found.pair.crossings, found.words, strict=True)
+        if (curve := curves[found.one.benchmark]) is not None
+    )
+    return replace(chart, crossings=crossings)
+
+
+def _height(curve: CurveSummary, x: float) -> float:
+    """The curve at ``x``, between its points along straight lines on logarithmic axes."""
+    times = [max(figure.value_s, 1e-18) for figure in curve.figures]
+    return float(np.exp(np.interp(np.log(x), np.log(curve.levels), np.log(times))))
+
+
+def _short_names(places: Sequence[Benchmark]) -> list[str]:
+    """Their labels without the family and the parameters that all of them share."""
+    families = {place.family for place in places}
+    shared = set.intersection(*(set(place.params) for place in places))
+    return [
+        " ".join(
+            [
+                place.probe.partition(".")[2] if len(families) == 1 else place.probe,
+                *(f"{key}={value}" for key, value in place.params if (key, value) not in shared),
+            ]
+        )
+        for place in places
+    ]
+
+
+def _log_chart(title: str, place: Benchmark, series: tuple[Series, ...], rated: bool) -> Chart:
+    axis = place.axis or ""
     points = [point for one in series for point in one.points]
     levels = [point.x for point in points]
     return Chart(
-        title=title or place.label,
+        title=title,
         description=_describe("Bytes a second" if rated else "Time per operation", axis, series),
         x_label=axis,
         y_label="bytes a second" if rated else "time per operation",
@@ -94,6 +167,52 @@ def curve_chart(shown: Comparison, place: Benchmark, title: str = "") -> Chart:
             rate_text if rated else duration_text,
             _LEAST_SPAN,
         ),
+        series=series,
+    )
+
+
+def visits_chart(shown: Comparison, place: Benchmark) -> Chart | None:
+    """A figure as each visit of a system measured it, in their order: with and without sentinel.
+
+    None where no visit is stored.
+    """
+    visits = [
+        visit
+        for session in shown.systems[0].sessions
+        for result in session.results
+        if result.benchmark == place
+        for visit in result.visits
+    ]
+    if not visits:
+        return None
+    unit = units.duration(min(visit.plain_s for visit in visits)).rpartition(" ")[2]
+    scale = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}[unit]
+    ways = (
+        ("with the sentinel", [visit.value_s for visit in visits]),
+        ("plain medians", [visit.plain_s for visit in visits]),
+    )
+    series = tuple(
+        Series(
+            name,
+            index,
+            tuple(
+                Mark(n, y * scale, y * scale, y * scale, f"visit {n}: {units.duration(y)}")
+                for n, y in enumerate(values, 1)
+            ),
+            note=f"{units.duration(min(values))} to {units.duration(max(values))}",
+            joined=False,
+        )
+        for index, (name, values) in enumerate(ways)
+    )
+    ys = [point.y for one in series for point in one.points]
+    label = f"{place.label} {units.level_of(place)}".rstrip()
+    return Chart(
+        title=f"{label}, {len(visits)} visits, each by a new process",
+        description=_describe(f"{unit} per operation", "visits", series),
+        x_label="visit",
+        y_label=f"{unit} per operation",
+        x=linear_scale([len(visits)]),
+        y=linear_scale(ys),
         series=series,
     )
 

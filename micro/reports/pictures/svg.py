@@ -1,16 +1,24 @@
 """Charts as SVG: shapes with classes, coloured by the page's style sheet or by their own.
 
-No text reaches the output unescaped, no element has a style or a handler.
+No element has a style or a handler.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from xml.etree.ElementTree import Element
 
 from micro import units
-from micro.reports.pictures.chart import Chart, Mark, Series, SpreadChart, names_with_room
+from micro.reports.markup import Node, element, style
+from micro.reports.pictures.chart import (
+    Chart,
+    Crossed,
+    Mark,
+    Series,
+    SpreadChart,
+    names_with_room,
+)
 from micro.reports.pictures.scales import Scale
 
 #: Colours that the style sheet knows.
@@ -27,42 +35,33 @@ _ROW = 54
 _TITLE = 36
 
 
-def escape(text: str) -> str:
-    """For element content and attributes in double quotes."""
-    printable = "".join(char if char.isprintable() else "?" for char in text)
-    return html.escape(printable, quote=True)
-
-
-def curve_svg(chart: Chart, identity: str, alone: bool = False) -> str:
+def curve_svg(chart: Chart, identity: str, alone: bool = False) -> Element:
     """A chart's SVG element; ``identity`` makes its ids unique in a page."""
     area = _Area(chart.x, chart.y)
-    parts = [_grid(area, chart)]
+    parts = [*_grid(area, chart)]
     if chart.ideal:
-        parts.append(f'<polyline class="ideal" points="{area.line(chart.ideal)}"/>')
-        (x, y) = area.at(*chart.ideal[-1])
-        parts.append(
-            f'<text class="tick" x="{x - 6:.1f}" y="{y - 6:.1f}" text-anchor="end">perfect</text>'
-        )
-    for series in chart.series:
-        parts.append(_series(area, series))
-    parts.append(_labels(area, chart.series))
+        x, y = area.at(*chart.ideal[-1])
+        parts.append(element("polyline", {"class": "ideal", "points": area.line(chart.ideal)}))
+        parts.append(_text(x - 6, y - 6, "perfect", "tick", "end"))
+    parts += [_series(area, series) for series in chart.series]
+    parts += [_crossed(area, crossed) for crossed in chart.crossings]
+    parts += _labels(area, chart.series)
     return _frame(identity, chart.title, chart.description, (WIDTH, HEIGHT), parts, alone)
 
 
-def key_svg(index: int) -> str:
-    """The mark of a system, for a legend."""
-    mark = _shape(index, 6.0, 6.0, ' class="mark"', "")
-    return (
-        '<svg class="chart" viewBox="0 0 12 12" aria-hidden="true">'
-        f'<g class="s{index % COLOURS}">{mark}</g></svg>'
-    )
+def key_svg(index: int) -> Element:
+    """The mark of a series, for a legend."""
+    mark = _shape(index, 6.0, 6.0, "mark")
+    group = element("g", {"class": f"s{index % COLOURS}"}, mark)
+    attributes = {"class": "chart", "viewBox": "0 0 12 12", "aria-hidden": "true"}
+    return element("svg", attributes, group)
 
 
-def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
+def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> Element:
     """Percentiles of single operations: a line from p50 to the maximum under a system's name."""
     height = 46 + _ROW * len(chart.spreads)
     left, right = 34.0, NARROW - 34.0
-    parts = []
+    parts: list[Element] = []
     bottom = height - 30
 
     def at(value: float) -> float:
@@ -70,25 +69,22 @@ def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> str:
 
     for value, text in chart.x.ticks:
         x = at(value)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="12" y2="{bottom}"/>')
+        parts.append(_line("grid", (x, 12), (x, bottom)))
         parts.append(_text(x, bottom + 18, text, "tick", "middle"))
     for row, spread in enumerate(chart.spreads):
         y = 12 + _ROW * (row + 1) - 10
         xs = [at(value) for _, value in spread.percentiles_s]
-        parts.append(f'<g class="s{spread.index % COLOURS}">')
-        name = _clipped(spread.label, _LABEL_CHARS)
-        parts.append(_text(left - 20, y - 26, name, "name", "start"))
-        parts.append(f'<line class="line" x1="{xs[0]:.1f}" x2="{xs[-1]:.1f}" y1="{y}" y2="{y}"/>')
+        group = [
+            _text(left - 20, y - 26, _clipped(spread.label, _LABEL_CHARS), "name", "start"),
+            _line("line", (xs[0], y), (xs[-1], y)),
+        ]
         labelled = names_with_room(xs, [name for name, _ in spread.percentiles_s])
         for x, (name, value) in zip(xs, spread.percentiles_s, strict=True):
-            said = escape(f"{spread.label} {name}: {units.duration(value)}")
-            kind = "mark" if name == "p50" else "mark open"
-            parts.append(
-                f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="4"><title>{said}</title></circle>'
-            )
+            said = f"{spread.label} {name}: {units.duration(value)}"
+            group.append(_circle("mark" if name == "p50" else "mark open", x, y, 4, said))
             if name in labelled:
-                parts.append(_text(x, y - 8, name, "tick", "middle"))
-        parts.append("</g>")
+                group.append(_text(x, y - 8, name, "tick", "middle"))
+        parts.append(element("g", {"class": f"s{spread.index % COLOURS}"}, *group))
     return _frame(identity, chart.title, chart.description, (NARROW, height), parts, alone)
 
 
@@ -97,29 +93,38 @@ def _frame(
     title: str,
     description: str,
     size: tuple[int, int],
-    parts: Sequence[str],
+    parts: Iterable[Element],
     alone: bool,
-) -> str:
+) -> Element:
     width, height = size
-    body, measures = "".join(parts), ""
+    body: list[Node] = [*parts]
     if alone:  # it brings its style and its title with it
         height += _TITLE
-        measures = f'width="{width}" height="{height}" '
-        body = (
-            f'<style>{style()}</style><rect class="back" width="{width}" height="{height}"/>'
-            f"{_text(16, 24, title, 'title', 'start')}"
-            f'<g transform="translate(0 {_TITLE})">{body}</g>'
-        )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {measures}'
-        f'viewBox="0 0 {width} {height}" role="img" '
-        f'aria-labelledby="{identity}-t {identity}-d">'
-        f'<title id="{identity}-t">{escape(title)}</title>'
-        f'<desc id="{identity}-d">{escape(description)}</desc>{body}</svg>'
+        body = [
+            style(style_sheet()),
+            element("rect", {"class": "back", "width": width, "height": height}),
+            _text(16, 24, title, "title", "start"),
+            element("g", {"transform": f"translate(0 {_TITLE})"}, *body),
+        ]
+    attributes = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "class": "chart",
+        "width": width if alone else None,
+        "height": height if alone else None,
+        "viewBox": f"0 0 {width} {height}",
+        "role": "img",
+        "aria-labelledby": f"{identity}-t {identity}-d",
+    }
+    return element(
+        "svg",
+        attributes,
+        element("title", {"id": f"{identity}-t"}, title),
+        element("desc", {"id": f"{identity}-d"}, description),
+        *body,
     )
 
 
-def style() -> str:
+def style_sheet() -> str:
     """The style sheet of charts, for a picture that stands alone."""
     return files("micro.reports.pictures").joinpath("chart.css").read_text(encoding="utf-8")
 
@@ -145,66 +150,82 @@ class _Area:
         return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
 
-def _grid(area: _Area, chart: Chart) -> str:
+def _grid(area: _Area, chart: Chart) -> list[Element]:
     parts = []
     for value, text in chart.y.ticks:
         y = area.y(value)
-        parts.append(
-            f'<line class="grid" x1="{area.left}" x2="{area.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        )
+        parts.append(_line("grid", (area.left, y), (area.right, y)))
         parts.append(_text(area.left - 8, y + 4, text, "tick", "end"))
     for value, text in chart.x.ticks:
         x = area.x(value)
-        parts.append(
-            f'<line class="grid faint" x1="{x:.1f}" x2="{x:.1f}" y1="{area.top}" '
-            f'y2="{area.bottom}"/>'
-        )
+        parts.append(_line("grid faint", (x, area.top), (x, area.bottom)))
         parts.append(_text(x, area.bottom + 18, text, "tick", "middle"))
     middle = (area.left + area.right) / 2
     parts.append(_text(middle, HEIGHT - 10, chart.x_label, "axis", "middle"))
     parts.append(_text(area.left - 68, area.top - 12, chart.y_label, "axis", "start"))
-    return "".join(parts)
+    return parts
 
 
-def _series(area: _Area, series: Series) -> str:
+def _series(area: _Area, series: Series) -> Element:
     points = series.points
     upper = [(point.x, point.high) for point in points]
     lower = [(point.x, point.low) for point in reversed(points)]
-    parts = [f'<g class="s{series.index % COLOURS}">']
-    parts.append(f'<polygon class="band" points="{area.line([*upper, *lower])}"/>')
-    parts += [f'<polyline class="fit" points="{area.line(fit)}"/>' for fit in series.fits]
     line = area.line([(point.x, point.y) for point in points])
-    parts.append(f'<polyline class="line" points="{line}"/>')
+    parts = [element("polygon", {"class": "band", "points": area.line([*upper, *lower])})]
+    parts += [element("polyline", {"class": "fit", "points": area.line(f)}) for f in series.fits]
+    if series.joined:
+        parts.append(element("polyline", {"class": "line", "points": line}))
     parts += [_mark(area, series, point) for point in points]
     if series.ended is not None and points:
         x, y = area.at(points[-1].x, points[-1].y)
-        said = escape(f"{series.label} ends here: {series.ended}")
-        parts.append(
-            f'<path class="limit" d="M{x + 8:.1f} {y - 9:.1f}v18"><title>{said}</title></path>'
-        )
-    return "".join([*parts, "</g>"])
+        said = element("title", {}, f"{series.label} ends here: {series.ended}")
+        path = {"class": "limit", "d": f"M{x + 8:.1f} {y - 9:.1f}v18"}
+        parts.append(element("path", path, said))
+    return element("g", {"class": f"s{series.index % COLOURS}"}, *parts)
 
 
-def _mark(area: _Area, series: Series, point: Mark) -> str:
-    unstable = " (unstable)" if point.unstable else ""
-    said = escape(f"{point.text}{unstable}")
-    kind = ' class="mark open"' if point.unstable else ' class="mark"'
-    return _shape(series.index, *area.at(point.x, point.y), kind, f"<title>{said}</title>")
+def _mark(area: _Area, series: Series, point: Mark) -> Element:
+    said = f"{point.text}{' (unstable)' if point.unstable else ''}"
+    kind = "mark open" if point.unstable else "mark"
+    return _shape(series.index, *area.at(point.x, point.y), kind, said)
 
 
-def _shape(index: int, x: float, y: float, attributes: str, inside: str) -> str:
-    """A shape for each system, so that colour is not all that tells them apart."""
-    shapes = (
-        f'<circle{{}} cx="{x:.1f}" cy="{y:.1f}" r="3.6">{{}}</circle>',
-        f'<rect{{}} x="{x - 3.3:.1f}" y="{y - 3.3:.1f}" width="6.6" height="6.6">{{}}</rect>',
-        f'<path{{}} d="M{x:.1f} {y - 4.6:.1f}l4.6 8h-9.2z">{{}}</path>',
-        f'<path{{}} d="M{x:.1f} {y - 4.8:.1f}l4.8 4.8l-4.8 4.8l-4.8 -4.8z">{{}}</path>',
-        f'<path{{}} d="M{x:.1f} {y + 4.6:.1f}l4.6 -8h-9.2z">{{}}</path>',
+def _crossed(area: _Area, crossed: Crossed) -> Element:
+    """A ring where two lines cross, and from where on the one is cheaper."""
+    x, y = area.at(crossed.x, crossed.y)
+    return element("g", {}, _circle("ring", x, y, 8, crossed.text))
+
+
+def _shape(index: int, x: float, y: float, kind: str, said: str = "") -> Element:
+    """A shape for each series, so that colour is not all that tells them apart."""
+    paths = (
+        f"M{x:.1f} {y - 4.6:.1f}l4.6 8h-9.2z",
+        f"M{x:.1f} {y - 4.8:.1f}l4.8 4.8l-4.8 4.8l-4.8 -4.8z",
+        f"M{x:.1f} {y + 4.6:.1f}l4.6 -8h-9.2z",
     )
-    return shapes[index % len(shapes)].format(attributes, inside)
+    title = element("title", {}, said) if said else None
+    which = index % (2 + len(paths))
+    if which == 0:
+        return _circle(kind, x, y, 3.6, said)
+    if which == 1:
+        corner = {"x": x - 3.3, "y": y - 3.3, "width": 6.6, "height": 6.6}
+        return element("rect", {"class": kind, **corner}, title)
+    return element("path", {"class": kind, "d": paths[which - 2]}, title)
 
 
-def _labels(area: _Area, series: Sequence[Series]) -> str:
+def _circle(kind: str, x: float, y: float, radius: float, said: str = "") -> Element:
+    title = element("title", {}, said) if said else None
+    at = {"cx": float(x), "cy": float(y), "r": float(radius)}
+    return element("circle", {"class": kind, **at}, title)
+
+
+def _line(kind: str, start: tuple[float, float], end: tuple[float, float]) -> Element:
+    (x1, y1), (x2, y2) = start, end
+    ends = {"x1": float(x1), "y1": float(y1), "x2": float(x2), "y2": float(y2)}
+    return element("line", {"class": kind, **ends})
+
+
+def _labels(area: _Area, series: Sequence[Series]) -> list[Element]:
     """Names at the ends of the lines, moved apart where they would overlap."""
     with_points = [one for one in series if one.points]
     ends = [(*area.at(one.points[-1].x, one.points[-1].y), one) for one in with_points]
@@ -215,13 +236,15 @@ def _labels(area: _Area, series: Sequence[Series]) -> str:
     parts = []
     for (x, y, one), lines, at in zip(ends, notes, placed, strict=True):
         start = area.right + 16
-        parts.append(f'<g class="s{one.index % COLOURS}">')
-        parts.append(f'<path class="lead" d="M{x + 12:.1f} {y:.1f}L{start - 4} {at:.1f}"/>')
-        parts.append(_text(start, at + 4, _clipped(one.label, _NAME_CHARS), "name", "start"))
-        for i, line in enumerate(lines, 1):
-            parts.append(_text(start, at + 4 + _LINE * i, line, "note", "start"))
-        parts.append("</g>")
-    return "".join(parts)
+        lead = {"class": "lead", "d": f"M{x + 12:.1f} {y:.1f}L{start - 4} {at:.1f}"}
+        name = _text(start, at + 4, _clipped(one.label, _NAME_CHARS), "name", "start")
+        below = [
+            _text(start, at + 4 + _LINE * i, line, "note", "start")
+            for i, line in enumerate(lines, 1)
+        ]
+        kind = {"class": f"s{one.index % COLOURS}"}
+        parts.append(element("g", kind, element("path", lead), name, *below))
+    return parts
 
 
 def _apart(
@@ -255,7 +278,6 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
-def _text(x: float, y: float, text: str, kind: str, anchor: str) -> str:
-    return (
-        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
+def _text(x: float, y: float, text: str, kind: str, anchor: str) -> Element:
+    at = {"x": float(x), "y": float(y), "text-anchor": anchor}
+    return element("text", {"class": kind, **at}, text)

@@ -16,10 +16,11 @@ from micro.reports.insights.digest import (
     at_level,
     common_levels,
     digest,
+    figure_text,
     growth_in_short,
     is_shaky,
 )
-from micro.reports.insights.systems import CurveSummary, Figure, of_session
+from micro.reports.insights.systems import CurveSummary, of_session
 from micro.reports.terminal.session_table import headline
 from runners.model.session import Session
 
@@ -49,7 +50,7 @@ def lines(shown: Digest, width: int, stored: str = "FILE", failed: Sequence[str]
         found += textwrap.wrap(text, width - 1, initial_indent=" ", subsequent_indent="   ")
     found += [""] if failed else []
     for group, figures in shown.figures.items():
-        cells = [f"{label} {_time(figure)}" for label, figure in figures]
+        cells = [f"{label} {figure_text(figure)}" for label, figure in figures]
         found += _columns(f" {group}", cells, width)
     for group, curves in shown.compared.items():
         found += ["", *_compared(group, curves, width)]
@@ -86,13 +87,6 @@ def _why_unstable(shown: Digest, width: int) -> list[str]:
     return textwrap.wrap(text, width - 1, initial_indent=" ", subsequent_indent="   ")
 
 
-def _time(figure: Figure) -> str:
-    """A duration, or where bytes are moved a rate; with a mark if it is unstable."""
-    moved = figure.bytes_per_op
-    text = units.rate(moved, figure.value_s) if moved else units.duration(figure.value_s)
-    return text + "~" * (figure.status == "unstable")
-
-
 def _columns(title: str, cells: Sequence[str], width: int) -> list[str]:
     """The cells beneath each other in as many columns as fit."""
     each = max(map(len, cells)) + 3
@@ -121,9 +115,9 @@ def _compared(group: str, curves: Sequence[tuple[str, CurveSummary]], width: int
         cells = [f"   {label}"]
         for level in levels:
             figure = at_level(curve, level)
-            cells.append("–" if figure is None else _time(figure))
+            cells.append("–" if figure is None else figure_text(figure))
         last = units.level(curve.levels[-1], kind)
-        cells.append(f"{_time(curve.figures[-1])} ({last})")
+        cells.append(f"{figure_text(curve.figures[-1])} ({last})")
         rows.append([*cells, _growth(curve)])
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     found = []
@@ -150,8 +144,8 @@ def _rows(curves: Sequence[tuple[str, CurveSummary]], first_level: bool) -> list
     cells = []
     for label, curve in curves:
         first, last = (units.level(x, curve.kind) for x in (curve.levels[0], curve.levels[-1]))
-        start = f"{_time(curve.figures[0])}{f' ({first})' if first_level else ''}"
-        end = f"{_time(curve.figures[-1])} ({last})"
+        start = f"{figure_text(curve.figures[0])}{f' ({first})' if first_level else ''}"
+        end = f"{figure_text(curve.figures[-1])} ({last})"
         words = f"{spark(curve):{_SPARK_WIDTH}}  {_growth(curve)}"
         cells.append((f"   {label}", start, end, words))
     sizes = [max(len(row[i]) for row in cells) for i in range(3)]

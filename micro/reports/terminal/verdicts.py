@@ -9,13 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from micro.app.comparing import Outcome
-from micro.reports import printable
 from micro.reports.insights.verdicts import STYLES, Entry, entries, headline, sentences
+from micro.reports.markup import markdown_text
 
 #: GitHub takes a step summary up to 1 MiB; what another step wrote counts, too.
 MOST_BYTES = 900_000
-#: A word with one of these may mean something to markdown, HTML or GitHub.
-_MARKUP = ("`", "*", "_", "<", ">", "[", "]", "#", "@", "|", "~", "&", "!", "\\", ":/", "www.")
 _HEADS = ("benchmark", "change", "before → after", "why")
 _LEAST_WIDTH = 20
 
@@ -58,15 +56,15 @@ def _below(entry: Entry) -> list[str]:
 
 def markdown(outcome: Outcome, full: bool = False) -> str:
     """The same as a GitHub step summary takes it: safe, readable as text, and under a mebibyte."""
-    lines = [f"## micro: {escaped(headline(outcome))}", ""]
-    lines += [f"{escaped(line)}  " for line in sentences(outcome)]
+    lines = [f"## micro: {markdown_text(headline(outcome))}", ""]
+    lines += [f"{markdown_text(line)}  " for line in sentences(outcome)]
     found = entries(outcome.judgements, full)
     if found:
         lines += ["", _row(_HEADS), _row(["---"] * len(_HEADS))]
     size = sum(len(line.encode()) + 1 for line in lines)
     for number, entry in enumerate(found):
         why = "; ".join(text for text in (entry.verdict, entry.reason) if text)
-        row = _row([escaped(cell) for cell in (entry.name, entry.change, entry.figures, why)])
+        row = _row([markdown_text(cell) for cell in (entry.name, entry.change, entry.figures, why)])
         size += len(row.encode()) + 1
         if size > MOST_BYTES:
             lines.append("")
@@ -78,19 +76,3 @@ def markdown(outcome: Outcome, full: bool = False) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def escaped(text: str) -> str:
-    """The text with words in backticks that could mean something to markdown, HTML or GitHub."""
-    words: list[str] = []
-    for word in printable(text).split(" "):
-        if not any(sign in word for sign in _MARKUP):
-            words.append(word)
-            continue
-        # A pipe would end the cell of a table, also inside backticks.
-        code = word.replace("`", "'").replace("|", "\u00a6")
-        if words and words[-1].endswith("`"):
-            words[-1] = f"{words[-1][:-1]} {code}`"
-        else:
-            words.append(f"`{code}`")
-    return " ".join(words)
