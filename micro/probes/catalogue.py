@@ -36,6 +36,12 @@ def all_probes() -> tuple[Probe, ...]:
     return tuple(found)
 
 
+@cache
+def walks_caches(name: str) -> bool:
+    """Whether the probe of this name, if there is one, declares that its levels are caches."""
+    return any(p.axis is not None and p.axis.walks_caches for p in all_probes() if p.name == name)
+
+
 def select(patterns: Iterable[str], probes: Sequence[Probe] | None = None) -> list[Probe]:
     """Probes whose name matches any pattern (shell globs, or a family's name), in their order.
 

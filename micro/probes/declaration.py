@@ -29,6 +29,8 @@ class Axis:
     #: Where the usual levels leave out what takes too long; else the same.
     rigorous: tuple[int, ...] = ()
     kind: AxisKind = "load"
+    #: What a level costs depends on the cache that holds it: it has no law of growth.
+    walks_caches: bool = False
 
     def of(self, effort: Effort) -> tuple[int, ...]:
         """The levels for this effort."""

@@ -84,6 +84,7 @@ PROBES = (
             powers_of_two(16, 1 << 16),
             quick=(16, 1024, 1 << 14),
             rigorous=powers_of_two(16, 1 << 20),
+            walks_caches=True,
         ),
         clock_bound_up_to=256,
         promise=_PROMISE,

@@ -1,125 +1,122 @@
-"""How a curve grows: class, local exponent, breaks; and how a team's throughput scales.
+"""How a curve grows: its shape, the fit that shows it, a cliff at its end, and its exponent.
 
-A curve's medians are fitted by a + b·f(n), a and b not negative, with weights that make relative
-errors count alike, for each class f. Akaike's weights (AICc) say how much the points speak for a
-class, a bootstrap over rounds how much that hangs on the rounds at hand. Both must reach `SURE`, or
-what is stated is the smallest set of classes that reaches it. Where one fit misses the points, the
-curve may break into pieces.
+A curve's medians are fitted by a + b·n^p, growing, with weights that make relative errors count
+alike. The first that applies is the curve's shape: flat, one step, less than twofold; then what p
+says. A cliff at the end is left out first. A bootstrap over rounds tells which shapes the rounds at
+hand leave possible.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from runners.analyse.estimate import median_interval
 from runners.model.session import Result, Visit
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
-#: Named among the classes where a step would explain the curve, too.
-STEP = "a step"
-_SHAPES: tuple[tuple[str, Callable[[Floats], Floats]], ...] = (
-    ("1", np.zeros_like),
-    ("log n", np.log),
-    ("n", np.positive),
-    ("n log n", lambda n: n * np.log(n)),
-    ("n²", np.square),
-)
-#: From the slowest growth to the fastest.
-CLASSES = tuple(name for name, _ in _SHAPES)
-#: Estimated from the points: the constant and the spread, and the factor unless the class is 1.
-_PARAMETERS = np.array([2, 3, 3, 3, 3])
-#: What weight and agreement must reach.
-SURE = 0.9
-#: A curve that grows by less over its range is O(1), whatever its shape.
-FLAT = 0.10
-#: Relative error of the shapes themselves: no system follows one to the last per cent.
-_SHAPE_ERROR = 0.03
-#: A fit that misses its points by more, root mean square, is no description of them.
-_MOST_MISFIT = 0.15
-#: Levels without which no class is told, of a curve or of a piece of it; and rounds.
+#: What is said of a curve, from the slowest growth to the fastest; the last two have no rank.
+Shape = Literal[
+    "flat", "slight growth", "like log n", "about linear", "quadratic", "a step", "a power of n"
+]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+_FLAT, _SLIGHT, _LOG, _LINEAR, _QUADRATIC, _STEP, _POWER = range(len(SHAPES))
+#: How many of them have a rank.
+RANKED = _STEP
+
+#: A curve that does not surely grow more over its range is flat; or too little to show a law.
+FLAT, SLIGHT = 1.10, 2.0
+#: A step or a cliff is at least as high, and describes the curve as much better (Schwarz).
+_LEAST_JUMP, _JUMP_GAIN = 1.5, 6.0
+_LONGEST_CLIFF = 2
+#: What share of the bootstrap must agree with a step or a cliff, and have a shape that is possible.
+SURE, _POSSIBLE = 0.9, 0.05
+#: Exponents that are tried, and those that a law covers. 0 is the logarithm.
+_EXPONENTS = np.arange(-0.5, 3.01, 0.1).round(1)
+_LAWS = ((_LOG, 0.0, (-0.5, 0.4)), (_LINEAR, 1.0, (0.7, 1.3)), (_QUADRATIC, 2.0, (1.6, 2.6)))
+#: A law that misses its points by more, root mean square, does not describe them.
+MOST_MISFIT = 0.15
+#: Relative error of the fit itself: no system follows a formula to the last per cent.
+_MODEL_ERROR = 0.03
+#: Half the 95 % quantiles of chi-squared with one and two degrees of freedom: the log-likelihood
+#: that an exponent may cost, and what growth must gain over none.
+_LIKELY, _GROWS = 1.92, 3.0
+#: Levels and rounds without which nothing is said.
 LEAST_LEVELS = 5
 LEAST_ROUNDS = 3
-_MOST_PIECES = 3
-_LEAST_PIECE = 3
-#: A break is there if it lowers the criterion by this much, where one fit misses by that much.
-_BREAK_GAIN = 10.0
-_BREAK_MISFIT = 0.05
-_RESAMPLES = 200
+_RESAMPLES = 100
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of a curve that one fit describes; times in seconds per operation."""
+class Fit(NamedTuple):
+    """``a + b n^p`` in seconds per operation; ``log n`` takes the place of ``n^p`` where p is 0."""
 
-    first: int
-    last: int
-    #: One class where it is sure, else those it may be, the likeliest first; none where the levels
-    #: are too few to tell, or follow no class.
-    classes: tuple[str, ...]
-    #: By class: Akaike's weight, and the share of bootstrap samples that prefer it.
-    weights: Mapping[str, float]
-    agreement: Mapping[str, float]
-    #: The likeliest class's ``a + b f(n)``.
-    shape: str
     a_s: float
     b_s: float
-    #: Last over first of the fit, minus 1.
-    growth: float
+    p: float
 
     def at(self, levels: Sequence[float] | Floats) -> Floats:
-        """Seconds that the fit gives at these levels."""
-        shape = dict(_SHAPES)[self.shape]
-        return self.a_s + self.b_s * shape(np.asarray(levels, dtype=np.float64))
+        """Seconds at these levels."""
+        n = np.asarray(levels, dtype=np.float64)
+        return self.a_s + self.b_s * (np.log(n) if self.p == 0 else n**self.p)
+
+
+class Jump(NamedTuple):
+    """A step or a cliff: the last level before it, the first after it, and what that costs."""
+
+    before: int
+    after: int
+    after_s: float
+    #: Over what the levels before it foretell.
+    factor: float
 
 
 @dataclass(frozen=True)
 class Growth:
     """A curve's growth on its range."""
 
-    pieces: tuple[Piece, ...]
-    #: Slope of log time over log level in the last decade, and its 95 % interval.
+    shape: Shape
+    #: Those that the rounds leave possible, the shape among them.
+    possible: frozenset[Shape]
+    first: int
+    last: int
+    #: Describes the levels before the cliff; of a step the lower part.
+    fit: Fit
+    #: The 95 % interval of its exponent.
+    p_ci95: tuple[float, float]
+    #: By what factor it grows before the cliff, and the first level at which a tenth of that is.
+    factor: float
+    rises_at: int
+    step: Jump | None
+    cliff: Jump | None
+    #: Slope of log time over log level in the last decade before the cliff, its 95 % interval.
     exponent: float
     exponent_ci95: tuple[float, float]
 
     @property
-    def first(self) -> int:
-        """The lowest level."""
-        return self.pieces[0].first
-
-    @property
-    def last(self) -> int:
-        """The highest level."""
-        return self.pieces[-1].last
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """All that its pieces may be; of a curve in one piece its class, or the set of them."""
-        return tuple(dict.fromkeys(name for piece in self.pieces for name in piece.classes))
-
-    @property
     def flat(self) -> bool:
-        """Whether the curve is O(1), without a step."""
-        return len(self.pieces) == 1 and self.classes == ("1",)
+        """Whether it is flat all the way."""
+        return self.shape == "flat" and self.cliff is None
 
     @property
-    def maybe_flat(self) -> bool:
-        """Whether O(1) without a step is among what the curve may be."""
-        return len(self.pieces) == 1 and "1" in self.classes
+    def ranks(self) -> tuple[int, ...]:
+        """Ranks of the shapes that are possible; none where one has no rank, or at a cliff."""
+        ranks = sorted(SHAPES.index(shape) for shape in self.possible)
+        return tuple(ranks) if ranks[-1] < RANKED and self.cliff is None else ()
 
-    @property
-    def steps(self) -> tuple[tuple[int, int, float], ...]:
-        """Between each piece and the next: the last level, the first, and the factor there."""
-        found = []
-        for before, after in itertools.pairwise(self.pieces):
-            expected, there = (float(piece.at([after.first])[0]) for piece in (before, after))
-            found.append((before.last, after.first, there / max(expected, 1e-30)))
-        return tuple(found)
+    def parts(self) -> list[tuple[int, int, Fit]]:
+        """Stretches of levels, first to last, and the fit that describes each; a cliff has none."""
+        last = self.cliff.before if self.cliff is not None else self.last
+        if self.step is None:
+            return [(self.first, last, self.fit)]
+        return [
+            (self.first, self.step.before, self.fit),
+            (self.step.after, last, Fit(self.step.after_s, 0.0, 1.0)),
+        ]
 
 
 def round_values(points: Sequence[Result]) -> tuple[Floats, Floats]:
@@ -144,43 +141,29 @@ def find_growth(levels: Floats, values: Floats, rng: np.random.Generator) -> Gro
 
     None where there are too few levels or rounds to tell.
     """
-    there = _measured(values) & (levels > 0)
+    there = measured(values) & (levels > 0)
     rows, columns = there.any(axis=1), there.any(axis=0)
     if columns.sum() < LEAST_LEVELS or rows.sum() < LEAST_ROUNDS:
         return None
     levels = levels[columns]
     values = _without_worker_effects(np.where(there, values, np.nan)[rows][:, columns])
     medians = _medians(values)
-    return _growth(levels, medians, _resampled(values, medians, rng))
+    return _growth(levels, np.vstack([medians, _resampled(values, medians, rng)]))
 
 
 def growth_of_points(
     levels: Floats, times_s: Floats, errors: Floats, rng: np.random.Generator
 ) -> Growth | None:
     """The same of a curve whose points alone are known, and the standard errors of their logs."""
-    there = _measured(times_s) & (levels > 0)
+    there = measured(times_s) & (levels > 0)
     if there.sum() < LEAST_LEVELS:
         return None
     levels, times_s, errors = levels[there], times_s[there], errors[there]
     samples = times_s * np.exp(rng.normal(0, errors, (_RESAMPLES, len(levels))))
-    return _growth(levels, times_s, samples)
+    return _growth(levels, np.vstack([times_s, samples]))
 
 
-def _growth(levels: Floats, medians: Floats, samples: Floats) -> Growth:
-    """From the medians, and from ``samples`` of what they might be as well."""
-    cuts, might_break = _find_cuts(levels, medians, samples)
-    stretches = [slice(*span) for span in _spans(cuts, len(levels))]
-    pieces = tuple(_piece(levels[s], medians[s], samples[:, s]) for s in stretches)
-    if might_break and pieces[0].classes:
-        pieces = (replace(pieces[0], classes=(*pieces[0].classes, STEP)),)
-    upper = levels[stretches[-1]] >= min(levels[-1] / 10, levels[-3])
-    end = stretches[-1]
-    slopes = _slopes(levels[end][upper], np.vstack([medians, samples])[:, end][:, upper])
-    low, high = np.percentile(slopes[1:], (2.5, 97.5))
-    return Growth(pieces, float(slopes[0]), (float(low), float(high)))
-
-
-def _measured(values: Floats) -> npt.NDArray[np.bool_]:
+def measured(values: Floats) -> npt.NDArray[np.bool_]:
     """Where a number is a time that something can take, in whatever unit: a file may hold any."""
     return (values > 1e-18) & (values < 1e15)
 
@@ -208,178 +191,203 @@ def _resampled(values: Floats, medians: Floats, rng: np.random.Generator) -> Flo
     return np.where(np.isfinite(samples), samples, medians)  # a level may have gone without rounds
 
 
-@dataclass(frozen=True)
-class _Fits:
-    """Every class fitted to every sample: arrays of samples × classes."""
-
-    a_s: Floats
-    b_s: Floats
-    misfit: Floats
-    growth: Floats
-
-
-def _fit(levels: Floats, times_s: Floats, within: Floats | None = None) -> _Fits:
-    """Least squares of the relative errors, 1 - (a + b f) / y, with a and b not negative.
-
-    ``within``, samples × levels of 1 and 0, leaves levels out.
-    """
-    within = np.ones_like(times_s) if within is None else within
-    shapes = np.array([shape(levels) for _, shape in _SHAPES])
-    scale = np.maximum(shapes.max(axis=1, keepdims=True), 1e-300)
-    p = (within / times_s)[:, None, :]
-    q = shapes / scale * p
-    pp, pq, qq = (p * p).sum(-1), (p * q).sum(-1), np.maximum((q * q).sum(-1), 1e-300)
-    sum_p, sum_q = p.sum(-1), q.sum(-1)
-    determinant = pp * qq - pq * pq
-    safe = np.where(determinant > 1e-12 * pp * qq, determinant, np.inf)
-    both_a, both_b = (sum_p * qq - sum_q * pq) / safe, (sum_q * pp - sum_p * pq) / safe
-    inside = (both_a > 0) & (both_b > 0)
-    # Outside, the best lies on one of the two edges.
-    gain_a, gain_b = sum_p * sum_p / pp, sum_q * sum_q / qq
-    a = np.where(inside, both_a, np.where(gain_a >= gain_b, sum_p / pp, 0.0))
-    b = np.where(inside, both_b, np.where(gain_a >= gain_b, 0.0, sum_q / qq))
-    errors = within[:, None, :] - a[..., None] * p - b[..., None] * q
-    ends = a[..., None] + b[..., None] * (shapes / scale)[:, [0, -1]]
-    growth = ends[..., 1] / np.maximum(ends[..., 0], 1e-99) - 1
-    misfit = (errors * errors).sum(-1) + within.sum(-1)[:, None] * _SHAPE_ERROR**2
-    return _Fits(a, b / scale[:, 0], misfit, growth)
-
-
-def _class_weights(fits: _Fits, points: int) -> Floats:
-    """Akaike's weights, samples × classes; those of fits that hardly grow go to O(1)."""
-    # The correction for few points is that of the richer classes for all of them, or five points
-    # would speak for O(1) by their number alone.
-    criterion = points * np.log(fits.misfit / points) + 2 * _PARAMETERS
-    weights = np.exp((criterion.min(axis=1, keepdims=True) - criterion) / 2)
-    weights /= weights.sum(axis=1, keepdims=True)
-    grows = fits.growth >= FLAT
-    flat = (weights * ~grows).sum(axis=1)
-    weights = weights * grows
-    weights[:, 0] = flat
-    return np.asarray(weights, dtype=np.float64)
-
-
-def _piece(levels: Floats, medians: Floats, samples: Floats) -> Piece:
-    fits = _fit(levels, np.vstack([medians, samples]))
-    weights = _class_weights(fits, len(levels))
-    chosen = weights.argmax(axis=1)
-    agreement = np.bincount(chosen[1:], minlength=len(CLASSES)) / (len(chosen) - 1)
-    order = np.argsort(-(weights[0] + agreement), kind="stable")
-    enough = (np.cumsum(weights[0][order]) >= SURE) & (np.cumsum(agreement[order]) >= SURE)
-    named = order[: int(np.argmax(enough)) + 1]
-    likeliest = int(order[0])
-    misfit = float(np.sqrt(fits.misfit[0, likeliest] / len(levels)))
-    told = len(levels) >= LEAST_LEVELS and misfit <= _MOST_MISFIT
-    return Piece(
+def _growth(levels: Floats, times_s: Floats) -> Growth:
+    """From samples × levels, of which the first are the medians and the others might be them."""
+    cliff, body = _cliff(levels, times_s)
+    n, y = levels[:body], times_s[:, :body]
+    fits = _fit(n, y)
+    cut, low_s, high_s, stepped = _step(n, y, fits)
+    shapes = _shapes(fits, stepped, len(n))
+    shape = int(shapes[0])
+    shares = np.bincount(shapes[1:], minlength=len(SHAPES)) / (len(shapes) - 1)
+    likely = _EXPONENTS[fits.likely()[0]]
+    fit = _stated(shape, n, y[0], fits)
+    if shape == _STEP:
+        fit = Fit(low_s, 0.0, 1.0)
+    at = fit.at(n)
+    risen = at >= at[0] + 0.1 * (at[-1] - at[0])
+    exponent, exponent_ci95 = _exponent(n, y)
+    return Growth(
+        shape=SHAPES[shape],
+        possible=frozenset(s for i, s in enumerate(SHAPES) if i == shape or shares[i] > _POSSIBLE),
         first=int(levels[0]),
         last=int(levels[-1]),
-        classes=tuple(CLASSES[i] for i in named) if told else (),
-        weights=dict(zip(CLASSES, weights[0].tolist(), strict=True)),
-        agreement=dict(zip(CLASSES, agreement.tolist(), strict=True)),
-        shape=CLASSES[likeliest],
-        a_s=float(fits.a_s[0, likeliest]),
-        b_s=float(fits.b_s[0, likeliest]),
-        growth=float(fits.growth[0, likeliest]),
+        fit=fit,
+        p_ci95=(float(likely[0]), float(likely[-1])),
+        factor=float(fits.factor()[0]),
+        rises_at=int(n[int(np.argmax(risen))]),
+        step=Jump(int(n[cut - 1]), int(n[cut]), high_s, high_s / low_s) if shape == _STEP else None,
+        cliff=cliff,
+        exponent=exponent,
+        exponent_ci95=exponent_ci95,
     )
-
-
-def _find_cuts(levels: Floats, medians: Floats, samples: Floats) -> tuple[tuple[int, ...], bool]:
-    """Where the curve breaks into pieces, as indices of their first levels; () for one piece.
-
-    And whether it might: where pieces describe it better, but not surely so.
-    """
-    points = len(levels)
-    if _fit(levels, medians[None]).misfit.min() < points * _BREAK_MISFIT**2:
-        return (), False
-    spans = list(itertools.combinations(range(points + 1), 2))
-    at = np.arange(points)
-    within = np.array([(first <= at) & (at < end) for first, end in spans], dtype=np.float64)
-    misfits = _fit(levels, np.tile(medians, (len(spans), 1)), within).misfit.min(axis=1)
-    misfit = dict(zip(spans, misfits.tolist(), strict=True))
-    best = min(
-        _possible_cuts(points),
-        key=lambda cuts: float(_criterion([misfit[span] for span in _spans(cuts, points)], points)),
-        default=(),
-    )
-    everything = np.vstack([medians, samples])
-    whole, pieces = (
-        _criterion(
-            [
-                _fit(levels[first:end], everything[:, first:end]).misfit.min(axis=1)
-                for first, end in _spans(cuts, points)
-            ],
-            points,
-        )
-        for cuts in ((), best)
-    )
-    gain = whole - pieces
-    sure = gain[0] >= _BREAK_GAIN and (gain[1:] > 0).mean() >= SURE
-    return (best, False) if sure else ((), bool(gain[0] > 0))
-
-
-def _spans(cuts: Sequence[int], points: int) -> list[tuple[int, int]]:
-    return list(itertools.pairwise((0, *cuts, points)))
-
-
-def _criterion(misfits: Sequence[Floats] | Sequence[float], points: int) -> Floats:
-    """Schwarz's: each further piece has its constant, its factor and its place."""
-    total = np.sum(misfits, axis=0)
-    return np.asarray(points * np.log(total / points) + 3 * len(misfits) * np.log(points))
-
-
-def _possible_cuts(points: int) -> Iterator[tuple[int, ...]]:
-    for pieces in range(2, _MOST_PIECES + 1):
-        for cuts in itertools.combinations(range(1, points), pieces - 1):
-            if all(end - first >= _LEAST_PIECE for first, end in _spans(cuts, points)):
-                yield cuts
-
-
-def _slopes(levels: Floats, times_s: Floats) -> Floats:
-    x = np.log(levels) - np.log(levels).mean()
-    return np.asarray(np.log(times_s) @ x / (x @ x), dtype=np.float64)
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """How the throughput of a team grows with its members: T(1)·n / T(n), n where perfect."""
+class _Fits:
+    """A growing curve fitted to every sample with every exponent: arrays of samples × exponents."""
 
-    members: tuple[int, ...]
-    speedup: tuple[float, ...]
-    ci95: tuple[tuple[float, float], ...]
+    first_s: Floats
+    last_s: Floats
+    #: Sum of squares of the relative errors, with that of the model.
+    misfit: Floats
+    #: The same of a constant, by sample.
+    constant: Floats
+    points: int
 
     @property
-    def most(self) -> float:
-        """The highest speed-up."""
-        return max(self.speedup)
+    def best(self) -> Integers:
+        """The exponent that fits a sample best, as an index."""
+        return np.asarray(self.misfit.argmin(axis=1))
 
-    @property
-    def saturated_at(self) -> int | None:
-        """The fewest members that reach nine tenths of it; None if only the largest team does."""
-        pairs = zip(self.members, self.speedup, strict=True)
-        enough = next(n for n, speedup in pairs if speedup >= 0.9 * self.most)
-        return None if enough == self.members[-1] else enough
+    def of_best(self, values: Floats) -> Floats:
+        """The value that belongs to each sample's best exponent."""
+        return np.asarray(np.take_along_axis(values, self.best[:, None], 1)[:, 0])
+
+    def factor(self) -> Floats:
+        """By what factor the best fit of each sample grows."""
+        return self.of_best(self.last_s) / self.of_best(self.first_s)
+
+    def loss(self) -> Floats:
+        """By how much the log-likelihood of each exponent is below that of the best."""
+        return np.asarray(self.points / 2 * np.log(self.misfit / self.misfit.min(1, keepdims=True)))
+
+    def grows(self) -> npt.NDArray[np.bool_]:
+        """Whether growth describes a sample surely better than a constant."""
+        return np.asarray(
+            self.points / 2 * np.log(self.constant / self.misfit.min(axis=1)) > _GROWS
+        )
+
+    def likely(self) -> npt.NDArray[np.bool_]:
+        """Exponents that the points leave possible."""
+        return np.asarray(self.loss() <= _LIKELY)
 
 
-def find_scaling(levels: Floats, values: Floats) -> Scaling | None:
-    """Speed-up of teams of ``levels`` members from rounds × levels of seconds per operation.
+def _basis(levels: Floats, exponents: Floats) -> Floats:
+    """For each exponent a function that grows from 0 at the first level to 1 at the last."""
+    u = np.log(levels / levels[0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = np.where(exponents[:, None] == 0, u, np.expm1(exponents[:, None] * u))
+    return np.asarray(f / f[:, -1:], dtype=np.float64)
 
-    An operation's time is that of one in *every* member: constant where scaling is perfect. None
-    without a team of one or without a second.
-    """
-    if len(levels) < 2 or levels[0] != 1:
-        return None
-    members, medians, intervals = [], [], []
-    values = np.where(_measured(values), values, np.nan)
-    for n, column in zip(levels, values.T, strict=True):
-        # Both ends of a ratio from one worker share its noise; where no round has both, medians do.
-        ratios = values[:, 0] * n / column
-        ratios = ratios[np.isfinite(ratios)]
-        if not len(ratios):
-            continue
-        middle, interval = median_interval(ratios)
-        members.append(int(n))
-        medians.append(middle)
-        intervals.append(interval)
-    if len(members) < 2:
-        return None
-    return Scaling(tuple(members), tuple(medians), tuple(intervals))
+
+def _fit(levels: Floats, times_s: Floats, exponents: Floats = _EXPONENTS) -> _Fits:
+    """Least squares of the relative errors, 1 - (a + b f) / y, with a > 0 and b not negative."""
+    f = _basis(levels, exponents).T
+    p = 1 / times_s
+    pp, pq, qq = (p * p).sum(1, keepdims=True), (p * p) @ f, (p * p) @ (f * f)
+    sum_p, sum_q = p.sum(1, keepdims=True), p @ f
+    determinant = pp * qq - pq * pq
+    determinant = np.where(determinant > 1e-12 * pp * qq, determinant, np.inf)
+    a, b = (sum_p * qq - sum_q * pq) / determinant, (sum_q * pp - sum_p * pq) / determinant
+    least = 1e-3 * times_s.min(axis=1, keepdims=True)
+    a, b = np.where(b > 0, a, sum_p / pp), np.maximum(b, 0.0)
+    b = np.where(a < least, np.maximum((sum_q - least * pq) / qq, 0.0), b)
+    a = np.maximum(a, least)
+    squares = len(levels) - 2 * (a * sum_p + b * sum_q) + a * a * pp + 2 * a * b * pq + b * b * qq
+    error = len(levels) * _MODEL_ERROR**2
+    misfit = np.maximum(squares, 0.0) + error
+    constant = (len(levels) - sum_p * sum_p / pp)[:, 0] + error
+    return _Fits(a, a + b, misfit, constant, len(levels))
+
+
+def _shapes(fits: _Fits, stepped: npt.NDArray[np.bool_], points: int) -> Integers:
+    """The shape of each sample."""
+    loss, exponent = fits.loss(), _EXPONENTS[fits.best]
+    shapes = np.full(len(exponent), _POWER)
+    closest = np.full(len(exponent), np.inf)
+    for law, power, (low, high) in _LAWS:
+        at = int(np.argmin(np.abs(_EXPONENTS - power)))
+        near = (exponent >= low) & (exponent <= high)
+        # A law is as good as its exponent, or as that which lies near it.
+        distance = np.where(near, 0.0, loss[:, at])
+        described = np.sqrt(fits.misfit.min(1) / points) <= MOST_MISFIT
+        found = (near | (loss[:, at] <= _LIKELY)) & described & (distance < closest)
+        shapes[found], closest[found] = law, distance[found]
+    factor = fits.factor()
+    factor[0] = min(factor[0], np.percentile(factor[1:], 100 * (1 - SURE)))
+    shapes[factor < SLIGHT] = _SLIGHT
+    shapes[stepped] = _STEP
+    shapes[(factor < FLAT) | ~fits.grows()] = _FLAT
+    return shapes
+
+
+def _stated(shape: int, levels: Floats, medians: Floats, fits: _Fits) -> Fit:
+    """The fit that is printed: by the law's own exponent, or the best."""
+    powers = {law: power for law, power, _ in _LAWS}
+    best = float(_EXPONENTS[fits.best[0]])
+    p = 0.0 if shape == _FLAT else powers.get(shape, best)
+    found = _fit(levels, medians[None], np.array([p]))
+    first_s, last_s = float(found.first_s[0, 0]), float(found.last_s[0, 0])
+    if shape == _FLAT:
+        return Fit(float(np.median(medians)), 0.0, 1.0)
+    if p == 0:
+        b = (last_s - first_s) / float(np.log(levels[-1] / levels[0]))
+        return Fit(first_s - b * float(np.log(levels[0])), b, p)
+    b = (last_s - first_s) / float(levels[-1] ** p - levels[0] ** p)
+    return Fit(first_s - b * float(levels[0] ** p), b, p)
+
+
+def _step(
+    levels: Floats, times_s: Floats, fits: _Fits
+) -> tuple[int, float, float, npt.NDArray[np.bool_]]:
+    """The best place for a step between two constants, both of them, and where it is one."""
+    points = len(levels)
+    cuts = range(2, points - 1)
+    p = 1 / times_s
+    misfits, constants = [], []
+    for cut in cuts:
+        parts = [p[:, :cut], p[:, cut:]]
+        both = [part.sum(1) / (part * part).sum(1) for part in parts]
+        errors = [
+            ((1 - c[:, None] * part) ** 2).sum(1) for c, part in zip(both, parts, strict=True)
+        ]
+        misfits.append(errors[0] + errors[1] + points * _MODEL_ERROR**2)
+        constants.append(both)
+    best = int(np.argmin([misfit[0] for misfit in misfits]))
+    low, high = constants[best]
+    gain = points * np.log(fits.misfit.min(1) / misfits[best])
+    there = (gain >= _JUMP_GAIN) & (high >= _LEAST_JUMP * low)
+    sure = bool(there[0]) and there[1:].mean() >= SURE
+    stepped = there if sure else np.zeros_like(there)
+    return cuts[best], float(low[0]), float(high[0]), stepped
+
+
+def _cliff(levels: Floats, times_s: Floats) -> tuple[Jump | None, int]:
+    """A cliff at the last or the last two levels, and how many levels are before it."""
+    points = len(levels)
+    whole = _fit(levels, times_s).misfit.min(1)
+    best, found, before = 0.0, None, points
+    for length in range(1, _LONGEST_CLIFF + 1):
+        body = points - length
+        if body < LEAST_LEVELS - 1:
+            break
+        fits = _fit(levels[:body], times_s[:, :body])
+        misfit = fits.misfit.min(1) + length * _MODEL_ERROR**2
+        gain = points * np.log(whole / misfit) - length * np.log(points)
+        foretold = _foretold(levels[: body + 1], fits)
+        factor = times_s[:, body] / foretold
+        there = (gain >= _JUMP_GAIN) & (factor >= _LEAST_JUMP)
+        if gain[0] > best and there[0] and there[1:].mean() >= SURE:
+            ends = int(levels[body - 1]), int(levels[body])
+            best, before = float(gain[0]), body
+            found = Jump(*ends, float(times_s[0, body]), float(factor[0]))
+    return found, before
+
+
+def _foretold(levels: Floats, fits: _Fits) -> Floats:
+    """The most that a likely exponent foretells for the last level, from those before it."""
+    u, end = (np.log(levels[at] / levels[0]) for at in (-1, -2))
+    p = np.where(_EXPONENTS == 0, 1e-6, _EXPONENTS)
+    beyond = np.expm1(p * u) / np.expm1(p * end)
+    there = fits.first_s + (fits.last_s - fits.first_s) * beyond
+    return np.asarray(np.where(fits.likely(), there, 0.0).max(axis=1))
+
+
+def _exponent(levels: Floats, times_s: Floats) -> tuple[float, tuple[float, float]]:
+    """The slope of log time over log level in the last decade, and its 95 % interval."""
+    upper = levels >= min(levels[-1] / 10, levels[-3])
+    x = np.log(levels[upper]) - np.log(levels[upper]).mean()
+    slopes = np.log(times_s[:, upper]) @ x / (x @ x)
+    low, high = np.percentile(slopes[1:], (2.5, 97.5))
+    return float(slopes[0]), (float(low), float(high))

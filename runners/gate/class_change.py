@@ -1,8 +1,8 @@
-"""Has a curve's growth class risen or fallen since its baseline?
+"""Has the shape of a curve's growth risen or fallen since its baseline?
 
-A class is told from the curve's shape, not from its speed, so that it survives a change of machine.
-The baseline's is that of its sessions, each taken as one round. Today's is that of one session's
-points, which may all lie as far from the truth as sessions differ.
+A shape is that of the curve, not its speed, so that it survives a change of machine. The baseline's
+is that of its sessions, each taken as one round. Today's is that of one session's points, which may
+all lie as far from the truth as sessions differ.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runners.analyse.growth import CLASSES, STEP, Floats, Growth, find_growth, growth_of_points
+from runners.analyse.growth import SHAPES, Floats, Growth, find_growth, growth_of_points
 from runners.gate.evidence import Change, points_of
 
 
 def class_change(growth: Change, rows: Sequence[Change]) -> str | None:
-    """A curve's classes now and before, in words: ``now O(n), was O(1) on [1, 64]``.
+    """A curve's shape now and before, in words: ``now about linear, was flat on [1, 64]``.
 
     None unless they lie apart in the direction of its growth: all that it may be now above (or
     below) all that it may have been, and not by the doing of a single point.
@@ -25,35 +25,32 @@ def class_change(growth: Change, rows: Sequence[Change]) -> str | None:
     if not points:
         return None
     furthest = max(points, key=lambda point: point.effect * growth.effect)
-    before, now = _classes_before(points), _classes_now(points)
-    for found in (now, _classes_now([point for point in points if point is not furthest])):
+    before, now = _ranks_before(points), _ranks_now(points)
+    for found in (now, _ranks_now([point for point in points if point is not furthest])):
         lower, higher = (before, found) if growth.effect > 0 else (found, before)
         if not lower or not higher or max(lower) >= min(higher):
             return None
     return f"now {_words(now)}, was {_words(before)} on [{points[0].level}, {points[-1].level}]"
 
 
-def _classes_before(points: Sequence[Change]) -> list[int]:
+def _ranks_before(points: Sequence[Change]) -> tuple[int, ...]:
     sessions_s = np.exp([point.mean + point.deviations for point in points]).T
-    return _classes(find_growth(_levels(points), sessions_s, np.random.default_rng(1)))
+    return _ranks(find_growth(_levels(points), sessions_s, np.random.default_rng(1)))
 
 
-def _classes_now(points: Sequence[Change]) -> list[int]:
+def _ranks_now(points: Sequence[Change]) -> tuple[int, ...]:
     today_s = np.exp([point.mean + point.effect for point in points])
     errors = np.fmax([point.sd for point in points], np.sqrt([point.error2 for point in points]))
-    return _classes(growth_of_points(_levels(points), today_s, errors, np.random.default_rng(1)))
+    return _ranks(growth_of_points(_levels(points), today_s, errors, np.random.default_rng(1)))
 
 
 def _levels(points: Sequence[Change]) -> Floats:
     return np.array([point.level for point in points], dtype=np.float64)
 
 
-def _classes(growth: Growth | None) -> list[int]:
-    """The classes that a curve or any piece of it may have, as ranks; none where that is open."""
-    if growth is None or STEP in growth.classes or not all(p.classes for p in growth.pieces):
-        return []
-    return sorted(CLASSES.index(name) for name in growth.classes)
+def _ranks(growth: Growth | None) -> tuple[int, ...]:
+    return () if growth is None else growth.ranks
 
 
 def _words(ranks: Sequence[int]) -> str:
-    return " or ".join(f"O({CLASSES[rank]})" for rank in ranks)
+    return " or ".join(SHAPES[rank] for rank in ranks)

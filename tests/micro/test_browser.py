@@ -53,7 +53,7 @@ def test_the_browser_has_nothing_to_complain_of(tmp_path: Path) -> None:
     assert said == []
     assert document.count("<figure ") >= 6
     assert document.count('role="img"') == document.count("<figure ")
-    assert "Linux 6.1 is O(1) in 2 of 3 curves" in document
+    assert "Linux 6.1 is flat in 2 of 3 curves" in document
 
 
 def test_the_browser_would_complain_of_a_handler_or_a_style(tmp_path: Path) -> None:

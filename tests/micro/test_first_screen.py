@@ -13,7 +13,8 @@ from sample_sessions import measured, session
 from sample_systems import point, system_session
 
 from micro.probes.catalogue import all_probes
-from micro.reports.insights.digest import digest, growth_in_short
+from micro.reports.insights.digest import digest
+from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import of_session
 from micro.reports.terminal.first_screen import print_first_screen
 from runners.archive.reader import read
@@ -60,16 +61,16 @@ def test_mechanisms_that_wait_are_a_table_with_their_growth() -> None:
     (poll_line,) = [line for line in text.splitlines() if line.strip().startswith("poll")]
     (epoll_line,) = [line for line in text.splitlines() if line.strip().startswith("epoll")]
     assert poll_line.split()[1:3] == ["600", "ns"]
-    assert poll_line.endswith("grows with n")
+    assert "about linear, " in text
     assert "205 µs (2,048)" in poll_line
-    assert epoll_line.endswith("flat")
+    assert epoll_line.endswith("flat at 600 ns")
 
 
 def test_what_rests_on_unstable_figures_is_marked() -> None:
     text = printed(waits("event.poll", 5e-7, 1e-7, unstable=True))
     (line,) = [line for line in text.splitlines() if line.strip().startswith("poll")]
     assert "600 ns~" in line
-    assert line.endswith("grows with n~")
+    assert " ns each~" in text
     assert "100% unstable, most often: rounds differ (12 of 12)" in text
 
 
@@ -83,7 +84,8 @@ def test_a_jump_is_named_by_its_level() -> None:
     curve = Curve("port.bind_ephemeral", params, "bound_ports", levels[-1], None)
     shown = session(results, [curve])
     ((_, summary),) = digest(of_session(shown)).growing
-    assert growth_in_short(summary) == "jumps at 16,384"
+    assert growth_words(summary).startswith("flat at 1.00 µs to 8,192, then ")
+    assert growth_words(summary).endswith(" ms at 16,384")
     assert "4.00 ms (16,384)" in printed(shown)
 
 

@@ -197,7 +197,7 @@ def test_the_document_is_json_without_oddities() -> None:
 
 def test_a_risen_growth_class_stands_in_every_report(tmp_path: Path) -> None:
     shown = outcome(growth=2.0)
-    name, words = "growth of fd.curve", "now O(n), was O(1) on [1, 32]"
+    name, words = "growth of fd.curve", "now about linear, was flat on [1, 32]"
     (plain,) = [j for j in document(shown)["judgements"] if j["kind"] == "growth"]
     assert (plain["benchmark"], plain["verdict"], plain["why"]) == ("fd.curve", "regressed", words)
     for lines in (

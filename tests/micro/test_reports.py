@@ -227,7 +227,7 @@ RESULT_KEYS = {
 }
 CURVE_KEYS = {
     *("name", "params", "axis", "x", "y", "reached", "stopped_by"),
-    *("growth", "pieces", "exponent", "exponent_ci95", "scaling"),
+    *("growth", "model", "exponent", "exponent_ci95", "scaling"),
 }
 
 
@@ -302,8 +302,8 @@ def test_document_says_what_the_session_says() -> None:
 def test_document_tells_how_curves_grow() -> None:
     curves = {curve["name"]: curve for curve in document(system_session())["curves"]}
     opened = curves["fd.open_interleaved"]
-    assert opened["growth"] == "O(1) on [1, 8192]"
-    assert opened["pieces"] == [{"first": 1, "last": 8192, "classes": ["1"]}]
+    assert opened["growth"] == "flat at 4.00 µs on [1, 8192]"
+    assert opened["model"]["shape"] == "flat"
     low, high = opened["exponent_ci95"]
     assert low <= opened["exponent"] <= high
     assert opened["scaling"] is None
@@ -315,8 +315,8 @@ def test_document_tells_how_curves_grow() -> None:
 
 def test_table_tells_how_curves_grow() -> None:
     text = words(printed(system_session(opening=lambda n: 1 + n / 500)))
-    assert "fd.open_interleaved: O(n) on [1, 8192]" in text
-    assert "event.epoll: O(1) on [1, 8192]" in text
+    assert "fd.open_interleaved: about linear, " in text
+    assert "event.epoll: flat at 600 ns on [1, 8192]" in text
     assert "malloc.threads size=512: ×2 with 2 threads, hardly more up to 8" in text
 
 

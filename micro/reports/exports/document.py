@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from micro.reports.insights.classes import class_words
+from micro.reports.insights.growth_words import words_on_range
 from micro.reports.insights.systems import CurveSummary, of_session
+from runners.analyse.growth import Growth
 from runners.model.benchmark import Benchmark
 from runners.model.count import CountEstimate
 from runners.model.session import Curve, Result, Session
@@ -84,14 +85,20 @@ def growth_fields(curve: CurveSummary | None) -> dict[str, Any]:
     growth, scaling = (curve.growth, curve.scaling) if curve is not None else (None, None)
     speedups = zip(scaling.members, scaling.speedup, strict=True) if scaling else ()
     return {
-        "growth": class_words(growth, curve.kind) if growth and curve else None,
-        "pieces": [
-            {"first": piece.first, "last": piece.last, "classes": list(piece.classes)}
-            for piece in growth.pieces
-        ]
-        if growth
-        else None,
+        "growth": (words_on_range(curve) if curve else "") or None,
+        "model": _model(growth) if growth else None,
         "exponent": growth.exponent if growth else None,
         "exponent_ci95": list(growth.exponent_ci95) if growth else None,
         "scaling": {str(members): speedup for members, speedup in speedups} if scaling else None,
+    }
+
+
+def _model(growth: Growth) -> dict[str, Any]:
+    """The shape and the fit of a curve, seconds per operation; its step and its cliff or null."""
+    return {
+        "shape": growth.shape,
+        **growth.fit._asdict(),
+        "p_ci95": list(growth.p_ci95),
+        "step": growth.step._asdict() if growth.step else None,
+        "cliff": growth.cliff._asdict() if growth.cliff else None,
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from micro import units
-from micro.reports.insights.classes import scaling_words, short_class
+from micro.reports.insights.growth_words import growth_words, scaling_words
 from micro.reports.insights.systems import CurveSummary, Figure, System
 from runners.model.benchmark import Benchmark
 
@@ -206,9 +206,7 @@ def curve_text(curve: CurveSummary | None) -> str:
         return scaling_words(curve.scaling, curve.axis)
     if curve.kind == "members" or curve.moves_bytes:
         return ""
-    if curve.growth is not None:
-        return short_class(curve.growth, curve.kind)
-    return "too few points"
+    return growth_words(curve) or "too few points"
 
 
 def ratio_text(ratio: float) -> str:

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from micro.reports.insights.classes import class_words, scaling_words
 from micro.reports.insights.comparison import Comparison, Row, ratio_text
 from micro.reports.insights.events import crossings
+from micro.reports.insights.growth_words import scaling_words, words_on_range
 from micro.reports.insights.systems import CurveSummary, System
 from runners.analyse.growth import Growth
 from runners.model.benchmark import Benchmark
@@ -38,10 +38,10 @@ def conclusions(shown: Comparison) -> list[str]:
 
 def headlines(shown: Comparison) -> list[str]:
     """The same in many short sentences, a curve each, what matters most first."""
-    growing, undecided, flat = curve_sentences(shown)
+    growing, flat = curve_sentences(shown)
     scaling = [scaling_sentence(shown, place) for place in shown.curves]
     found = [count_sentence(shown), *_ratios(shown), *growing[:3], *_crossings(shown), *scaling]
-    return [sentence for sentence in [*found, *growing[3:], *undecided, flat] if sentence]
+    return [sentence for sentence in [*found, *growing[3:], flat] if sentence]
 
 
 def _ratios(shown: Comparison) -> list[str]:
@@ -62,77 +62,68 @@ def _curves(shown: Comparison, i: int) -> list[CurveSummary]:
     return [curve for curves in shown.curves.values() if (curve := curves[i]) is not None]
 
 
-def _told(curves: Sequence[CurveSummary | None]) -> tuple[Told, Told, Told]:
-    """Curves over a load that are flat, that may be, and that are not."""
+def _told(curves: Sequence[CurveSummary | None]) -> tuple[Told, Told]:
+    """Curves over a load that are flat, and that are not."""
     told = [(c, c.growth) for c in curves if c and c.grows_with_load and c.growth is not None]
     return (
         [(curve, growth) for curve, growth in told if growth.flat],
-        [(curve, growth) for curve, growth in told if growth.maybe_flat and not growth.flat],
-        [(curve, growth) for curve, growth in told if not growth.maybe_flat],
+        [(curve, growth) for curve, growth in told if not growth.flat],
     )
 
 
 def growth_sentence(system: System, curves: Sequence[CurveSummary]) -> str:
-    """``Linux 6.18 is O(1) in 4 of 5 curves; not in event.poll (O(n) on [1, 4096], ×730).``"""
-    flat, maybe, rest = _told(curves)
-    number = len(flat) + len(maybe) + len(rest)
+    """``Linux 6.18 is flat in 4 of 5 curves; not in event.poll (about linear, …, ×730).``"""
+    flat, rest = _told(curves)
+    number = len(flat) + len(rest)
     if not number:
         return ""
     if len(flat) == number:
         which = "its only curve" if number == 1 else f"all {number} curves"
-        return f"{system.label} is O(1) in {which}: {', '.join(c.place.label for c, _ in flat)}."
-    parts = [f"is O(1) in {len(flat)} of {number} curves"] if flat else []
-    if rest:
-        described = ", ".join(f"{c.place.label} ({_words(c, growth)})" for c, growth in rest)
-        parts.append(f"{'not' if flat else 'is not O(1)'} in {described}")
-    if maybe:
-        described = ", ".join(f"{c.place.label} ({_words(c, growth)})" for c, growth in maybe)
-        parts.append(f"{'' if parts else 'is '}undecided in {described}")
-    return f"{system.label} {'; '.join(parts)}."
+        return f"{system.label} is flat in {which}: {', '.join(c.place.label for c, _ in flat)}."
+    described = ", ".join(f"{curve.place.label} ({_words(curve)})" for curve, _ in rest)
+    start = f"is flat in {len(flat)} of {number} curves; not" if flat else "is not flat"
+    return f"{system.label} {start} in {described}."
 
 
 def count_sentence(shown: Comparison) -> str:
-    """``Linux 6.18 is O(1) in 30 of 40 curves (2 undecided), gVisor 4.4 in 21 of 38.``"""
+    """``Linux 6.18 is flat in 30 of 40 curves, gVisor 4.4 in 21 of 38.``"""
     parts: list[str] = []
     for i, system in enumerate(shown.systems):
-        flat, maybe, rest = map(len, _told(_curves(shown, i)))
-        if number := flat + maybe + rest:
-            words = (" is O(1)", f" curve{'s' * (number > 1)}") if not parts else ("", "")
-            undecided = f" ({maybe} undecided)" if maybe else ""
-            parts.append(f"{system.label}{words[0]} in {flat} of {number}{words[1]}{undecided}")
+        flat, rest = map(len, _told(_curves(shown, i)))
+        if number := flat + rest:
+            words = (" is flat", f" curve{'s' * (number > 1)}") if not parts else ("", "")
+            parts.append(f"{system.label}{words[0]} in {flat} of {number}{words[1]}")
     return f"{', '.join(parts)}." if parts else ""
 
 
-def curve_sentences(shown: Comparison) -> tuple[list[str], list[str], str]:
-    """Curves that grow somewhere, those that may, the steepest first, and in one those flat."""
+def curve_sentences(shown: Comparison) -> tuple[list[str], str]:
+    """Curves that grow somewhere, the steepest first, and in one sentence those that are flat."""
     flat: list[str] = []
     growing: list[tuple[float, str]] = []
-    undecided: list[tuple[float, str]] = []
     for place, curves in shown.curves.items():
-        always, maybe, rest = _told(curves)
-        if not maybe and not rest:
+        always, rest = _told(curves)
+        if not rest:
             flat += [place.label] if always else []
             continue
         words: dict[str, list[str]] = {}
         for system, curve in zip(shown.systems, curves, strict=True):
             if curve is not None and curve.growth is not None:
-                words.setdefault(_words(curve, curve.growth), []).append(system.label)
+                words.setdefault(_words(curve), []).append(system.label)
         several = len(shown.systems) > 1
         parts = [f"{said} ({', '.join(who)})" if several else said for said, who in words.items()]
         sentence = f"{place.label} is {'; '.join(parts)}."
-        steepness = max(_whole(curve) for curve, _ in [*maybe, *rest])
-        (growing if rest else undecided).append((steepness, sentence))
-    told = f"O(1): {', '.join(flat)}." if flat else ""
-    return _descending(growing), _descending(undecided), told
+        growing.append((max(_whole(curve) for curve, _ in rest), sentence))
+    told = f"Flat: {', '.join(flat)}." if flat else ""
+    return _descending(growing), told
 
 
 def _descending(weighted: Sequence[tuple[float, str]]) -> list[str]:
     return [sentence for _, sentence in sorted(weighted, key=lambda pair: -pair[0])]
 
 
-def _words(curve: CurveSummary, growth: Growth) -> str:
-    """Class, range, and how much dearer the last level is than the first."""
-    return f"{class_words(growth, curve.kind)}, {ratio_text(_whole(curve))}"
+def _words(curve: CurveSummary) -> str:
+    """Growth, range, and how much dearer the last level is than the first."""
+    return f"{words_on_range(curve)}, {ratio_text(_whole(curve))}"
 
 
 def _whole(curve: CurveSummary) -> float:

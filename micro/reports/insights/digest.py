@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +11,6 @@ from micro import units
 from micro.probes.catalogue import all_probes
 from micro.reports.insights.comparison import group_rank
 from micro.reports.insights.systems import CurveSummary, Figure, System
-from runners.analyse.growth import STEP
 from runners.model.benchmark import Benchmark
 
 #: What several reasons for doubt have in common, in words; the first that matches.
@@ -24,15 +21,6 @@ _CAUSES = (
     ("rounds differ", "rounds differ"),
     ("drifted", "drift during the session"),
 )
-#: Sets of classes, and what is said where a curve's are among them.
-_IN_SHORT = (
-    ({"log n"}, "like log n"),
-    ({"n", STEP}, "grows with n"),
-    ({"n", "n log n", STEP}, "about linear"),
-    ({"n²", STEP}, "grows with n²"),
-)
-#: One step between two levels that makes up this share of a rise by this factor is a jump.
-_JUMP_SHARE, _LEAST_JUMP = 0.7, 2.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ class Digest:
     figures: dict[str, list[tuple[str, Figure]]] = field(default_factory=dict)
     #: Curves that are compared with each other.
     compared: dict[str, list[tuple[str, CurveSummary]]] = field(default_factory=dict)
-    #: Curves that grow, the steepest first, and those whose growth is not decided.
+    #: Curves that grow, the steepest first.
     growing: list[tuple[str, CurveSummary]] = field(default_factory=list)
     flat: list[tuple[str, CurveSummary]] = field(default_factory=list)
 
@@ -82,7 +70,7 @@ def _add(found: Digest, group: str, label: str, curve: CurveSummary) -> None:
         found.compared.setdefault(group, []).append((label, curve))
     elif curve.growth is not None and curve.growth.flat:
         found.flat.append((label, curve))
-    elif curve.growth is not None:
+    elif curve.growth is not None or curve.walks_caches:
         found.growing.append((label, curve))
 
 
@@ -119,24 +107,6 @@ def is_shaky(curve: CurveSummary) -> bool:
     """Whether what is said of a curve rests on unstable figures: an end, or half of all."""
     unstable = [figure.status == "unstable" for figure in curve.figures]
     return unstable[0] or unstable[-1] or 2 * sum(unstable) >= len(unstable)
-
-
-def growth_in_short(curve: CurveSummary) -> str:
-    """A curve's growth in a few plain words: ``grows with n``, ``jumps at 16,384``, ``flat``."""
-    growth = curve.growth
-    if growth is None:
-        return ""
-    if growth.flat:
-        return "flat"
-    pairs = itertools.pairwise(max(figure.value_s, 1e-18) for figure in curve.figures)
-    steps = [math.log(after / before) for before, after in pairs]
-    if rise(curve) > _LEAST_JUMP and max(steps) > _JUMP_SHARE * math.log(rise(curve)):
-        return f"jumps at {units.level(curve.levels[steps.index(max(steps)) + 1], curve.kind)}"
-    if len(growth.pieces) > 1 and growth.pieces[0].classes == ("1",):
-        return f"flat to {units.level(growth.pieces[0].last, curve.kind)}, then grows"
-    known = set(growth.classes)
-    fitting = (words for classes, words in _IN_SHORT if known and known <= classes)
-    return "hardly grows" if growth.maybe_flat else next(fitting, "grows")
 
 
 def common_levels(curves: Sequence[CurveSummary]) -> tuple[int, ...]:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from micro.probes.catalogue import walks_caches
 from micro.reports import printable
 from runners.analyse.estimate import LEAST_ROUNDS, median_interval
-from runners.analyse.growth import Floats, Growth, Scaling, find_growth, find_scaling, round_values
+from runners.analyse.growth import Floats, Growth, find_growth, round_values
+from runners.analyse.scaling import Scaling, find_scaling
 from runners.archive.reader import read, read_environment
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import Count, CountEstimate
@@ -69,7 +71,12 @@ class CurveSummary:
     @property
     def grows_with_load(self) -> bool:
         """Whether the axis is a load on the system: not the bytes moved, not the team's members."""
-        return self.kind != "members" and not self.moves_bytes
+        return self.kind != "members" and not self.moves_bytes and not self.walks_caches
+
+    @property
+    def walks_caches(self) -> bool:
+        """Whether its levels are those of caches: then no law is looked for."""
+        return walks_caches(self.place.probe)
 
 
 @dataclass
@@ -287,6 +294,7 @@ def _curve(
 ) -> CurveSummary:
     levels = np.array([p.level or 0 for p in mine], dtype=np.float64)
     team = curve.axis_kind == "members"
+    lawless = team or walks_caches(place.probe)
     return CurveSummary(
         place=place,
         axis=curve.axis,
@@ -295,7 +303,7 @@ def _curve(
         levels=tuple(p.level or 0 for p in mine),
         figures=tuple(system.figures[p] for p in mine),
         # Seeded: the same files give the same words.
-        growth=None if team else find_growth(levels, values, np.random.default_rng(1)),
+        growth=None if lawless else find_growth(levels, values, np.random.default_rng(1)),
         scaling=find_scaling(levels, values) if team else None,
     )
 

@@ -229,11 +229,11 @@ def _series(label: str, index: int, curve: CurveSummary) -> Series:
         )
         for x, figure in zip(curve.levels, curve.figures, strict=True)
     )
-    fits = []
-    for piece in curve.growth.pieces if curve.growth is not None else ():
-        if piece.classes:
-            xs = np.geomspace(max(piece.first, 1), max(piece.last, 2), _FIT_STEPS)
-            fits.append(tuple(zip(xs.tolist(), piece.at(xs).tolist(), strict=True)))
+    fits = [
+        tuple(zip(xs.tolist(), fit.at(xs).tolist(), strict=True))
+        for first, last, fit in (curve.growth.parts() if curve.growth is not None else ())
+        for xs in [np.geomspace(first, last, _FIT_STEPS)]
+    ]
     note = curve_text(curve) if curve.growth is not None else ""
     return Series(label, index, points, note, tuple(fits), curve.stopped_by)
 

@@ -17,9 +17,9 @@ from micro.reports.insights.digest import (
     common_levels,
     digest,
     figure_text,
-    growth_in_short,
     is_shaky,
 )
+from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import CurveSummary, of_session
 from micro.reports.terminal.session_table import headline
 from runners.model.session import Session
@@ -166,7 +166,7 @@ def _within(row: str, width: int) -> list[str]:
 
 
 def _growth(curve: CurveSummary) -> str:
-    words = growth_in_short(curve)
+    words = growth_words(curve)
     return words + "~" * (bool(words) and is_shaky(curve))
 
 

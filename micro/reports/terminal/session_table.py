@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
-from micro.reports.insights.classes import class_words, scaling_words
 from micro.reports.insights.events import crossings
+from micro.reports.insights.growth_words import scaling_words, words_on_range
 from micro.reports.insights.malloc import malloc_ratio
 from micro.reports.insights.memory import cache_sentence, copy_sentence
 from micro.reports.insights.systems import CurveSummary, of_session
@@ -122,9 +122,7 @@ def _growth(curve: CurveSummary | None) -> str:
         return ""
     if curve.scaling is not None:
         return scaling_words(curve.scaling, curve.axis)
-    if curve.growth is not None and curve.grows_with_load:
-        return class_words(curve.growth, curve.kind)
-    return ""
+    return "" if curve.moves_bytes else words_on_range(curve)
 
 
 def _end(curve: Curve) -> str:

@@ -15,9 +15,9 @@ from micro.reports.insights.digest import (
     Digest,
     digest,
     figure_text,
-    growth_in_short,
     is_shaky,
 )
+from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import CurveSummary, System
 from micro.reports.markup import element, html, style
 from micro.reports.pictures import svg
@@ -157,7 +157,7 @@ def _ends(curve: CurveSummary) -> str:
 
 
 def _words(curve: CurveSummary) -> str:
-    words = growth_in_short(curve)
+    words = growth_words(curve)
     return words + "~" * (bool(words) and is_shaky(curve))
 
 

@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 from micro import units
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Probe
-from micro.reports.insights.classes import class_words, exponent_words, scaling_words
 from micro.reports.insights.comparison import Comparison, group_of
 from micro.reports.insights.digest import compared_curves
+from micro.reports.insights.growth_words import exponent_words, scaling_words, words_on_range
 from micro.reports.insights.systems import CurveSummary, Figure
 from micro.reports.markup import element
 from micro.reports.pictures import svg
@@ -189,9 +189,8 @@ def _curve_words(curves: Sequence[CurveSummary | None]) -> list[tuple[str, list[
     for curve in curves:
         growth, scaling = (curve.growth, curve.scaling) if curve else (None, None)
         axis, moves = (curve.axis, curve.moves_bytes) if curve else ("", False)
-        kind = curve.kind if curve else "load"
         told = {
-            "class": class_words(growth, kind) if growth and not moves else "–",
+            "growth": (words_on_range(curve) if curve and not moves else "") or "–",
             "exponent at the end": exponent_words(growth) if growth and not moves else "–",
             "throughput": scaling_words(scaling, axis) if scaling else "–",
             "ended by": (curve.stopped_by if curve else None) or "–",

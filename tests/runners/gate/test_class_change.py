@@ -66,7 +66,7 @@ def growths(judged: Sequence[Judgement]) -> dict[str, Judgement]:
 
 
 def class_changes(judged: Sequence[Judgement]) -> list[Judgement]:
-    return [j for j in growths(judged).values() if "now O(" in j.why]
+    return [j for j in growths(judged).values() if "now " in j.why]
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.05])
@@ -92,7 +92,7 @@ def test_the_words_tell_both_classes_and_the_range() -> None:
     m = machine(1, lambda n: 1e-9 * n, 0.01)
     now = m.session(m.reshaped("c3", lambda n: 1e-9 * n * n))
     (change,) = class_changes(judge(sessions(m), now))
-    assert change.why == "now O(n²), was O(n) on [1, 2048]"
+    assert change.why == "now quadratic, was about linear on [1, 2048]"
     assert change.effect is not None
     assert change.effect > 1
 
@@ -128,8 +128,8 @@ def test_a_class_that_falls_is_an_improvement() -> None:
     judged = judge(sessions(m), m.session(m.reshaped("c3", lambda n: 0.9 * flat(n))))
     (change,) = class_changes(judged)
     assert (str(change.benchmark), change.verdict) == ("c3", "improved")
-    assert change.why.endswith("was O(n) or O(n log n) on [1, 2048]")
-    assert change.why.startswith("now O(1), ")
+    assert change.why.endswith("was slight growth or about linear on [1, 2048]")
+    assert change.why.startswith("now flat, ")
 
 
 def test_below_five_sessions_a_risen_class_is_suspect() -> None:
@@ -164,7 +164,7 @@ def test_chance_must_not_explain_what_the_classes_say() -> None:
     assert (growth.verdict, growth.why) == ("regressed", "slower at larger levels")
 
 
-@pytest.mark.parametrize("factor", [1.2, 2.0])
+@pytest.mark.parametrize("factor", [2.0, 3.0])
 def test_a_step_is_no_class(factor: float) -> None:
     m = machine(6)
     now = m.session(m.reshaped("c3", lambda n: 1e-6 * (factor if n > 64 else 1.0)))
