@@ -431,6 +431,18 @@ def test_plot_writes_png(tmp_path: Path, capsys) -> None:
         assert target.read_bytes().startswith(b"\x89PNG")
 
 
+def test_plot_overlays_probes_and_shows_visits(tmp_path: Path, capsys) -> None:
+    files, target = write_systems(tmp_path), tmp_path / "x.svg"
+    for options, lines in (((), 1), (("--systems",), 2)):
+        code, _, err = command(capsys, "plot", "event.*", *files, *options, "-o", target)
+        assert (code, "picture in" in err) == (0, True)
+        root = ET.fromstring(target.read_text())
+        found = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "line"]
+        assert len(found) >= lines
+    code, _, err = command(capsys, "plot", "event.*,fd.*", *files, "-o", target)
+    assert (code, "different axes" in err) == (2, True)
+
+
 def test_plot_without_matplotlib_says_how_to_get_it(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     files = write_systems(tmp_path)

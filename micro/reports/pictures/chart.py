@@ -171,14 +171,19 @@ def _log_chart(title: str, place: Benchmark, series: tuple[Series, ...], rated: 
     )
 
 
+def _range(values: Sequence[float]) -> str:
+    return f"{units.duration(min(values))} to {units.duration(max(values))}"
+
+
 def visits_chart(shown: Comparison, place: Benchmark) -> Chart | None:
-    """A figure as each visit of a system measured it, in their order: with and without sentinel.
+    """A figure as each visit of all systems measured it, in their order: with and without sentinel.
 
     None where no visit is stored.
     """
     visits = [
         visit
-        for session in shown.systems[0].sessions
+        for system in shown.systems
+        for session in system.sessions
         for result in session.results
         if result.benchmark == place
         for visit in result.visits
@@ -187,22 +192,21 @@ def visits_chart(shown: Comparison, place: Benchmark) -> Chart | None:
         return None
     unit = units.duration(min(visit.plain_s for visit in visits)).rpartition(" ")[2]
     scale = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}[unit]
-    ways = (
-        ("with the sentinel", [visit.value_s for visit in visits]),
-        ("plain medians", [visit.plain_s for visit in visits]),
-    )
+    kept = [(n, v.value_s) for n, v in enumerate(visits, 1) if v.doubt is None]
+    plain = [(n, v.plain_s) for n, v in enumerate(visits, 1)]
     series = tuple(
         Series(
             name,
             index,
             tuple(
                 Mark(n, y * scale, y * scale, y * scale, f"visit {n}: {units.duration(y)}")
-                for n, y in enumerate(values, 1)
+                for n, y in values
             ),
-            note=f"{units.duration(min(values))} to {units.duration(max(values))}",
+            note=_range([y for _, y in values]),
             joined=False,
         )
-        for index, (name, values) in enumerate(ways)
+        for index, (name, values) in enumerate((("with the sentinel", kept), ("without", plain)))
+        if values
     )
     ys = [point.y for one in series for point in one.points]
     label = f"{place.label} {units.level_of(place)}".rstrip()
