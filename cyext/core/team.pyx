@@ -165,19 +165,23 @@ cdef class Team(SelfTimedWorkload):
     def count(self, counting):
         """Start or end counting what all members cost."""
         Workload.count(self, counting)
+        self.workloads[0].count(counting)
         self.team.shared.counting = counting
         for i in range(self.team.count):
             memset(&self.team.shared.members[i].usage, 0, sizeof(micro_usage_t))
 
     def counts(self):
-        """What an operation of a member cost in other coin than time, by name, since `count`."""
+        """What an operation of a member cost in other coin than time, by name, since `count`.
+
+        The first member knows what only its class counts, in memory that all share.
+        """
         for i in range(self.team.count):
             usage = self.team.shared.members[i].usage
             self.usage.voluntary_switches += usage.voluntary_switches
             self.usage.involuntary_switches += usage.involuntary_switches
             self.usage.page_faults += usage.page_faults
         self.counted *= self.team.count
-        found = Workload.counts(self)
+        found = self.workloads[0].counts() | Workload.counts(self)
         self.count(self.team.shared.counting)
         return found
 

@@ -1,45 +1,211 @@
-"""Locks: what mutual exclusion costs, uncontended and among members of a team."""
+"""Locks: what mutual exclusion costs, uncontended and among members of a team; wake-ups."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from micro.probes.declaration import Axis, Probe
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
-from runners.model.count import SWITCHES
+from runners.model.benchmark import Scalar
+from runners.model.count import SWITCHES, Count
 from runners.model.job import Promise
 
 _CPUS = len(usable_cpus())
 _MEMBERS = tuple(sorted({1, 2, _CPUS, 2 * _CPUS}))
-_PROMISE = Promise(tolerated=frozenset({"futex"}))
+# Who spins for a holder that does not run spins for whole time slices.
+_SPINNING = tuple(n for n in _MEMBERS if n <= _CPUS)
+_LIBRARY = Promise(tolerated=frozenset({"futex"}))
+_SHARED = Choice(("private", "own"), usual=("private",), quick=("private",))
+_PEER = Choice(("thread", "process"), usual=("thread",), quick=("thread",))
+_WAITERS = Axis("waiters", (1, 8, 64), quick=(1,), rigorous=powers_of_two(1, 4096))
+_WAKEUPS = Count("wakeups", "waiters woken", exact=True)
+_HANDOVERS = Count("handovers", "hand-overs", "none")
 
 
-def _mutex(
-    name: str, members: Literal["threads", "processes"], shared: str, kind: str, source: str
+def _lock(
+    name: str,
+    what: str,
+    calls: str,
+    source: str,
+    *,
+    workload: str,
+    params: Mapping[str, Scalar | Choice],
+    members: Literal["threads", "processes"] = "threads",
+    levels: Sequence[int] = _MEMBERS,
+    promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _LIBRARY,
+    counts: tuple[Count, ...] = (*SWITCHES, _HANDOVERS),
+    usual: bool = True,
 ) -> Probe:
-    """The probe of a mutex that all members of a team use."""
+    """The probe of a lock that all members of a team use."""
     return Probe(
         name=name,
-        workload="cyext.lock.mutexes:Mutex",
-        title=f"lock and unlock a mutex of {members}",
-        method="One operation is pthread_mutex_lock(), four dependent multiply-adds and "
-        f"pthread_mutex_unlock(); all {members} use one {kind}mutex, member i on CPU i modulo the "
-        "CPUs, and the last to end counts.",
+        workload=f"cyext.lock.locks:{workload}",
+        title=f"lock and unlock {what}, in {members}",
+        method=f"One operation is {calls}, with four dependent multiply-adds and the count of who "
+        f"had the lock before in between; all {members} use one lock unless each has its own, "
+        "member i runs on CPU i modulo the CPUs, and the last to end counts.",
         source=source,
-        params={"shared": shared},
-        axis=Axis(members, _MEMBERS, quick=(1, 2), kind="members"),
+        params=params,
+        axis=Axis(
+            members,
+            tuple(levels),
+            quick=tuple(n for n in levels if n in (1, 2)),
+            kind="members",
+        ),
         workers=members,
-        promise=_PROMISE,
+        promise=promise,
         waits=True,
-        counts=SWITCHES,
+        counts=counts,
+        least_effort="quick" if usual else "usual",
     )
 
 
+def _wake(name: str, workload: str, what: str, calls: str, source: str) -> Probe:
+    """The probe of waking sleepers at something."""
+    return Probe(
+        name=name,
+        workload=f"cyext.lock.wakeups:{workload}",
+        title=f"wake sleepers at {what}",
+        method=f"One operation is {calls}, all on the waker's CPU: it ends when those that woke "
+        "sleep again, for the waker runs in the idle class.",
+        source=source,
+        params={
+            "wake": Choice(("one", "all"), usual=("one", "all"), quick=("one",)),
+            "peer": _PEER,
+        },
+        axis=_WAITERS,
+        promise=Promise(tolerated=frozenset({"futex", "sched_yield"})),
+        waits=True,
+        counts=(_WAKEUPS,),
+        least_effort="usual",
+    )
+
+
+def _of_file(params: Mapping[str, Scalar], _level: int | None) -> Promise:
+    return Promise({"flock" if params["kind"] == "flock" else "fcntl": 2})
+
+
 PROBES = (
-    _mutex("lock.mutex", "threads", "private", "", "will-it-scale pthread_mutex; libMicro mutex"),
-    _mutex(
+    _lock(
+        "lock.mutex",
+        "a mutex",
+        "pthread_mutex_lock() and pthread_mutex_unlock()",
+        "will-it-scale pthread_mutex1 (shared=private) and pthread_mutex2 (own); libMicro mutex",
+        workload="Mutex",
+        params={"shared": _SHARED},
+    ),
+    _lock(
         "lock.mutex_processes",
-        "processes",
-        "process",
-        "process-shared ",
+        "a mutex that processes share",
+        "pthread_mutex_lock() and pthread_mutex_unlock()",
         "will-it-scale pthread_mutex; locks between processes, Linux Scalability Project",
+        workload="Mutex",
+        params={"shared": "process"},
+        members="processes",
+    ),
+    _lock(
+        "lock.mutex_priority",
+        "a mutex with priority inheritance",
+        "pthread_mutex_lock() and pthread_mutex_unlock() of a PTHREAD_PRIO_INHERIT mutex",
+        "perf bench futex lock-pi",
+        workload="PriorityMutex",
+        params={"shared": _SHARED},
+        usual=False,
+    ),
+    _lock(
+        "lock.rwlock_read",
+        "a read-write lock for reading",
+        "pthread_rwlock_rdlock() and pthread_rwlock_unlock()",
+        "Linux Scalability Project: locks, also shared between processes",
+        workload="ReadLock",
+        params={"shared": _SHARED},
+        counts=SWITCHES,
+        usual=False,
+    ),
+    _lock(
+        "lock.rwlock_write",
+        "a read-write lock for writing",
+        "pthread_rwlock_wrlock() and pthread_rwlock_unlock()",
+        "Linux Scalability Project: locks, also shared between processes",
+        workload="WriteLock",
+        params={"shared": _SHARED},
+        usual=False,
+    ),
+    _lock(
+        "lock.spin",
+        "a spin lock",
+        "pthread_spin_lock() and pthread_spin_unlock()",
+        "will-it-scale, whose spin locks are for POWER only",
+        workload="SpinLock",
+        params={"shared": _SHARED},
+        levels=_SPINNING,
+        promise=Promise(),
+        usual=False,
+    ),
+    _lock(
+        "lock.semaphore",
+        "a POSIX semaphore of one",
+        "sem_wait() and sem_post()",
+        "will-it-scale posix_semaphore1 (shared=own)",
+        workload="Semaphore",
+        params={"shared": _SHARED},
+        usual=False,
+    ),
+    _lock(
+        "lock.file",
+        "a file",
+        "taking and giving back a write lock: of the first byte with fcntl(F_SETLKW) or its ofd "
+        "form, which belongs to the open file description, or of the whole file with flock()",
+        "will-it-scale lock1 (file=own) and lock2 (one); libMicro file_lock",
+        workload="FileLock",
+        params={
+            "kind": Choice(
+                ("fcntl", "flock", "ofd"), usual=("fcntl", "flock", "ofd"), quick=("fcntl",)
+            ),
+            "file": Choice(("one", "own"), usual=("one",), quick=("one",)),
+        },
+        members="processes",
+        levels=_SPINNING,
+        promise=_of_file,
+        usual=False,
+    ),
+    _wake(
+        "lock.condition_wake",
+        "ConditionWake",
+        "a condition variable",
+        "pthread_cond_signal() to one waiter, or pthread_cond_broadcast() to all",
+        "libMicro cascade_cond; Linux Scalability Project: who wakes whom",
+    ),
+    _wake(
+        "lock.futex_wake",
+        "FutexWake",
+        "a futex",
+        "futex(FUTEX_WAKE) of one waiter, or of all",
+        "perf bench futex wake",
+    ),
+    Probe(
+        name="lock.futex_requeue",
+        workload="cyext.lock.wakeups:FutexRequeue",
+        title="move sleepers from one futex to another",
+        method="One operation is futex(FUTEX_CMP_REQUEUE) of all waiters, which sleep at one futex "
+        "and then at another; none wakes.",
+        source="perf bench futex requeue",
+        params={"peer": _PEER},
+        axis=_WAITERS,
+        promise=Promise({"futex": 1}),
+        least_effort="usual",
+    ),
+    Probe(
+        name="lock.futex",
+        workload="cyext.lock.wakeups:FutexCall",
+        title="a futex call that finds nothing to do",
+        method="One operation is futex(FUTEX_WAKE) where nobody waits, or futex(FUTEX_WAIT) for a "
+        "word that has changed, which returns at once; the word is private to the process or not.",
+        source="will-it-scale futex1 to futex4",
+        params={
+            "call": Choice(("wake", "wait"), usual=("wake",), quick=("wake",)),
+            "shared": Choice(("private", "process"), usual=("private",), quick=("private",)),
+        },
+        promise=Promise({"futex": 1}),
+        least_effort="usual",
     ),
 )
