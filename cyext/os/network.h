@@ -149,4 +149,77 @@ static inline int micro_accept(int listener)
     return fd;
 }
 
+/* A TCP connection over loopback: its two ends, which block and are reset on close. 0, or -errno with
+ * the failed call's name and nothing open. */
+static inline int micro_tcp_pair(int ends[2], const char **call)
+{
+    int port = 0, status;
+    const int listener = micro_listen_at(1, 0, 0, 1, &port);
+    ends[0] = ends[1] = -1;
+    *call = "listen";
+    if (listener < 0)
+        return listener;
+    ends[0] = status = micro_socket(AF_INET, SOCK_STREAM);
+    *call = "socket";
+    if (status >= 0) {
+        *call = "setsockopt";
+        status = micro_reset_on_close(ends[0]);
+    }
+    if (status == 0) {
+        *call = "connect";
+        status = micro_connect(ends[0], port);
+    }
+    if (status == 0) {
+        *call = "accept";
+        ends[1] = status = micro_accept(listener);
+    }
+    if (status >= 0) {
+        *call = "fcntl";
+        status = fcntl(ends[1], F_SETFL, 0) == 0 ? 0 : -errno;   /* BSDs let it not block either */
+    }
+    for (int i = 0; status < 0 && i < 2; i++) {
+        if (ends[i] >= 0)
+            close(ends[i]);
+        ends[i] = -1;
+    }
+    close(listener);
+    return status;
+}
+
+/* Two UDP sockets on loopback, connected to each other. 0, or -errno with the failed call's name and
+ * nothing open. */
+static inline int micro_udp_pair(int ends[2], const char **call)
+{
+    micro_address_t address;
+    int ports[2], status = 0;
+    ends[0] = ends[1] = -1;
+    for (int i = 0; i < 2 && status == 0; i++) {
+        socklen_t length = sizeof address;
+        const int fd = micro_socket(AF_INET, SOCK_DGRAM);
+        *call = "socket";
+        if (fd < 0) {
+            status = fd;
+            break;
+        }
+        ends[i] = fd;
+        *call = "bind";
+        status = micro_bind(fd, 0);
+        if (status == 0 && getsockname(fd, &address.any, &length) != 0) {
+            *call = "getsockname";
+            status = -errno;
+        }
+        ports[i] = ntohs(address.four.sin_port);
+    }
+    for (int i = 0; i < 2 && status == 0; i++) {
+        *call = "connect";
+        status = micro_connect(ends[i], ports[!i]);
+    }
+    for (int i = 0; status && i < 2; i++) {
+        if (ends[i] >= 0)
+            close(ends[i]);
+        ends[i] = -1;
+    }
+    return status;
+}
+
 #endif

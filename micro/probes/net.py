@@ -1,10 +1,157 @@
 """Servers on the loopback address."""
 
+from collections.abc import Mapping
+
 from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
-from runners.model.count import Count
+from runners.model.benchmark import Scalar
+from runners.model.count import SWITCHES, Count
 from runners.model.job import Promise
 
+_PEER = Choice(("process", "thread"), usual=("process",), quick=("process",))
+_CPU = Choice(("same", "other"), usual=("same",), quick=("same",))
+_BOTH_CPUS = Choice(("same", "other"), usual=("same", "other"), quick=("same",))
+_SLEEPS = "the peer, on the same CPU or on another, sleeps while it has nothing to do."
+_COPY_BYTES = 64 << 10  # what read_write and splice move at once
+_LEITNER = "von Leitner, Scalable Network Programming (2003)"
+
+
+def _header_body(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    ways = {
+        "two_writes": {"write": 2},
+        "writev": {"writev": 1},
+        "more": {"sendto": 1, "write": 1},
+        "cork": {"setsockopt": 2, "write": 2},
+    }
+    return Promise({**ways[str(params["how"])], "read": 1})
+
+
+def _send_file(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    pieces = -(-(level or 1) // _COPY_BYTES)
+    ways = {
+        "read_write": {"pread64": pieces, "write": pieces},
+        "mmap_write": {"mmap": 1, "write": 1, "munmap": 1},
+        "sendfile": {"sendfile": 1},
+        "splice": {"splice": 2 * pieces},
+        "uring_send": {"io_uring_enter": 1},
+    }
+    return Promise({**ways[str(params["how"])], "read": 1})
+
+
+def _zero_copy(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    sends = -(-(level or 1) // (1 << 20))
+    if params["how"] == "zerocopy":
+        calls, tolerated = {"sendto": sends, "read": 1}, frozenset({"recvmsg", "poll"})
+    else:
+        calls, tolerated = {"read": 1}, frozenset({"io_uring_enter"})
+    return Promise(calls, tolerated)
+
+
+def _round_trip(protocol: str, over: str, longest: int, known_as: tuple[str, ...]) -> Probe:
+    return Probe(
+        name=f"net.{protocol}",
+        workload="cyext.net.replies:RoundTrip",
+        title=f"message over {over} on loopback, and the answer",
+        method="One operation is a write() of size bytes to a peer, which reads them and writes "
+        f"one byte back, and the read() of that, over {over}; {_SLEEPS}",
+        source="lmbench (McVoy and Staelin 1996); Netperf RR in Bryant et al. (2000)",
+        params={"protocol": protocol, "peer": _PEER, "cpu": _BOTH_CPUS},
+        axis=Axis(
+            "size",
+            (1, 4096, longest),
+            quick=(1,),
+            rigorous=(*powers_of_two(1, 32768), longest),
+            kind="bytes",
+        ),
+        bytes_per_op="level",
+        promise=Promise({"write": 1, "read": 1}),
+        waits=True,
+        counts=SWITCHES,
+        also_known_as=known_as,
+    )
+
+
+def _file_axis() -> Axis:
+    sizes = (100, 65536, 1 << 20)
+    return Axis(
+        "size", sizes, (100,), (100, 4096, 16384, 65536, 1 << 18, 1 << 20, 1 << 24), kind="bytes"
+    )
+
+
 PROBES = (
+    _round_trip("tcp", "a TCP connection with TCP_NODELAY", 65536, ("lat_tcp", "bw_tcp")),
+    _round_trip("udp", "UDP", 65507, ("lat_udp", "bw_udp")),
+    Probe(
+        name="net.header_body",
+        workload="cyext.net.replies:HeaderBody",
+        title="reply with a header and a body over TCP",
+        method="One operation sends a header of 200 bytes and a body of 1,000 to a peer over "
+        "loopback TCP and reads the byte with which the peer asks for the next reply, once it has "
+        "all of this one; two write() calls without TCP_NODELAY wait for the peer's delayed "
+        f"acknowledgement of the first, and that is their figure; {_SLEEPS}",
+        source=f"{_LEITNER}: writev, TCP_CORK, TCP_NOPUSH; Nagle's algorithm, RFC 896",
+        params={
+            "how": Choice(
+                ("two_writes", "writev", "more", "cork"),
+                usual=("two_writes", "writev", "more", "cork"),
+                quick=("two_writes",),
+            ),
+            "nodelay": Choice(("no", "yes"), usual=("no", "yes"), quick=("yes",)),
+            "peer": _PEER,
+            "cpu": _CPU,
+        },
+        promise=_header_body,
+        waits=True,
+        slices=5,
+        counts=(Count("segments", "segments with data", exact=True),),
+        least_effort="usual",
+    ),
+    Probe(
+        name="net.send_file",
+        workload="cyext.net.replies:SendFile",
+        title="send a cached file over TCP",
+        method="One operation sends a file of size bytes, all of whose pages are in memory, over "
+        "loopback TCP to a peer, and reads the byte with which the peer says that it has all: by "
+        "pread() and write() of 64 KiB at a time, by mmap(), write() and munmap(), by sendfile(), "
+        "by splice() through a pipe, or by io_uring's send from a mapping that stays; "
+        f"{_SLEEPS}",
+        source=f"Linux Scalability Project (Michigan 1999): sendfile; {_LEITNER}",
+        params={
+            "how": Choice(
+                ("read_write", "mmap_write", "sendfile", "splice", "uring_send"),
+                usual=("read_write", "mmap_write", "sendfile"),
+                quick=("sendfile",),
+            ),
+            "peer": _PEER,
+            "cpu": _CPU,
+        },
+        axis=_file_axis(),
+        bytes_per_op="level",
+        promise=_send_file,
+        waits=True,
+        least_effort="usual",
+    ),
+    Probe(
+        name="net.send_zero_copy",
+        workload="cyext.net.replies:SendFile",
+        title="send a cached file over TCP, asking for no copy",
+        method="One operation sends size bytes of a mapped file, all of whose pages are in memory, "
+        "over loopback TCP to a peer, with MSG_ZEROCOPY or io_uring's zero-copy send, 1 MiB at a "
+        "time, and ends when the system needs them no more and the peer has said that it has all; "
+        f"{_SLEEPS}",
+        source="Linux Scalability Project (Michigan 1999): zero copy; de Bruijn, sendmsg copy "
+        "avoidance with MSG_ZEROCOPY (2017)",
+        params={
+            "how": Choice(("zerocopy", "uring_send_zc"), usual=("zerocopy",), quick=("zerocopy",)),
+            "peer": _PEER,
+            "cpu": _CPU,
+        },
+        axis=_file_axis(),
+        bytes_per_op="level",
+        promise=_zero_copy,
+        waits=True,
+        counts=(Count("copied", "of the sends copied all the same", exact=True),),
+        least_effort="usual",
+    ),
     Probe(
         name="net.accept_herd",
         workload="cyext.net.herd:AcceptHerd",

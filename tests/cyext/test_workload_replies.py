@@ -1,0 +1,75 @@
+"""Replies over the network: what a way costs in segments, and that nothing lingers after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyext.core.workload import LimitReached, NotSupported, run_on
+from cyext.net.replies import HeaderBody, RoundTrip, SendFile
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="segments are counted on Linux only")
+TIME_WAIT = "06"
+
+
+@pytest.fixture(autouse=True)
+def cpus() -> Iterator[None]:
+    """The CPUs that a worker would tell its workloads."""
+    run_on(sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [])
+    yield
+    run_on(())
+
+
+@linux
+@pytest.mark.parametrize(
+    ("how", "segments"), [("two_writes", 2), ("writev", 1), ("more", 1), ("cork", 1)]
+)
+def test_segments_of_a_reply_are_exact(how: str, segments: int) -> None:
+    workload = HeaderBody(how=how, nodelay="yes")
+    workload.count(True)
+    workload.run(50)
+    assert workload.counts()["segments"] == segments
+    workload.close()
+
+
+@linux
+def test_of_each_zero_copy_send_is_told_whether_it_was_one() -> None:
+    try:
+        workload = SendFile(how="zerocopy")
+    except NotSupported as reason:
+        pytest.skip(str(reason))
+    workload.grow(3 << 20)
+    workload.count(True)
+    workload.run(5)
+    assert 0 <= workload.counts()["copied"] <= 1
+    workload.close()
+
+
+@pytest.mark.parametrize(("protocol", "longest"), [("tcp", 65536), ("udp", 65507)])
+def test_the_longest_message_comes_back_and_a_longer_one_is_refused(
+    protocol: str, longest: int
+) -> None:
+    workload = RoundTrip(protocol=protocol)
+    workload.grow(longest)
+    assert workload.run(5) > 0
+    with pytest.raises(LimitReached, match=f"^stopped at {longest}: the longest message is"):
+        workload.grow(longest + 1)
+    assert workload.run(5) > 0
+    workload.close()
+
+
+@linux
+def test_no_connection_lingers() -> None:
+    def lingering() -> set[str]:
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        return {line.split()[1] for line in lines if line.split()[3] == TIME_WAIT}
+
+    before = lingering()
+    for _ in range(20):
+        workload = RoundTrip(protocol="tcp")
+        workload.run(2)
+        workload.close()
+    assert len(lingering() - before) < 20
