@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: Seconds of CPU time without which nothing can be measured and stored.
 LEAST_CPU_S = 4
+#: Below this much data OpenBLAS, which numpy loads, ends the program by itself.
+LEAST_DATA_BYTES = 64 << 20
 
 
 def misplaced_packages() -> str | None:
@@ -50,13 +52,27 @@ def too_little_cpu_time() -> str | None:
     return None
 
 
+def too_little_data() -> str | None:
+    """One sentence if the data of a process are limited to less than numpy needs."""
+    try:
+        soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    except (OSError, ValueError):
+        return None
+    if soft == resource.RLIM_INFINITY or soft >= LEAST_DATA_BYTES:
+        return None
+    return (
+        f"RLIMIT_DATA allows {soft >> 20} MiB, and micro needs {LEAST_DATA_BYTES >> 20}: "
+        "raise it (ulimit -d)"
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     intruder = misplaced_packages()
     if intruder is not None:
         print(f"micro: error: {intruder}", file=sys.stderr)
         return 2
-    if (lack := too_little_cpu_time()) is not None:
+    if (lack := too_little_cpu_time() or too_little_data()) is not None:
         print(f"micro: error: {lack}", file=sys.stderr)
         return 2
     # Where threads are rationed (ulimit -u), OpenBLAS would interrupt the import of numpy.

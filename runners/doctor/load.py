@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 
 from runners.doctor.finding import Finding
 from runners.machine import environment
+from runners.machine.cpu_stat import throttled_us
+from runners.machine.limits import cpu_stats
 
 #: Shares of the time from which on loss, or the work of others, is worth a word.
 LOST, BUSY = 0.01, 0.05
@@ -45,18 +46,13 @@ def read_counts(root: Path = environment.ROOT) -> Counts:
     words = environment.read("proc/stat", root).split("\n", 1)[0].split()[1:]
     ticks = [environment.number(word) or 0 for word in words] + [0] * 8
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
-    throttled_us = 0
-    for folder in environment.cgroup_folders("cpu", root):
-        match = re.search(
-            r"^throttled_usec (\d{1,18})$", environment.read(f"{folder}/cpu.stat", root), re.M
-        )
-        throttled_us = max(throttled_us, int(match[1]) if match else 0)
+    throttled = [throttled_us(environment.read(file).encode()) for file in cpu_stats(root)]
     used = os.times()
     return Counts(
         time.monotonic(),
         busy_s=(sum(ticks[:3]) + sum(ticks[5:7])) * tick_s,
         stolen_s=ticks[7] * tick_s,
-        throttled_s=throttled_us * 1e-6,
+        throttled_s=sum(us or 0 for us in throttled) * 1e-6,
         own_s=used.user + used.system + used.children_user + used.children_system,
     )
 

@@ -10,6 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from runners.machine.cpu_stat import throttled_us
 from runners.machine.environment import ROOT, cgroup_folders, fields, number, read
 
 #: Which limit refuses with which errno: its name, the option of the shell's ulimit, bytes a unit.
@@ -89,3 +90,16 @@ def oom_kills(root: Path = ROOT) -> int:
                 if word == "oom_kill":
                     kills += number(count) or 0
     return kills
+
+
+def cpu_stats(root: Path = ROOT) -> list[str]:
+    """The files that tell how long a CPU quota has stopped this process's cgroup and those above.
+
+    A cgroup stands still when any above it does: what counts is the sum of their growth.
+    """
+    found = []
+    for folder in dict.fromkeys(cgroup_folders("cpu", root)):
+        with suppress(ValueError):
+            if throttled_us(read(f"{folder}/cpu.stat", root).encode()) is not None:
+                found.append(str(root / folder / "cpu.stat"))
+    return found

@@ -25,10 +25,12 @@ import sys
 import time
 import types
 
+from runners.machine.cpu_stat import throttled_us
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
     class Workload(Protocol):
@@ -150,38 +152,38 @@ def offer_to_oom_killer() -> None:
 class Noise:
     """What the kernel tells about disturbance, read twice: counts, all cumulative.
 
-    ``wait_ns`` in the run queue, ``steal_ticks`` by the hypervisor, ``throttled_us`` by the cgroup,
-    ``pressure_us`` of the whole system, ``wall_ns`` of the span.
+    ``wait_ns`` in the run queue, ``steal_ticks`` by the hypervisor, ``throttled_us`` by the CPU
+    quotas of the cgroups whose files ``cpu_stats`` are, ``pressure_us`` of the whole system,
+    ``wall_ns`` of the span.
     """
 
-    def __init__(self) -> None:
-        self._files = {
-            name: fd
+    def __init__(self, cpu_stats: "Sequence[str]") -> None:
+        self._files = [
+            (name, fd)
             for name, path in (
                 ("schedstat", "/proc/self/schedstat"),
                 ("stat", "/proc/stat"),
-                ("throttled", "/sys/fs/cgroup/cpu.stat"),
                 ("pressure", "/proc/pressure/cpu"),
+                *(("throttled", path) for path in cpu_stats),
             )
             if (fd := _open(path)) is not None
-        }
+        ]
         self._before = self._read()
 
     def _read(self) -> "dict[str, int]":
         counts = {"wall_ns": time.monotonic_ns()}
-        for name, fd in self._files.items():
+        for name, fd in self._files:
             try:
-                words = os.pread(fd, 1024, 0).split(b"\n")
+                data = os.pread(fd, 1024, 0)
+                words = data.split(b"\n")
                 if name == "schedstat":
                     counts["wait_ns"] = int(words[0].split()[1])
                 elif name == "stat":
                     counts["steal_ticks"] = int(words[0].split()[8])
                 elif name == "pressure":
                     counts["pressure_us"] = int(words[0].rpartition(b"total=")[2])
-                else:
-                    for word in words:
-                        if word.startswith(b"throttled_usec "):
-                            counts["throttled_us"] = int(word.split()[1])
+                elif (us := throttled_us(data)) is not None:
+                    counts["throttled_us"] = counts.get("throttled_us", 0) + us
             except (OSError, ValueError, IndexError):
                 continue
         return counts
@@ -400,7 +402,7 @@ def visit(order: "dict[str, Any]") -> None:
             cpus = []
         if not levels_are_members(order):
             workload = make(order, None, cpus)
-        noise = Noise()
+        noise = Noise(order["cpu_stats"])
         grower = Grower(order["growth_ns"])
         for level in order["levels"]:
             limit: Any = None

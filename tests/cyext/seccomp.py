@@ -10,8 +10,6 @@ import platform
 import struct
 import sys
 
-from isolated import isolated
-
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF: ld [k], jeq #k, ret #k
 NUMBER_AT, ARCHITECTURE_AT = 0, 4  # offsets in struct seccomp_data
@@ -23,18 +21,25 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "accept": ((43, 288), (202, 242)),
     "bind": ((49,), (200,)),
     "clone": ((56, 57, 435), (220, 435)),  # fork, pthread_create
+    "clone3": ((435,), (435,)),
     "close": ((3,), (57,)),
     "connect": ((42,), (203,)),
     "dup": ((32,), (23,)),
     "epoll_create1": ((291,), (20,)),
     "epoll_ctl": ((233,), (21,)),
     "epoll_wait": ((232, 281), (22,)),
+    "fchmod": ((90, 91, 268, 452), (52, 53, 452)),
     "fcntl": ((72,), (25,)),
+    "flock": ((73,), (32,)),
+    "fsync": ((74, 75), (82, 83)),
     "ftruncate": ((77,), (46,)),
+    "getrandom": ((318,), (278,)),
     "getsockname": ((51,), (204,)),
     "io_uring_enter": ((426,), (426,)),
     "io_uring_setup": ((425,), (425,)),
+    "kill": ((62,), (129,)),
     "madvise": ((28,), (233,)),
+    "memfd_create": ((319,), (279,)),
     "mmap": ((9,), (222,)),
     "mprotect": ((10,), (226,)),
     "munmap": ((11,), (215,)),
@@ -44,14 +49,19 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "poll": ((7, 271), (73,)),
     "pread": ((17,), (67,)),
     "pwrite": ((18,), (68,)),
+    "prctl": ((157,), (167,)),
     "prlimit": ((97, 160, 302), (261,)),
+    "ptrace": ((101,), (117,)),
     "recvfrom": ((45,), (207,)),
+    "rename": ((82, 264, 316), (38, 276)),
+    "sched_getaffinity": ((204,), (123,)),
     "sched_setaffinity": ((203,), (122,)),
     "select": ((23, 270), (72,)),
     "sendto": ((44,), (206,)),
     "sigtimedwait": ((128,), (137,)),
     "setsockopt": ((54,), (208,)),
     "socket": ((41,), (198,)),
+    "statx": ((332,), (291,)),
     "vfork": ((58,), (220,)),
     "wait": ((61,), (260,)),
 }
@@ -88,6 +98,8 @@ def works() -> bool:
     """Whether this system filters calls the way these tests need."""
     if sys.platform != "linux" or platform.machine() not in ARCHITECTURES or sys.maxsize < 1 << 32:
         return False
+    from isolated import isolated  # imports pytest, which weather.py has no use for
+
     return isolated(_filter_works)
 
 

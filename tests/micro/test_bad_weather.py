@@ -22,7 +22,7 @@ FD = brief("fd.open_close")
 
 
 def test_32_descriptors(micro: Micro) -> None:
-    done = micro("all", "--quick", "--json", weather=["nofile=32"])
+    done = micro("all", "--quick", "--json", weather=["limit=NOFILE:32"])
     assert done.returncode == 0
     results = sound(done.stdout, *NAMES)
     for name in ("fd.open_close", "fd.open_interleaved", "event.poll", "mmap.map"):
@@ -36,7 +36,7 @@ def test_32_descriptors(micro: Micro) -> None:
 
 @pytest.mark.parametrize("most", [6, 12])
 def test_hardly_any_descriptors(most: int, micro: Micro) -> None:
-    done = micro(*FD, weather=[f"nofile={most}"])
+    done = micro(*FD, weather=[f"limit=NOFILE:{most}"])
     if done.returncode == 0:
         assert has_number(sound(done.stdout)["fd.open_close"])
     else:
@@ -96,7 +96,7 @@ def test_no_loopback(micro: Micro) -> None:
 
 def test_no_proc(micro: Micro) -> None:
     names = ("fd", "mmap.map", "memory", "malloc", "process.fork_exit", "event.epoll")
-    done = micro(*brief(*names), weather=["no_proc"])
+    done = micro(*brief(*names), weather=["hide=/proc"])
     assert done.returncode == 0
     assert all(map(has_number, sound(done.stdout, "fd.open_close", "memory.copy").values()))
 
@@ -140,7 +140,7 @@ def test_without_poll_every_probe_is_named_with_it(micro: Micro) -> None:
 
 def test_without_prlimit_figures_or_the_call_by_name(micro: Micro) -> None:
     done = micro(
-        *brief("fd.open_close", "event.poll", "mmap.map"), weather=["forbid=prlimit64:ENOSYS"]
+        *brief("fd.open_close", "event.poll", "mmap.map"), weather=["forbid=prlimit:ENOSYS"]
     )
     for results in sound(done.stdout, "fd.open_close", "event.poll", "mmap.map").values():
         assert has_number(results) or "getrlimit" in results[0]["reason"], results
@@ -157,9 +157,9 @@ def test_a_worker_that_cannot_be_bound_measures_and_says_so(micro: Micro) -> Non
 @pytest.mark.parametrize(
     ("weather", "said"),
     [
-        ("address_space=61440000", "RLIMIT_AS allows 58 MiB"),
-        ("address_space=102400000", "RLIMIT_AS allows 97 MiB"),
-        ("cpu_time=1", "RLIMIT_CPU allows 1 s"),
+        ("limit=AS:61440000", "RLIMIT_AS allows 58 MiB"),
+        ("limit=AS:102400000", "RLIMIT_AS allows 97 MiB"),
+        ("limit=CPU:1", "RLIMIT_CPU allows 1 s"),
     ],
 )
 def test_a_limit_under_which_nothing_runs_is_named(weather: str, said: str, micro: Micro) -> None:
@@ -170,14 +170,14 @@ def test_a_limit_under_which_nothing_runs_is_named(weather: str, said: str, micr
 
 
 def test_a_session_that_may_write_no_byte_says_which_limit(micro: Micro) -> None:
-    done = micro(*FD, weather=["filesize=0"])
+    done = micro(*FD, weather=["limit=FSIZE:0"])
     assert done.returncode == 1
     assert done.stderr.startswith("micro: error: no temporary file can be written (RLIMIT_FSIZE is")
     assert done.stderr.count("\n") == 1
 
 
 def test_too_few_descriptors_to_verify_are_named(micro: Micro) -> None:
-    done = micro("verify", "fd.open_close", "--short", weather=["nofile=16"])
+    done = micro("verify", "fd.open_close", "--short", weather=["limit=NOFILE:16"])
     if done.returncode:
         assert "RLIMIT_NOFILE is 16: ulimit -n 16" in done.stderr
 
@@ -227,7 +227,7 @@ def test_an_unusable_tmpdir_is_not_used(directory: str, micro: Micro) -> None:
 
 
 def test_a_read_only_file_system(micro: Micro) -> None:
-    done = micro(*FD, weather=["read_only"])
+    done = micro(*FD, weather=["read_only=/"])
     if done.stdout:  # some other file system served
         assert has_number(sound(done.stdout)["fd.open_close"])
         return

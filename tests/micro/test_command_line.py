@@ -296,7 +296,7 @@ def test_a_state_directory_that_cannot_be_written_is_said(micro: Micro) -> None:
 
 def test_a_full_disk_loses_the_file_but_not_the_numbers(micro: Micro, tmp_path: Path) -> None:
     file = tmp_path / "out.json"
-    done = micro(*BRIEF, "--json", "-o", file, weather=["filesize=1000"])
+    done = micro(*BRIEF, "--json", "-o", file, weather=["limit=FSIZE:1000"])
     assert done.returncode == 1
     assert has_number(sound(done.stdout)["fd.open_close"])
     last = done.stderr.splitlines()[-1]

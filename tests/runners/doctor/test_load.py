@@ -78,8 +78,20 @@ def test_counts_are_read(tmp_path: Path) -> None:
     # Neither idle time nor waiting for disks is work; guests are counted as user time already.
     assert counts.busy_s == pytest.approx((100 + 20 + 3 + 6 + 7) * TICK_S)
     assert counts.stolen_s == pytest.approx(80 * TICK_S)
-    assert counts.throttled_s == pytest.approx(2.5)
+    assert counts.throttled_s == pytest.approx(2.501)
     assert counts.own_s > 0
+
+
+def test_version_1_counts_nanoseconds(tmp_path: Path) -> None:
+    root = plant(
+        tmp_path,
+        {
+            "proc/self/cgroup": "1:cpu:/a\n",
+            "sys/fs/cgroup/cpu/a/cpu.stat": "nr_periods 3\nthrottled_time 2500000000\n",
+            "sys/fs/cgroup/cpu/cpu.stat": "what is this\nthrottled_time x\n",
+        },
+    )
+    assert read_counts(root).throttled_s == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize("stat", ["", "cpu", "cpu 1 2", "cpu x y z", b"\xff\xfe\0", "cpu -1"])

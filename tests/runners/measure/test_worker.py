@@ -638,15 +638,17 @@ def test_a_line_is_json_whatever_it_holds(value: object) -> None:
 PROC = {
     "/proc/self/schedstat": ("100 7 3\n", "900 57 9\n"),
     "/proc/stat": ("cpu  1 2 3 4 5 6 7 80 9 10\ncpu0 1\n", "cpu  9 9 9 9 9 9 9 83 9 10\ncpu0 1\n"),
-    "/sys/fs/cgroup/cpu.stat": (
+    "/cgroup/cpu.stat": (
         "usage_usec 5\nnr_throttled 1\nthrottled_usec 40\n",
         "usage_usec 9\nnr_throttled 2\nthrottled_usec 90\n",
     ),
+    "/cgroup/ours/cpu.stat": ("throttled_time 5000000\n", "throttled_time 5007000\n"),
     "/proc/pressure/cpu": (
         "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0.00 total=7\n",
         "some avg10=9.00 avg60=0.00 avg300=0.00 total=1600\nfull avg10=0.00 total=7\n",
     ),
 }
+CPU_STATS = ["/cgroup/cpu.stat", "/cgroup/ours/cpu.stat"]
 
 
 @pytest.fixture
@@ -665,24 +667,24 @@ def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Non
 
 def test_disturbance_is_what_was_counted_since(proc: Callable[[int], None]) -> None:
     proc(0)
-    noise = worker.Noise()
+    noise = worker.Noise(CPU_STATS)
     proc(1)
     counts = noise.since()
     assert isinstance(counts.pop("wall_ns"), int)
-    assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 50, "pressure_us": 600}
+    assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 57, "pressure_us": 600}
     again = noise.since()
     assert {again[name] for name in counts} == {0}
 
 
 def test_a_system_that_tells_nothing(proc: Callable[[int], None]) -> None:
-    assert set(worker.Noise().since()) == {"wall_ns"}
+    assert set(worker.Noise(CPU_STATS).since()) == {"wall_ns"}
 
 
 def test_files_of_another_shape_tell_nothing(proc: Callable[[int], None], tmp_path: Path) -> None:
     proc(0)
     for path in tmp_path.iterdir():
         path.write_text("cpu\nwhat is this\n")
-    assert set(worker.Noise().since()) == {"wall_ns"}
+    assert set(worker.Noise(CPU_STATS).since()) == {"wall_ns"}
 
 
 # Imports

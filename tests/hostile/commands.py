@@ -1,0 +1,78 @@
+"""Every command, with the least work that shows how it meets its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line; ``{base}`` stands for the place (see place.py).
+
+    ``measures``: it starts workers. ``forgets``: how many recorded sessions it may remove.
+    """
+
+    name: str
+    line: str
+    measures: bool = False
+    forgets: int = 0
+
+    def arguments(self, base: str) -> Sequence[str]:
+        """The words after ``python``."""
+        program = ["-c", _SHORT_RECORD] if self.name == "baseline record" else ["-m", "micro"]
+        return [*program, *(word.format(base=base) for word in self.line.split())]
+
+
+#: `baseline record` measures everything for half a minute; here its sessions are of one probe.
+_SHORT_RECORD = """
+import sys
+from micro.__main__ import main
+from runners.measure import leash
+run, less = leash.run, ["--only", "fd.open_close", "--budget", "0.01"]
+leash.run = lambda command, cwd: run([*command, *less], cwd)
+sys.exit(main())
+"""
+
+
+A, B = "{base}/files/a.json", "{base}/files/b.json"
+PROBES = "fd.open_close malloc.size process.fork_exit"
+RUNNER = "{base}/files/runner"
+COMMANDS = [
+    Command("run", "run fd.open_close --quick --budget 0.01", measures=True),
+    Command(
+        "run -o",
+        "run fd.open_close --quick --budget 0.01 --json -o {base}/out/new.json",
+        measures=True,
+    ),
+    Command("all", f"all --only {PROBES} --quick --budget 0.01 --json", measures=True),
+    Command(
+        "all --compare",
+        "all --only fd.open_close --quick --budget 0.01 --compare {base}/work/baselines",
+        measures=True,
+    ),
+    Command("list", "list --json", measures=True),
+    Command("doctor", "doctor", measures=True),
+    Command("verify", "verify fd.open_close --short --only receipts faults", measures=True),
+    Command("explain", "explain fd.open_close", measures=True),
+    Command("baseline record", "baseline record --sessions 1 --quick", measures=True),
+    Command("ab", f"ab a --a {RUNNER} --b {RUNNER}", measures=True),
+    Command("show", "show"),
+    Command("show --full", f"show --full {A}"),
+    Command("show --json", f"show --json {A}"),
+    Command("sessions", "sessions --json"),
+    Command("compare", "compare"),
+    Command("compare A B", f"compare {A} {B}"),
+    Command("table", f"table {A} {B}"),
+    Command("report", f"report {A} {B} -o {{base}}/out/report.html"),
+    Command("plot", f"plot fd.open_interleaved {A} {B} -o {{base}}/out/plot.svg"),
+    Command("explain A B", f"explain {A} {B}"),
+    Command("baseline path", "baseline path"),
+    Command("baseline list", "baseline list"),
+    Command("baseline show", "baseline show"),
+    Command("baseline accept", f"baseline accept {A}"),
+    Command("baseline prune", "baseline prune --keep 3", forgets=1),
+    Command("selftest aa", "selftest aa"),
+    Command("selftest power", "selftest power"),
+    Command("--version", "--version"),
+]
