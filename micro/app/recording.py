@@ -183,7 +183,7 @@ def reset(file: Path, folder: Path | None, given: Path | None) -> tuple[Path, in
         folder = baselines.place(key, given, configuration().baselines)
     kept = next((each for each in baselines.files(folder) if _same(each, file)), None)
     kept = kept or baselines.append(file, folder)
-    others = [path for path in baselines.files(folder) if path != kept]
+    others = [path for path in baselines.session_files(folder) if path != kept]
     for path in others:
         path.unlink()
     return kept, len(others)

@@ -7,7 +7,6 @@ read, and of these not the visits: judging needs no more than how many count.
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from runners.analyse.estimate import order_statistic_ranks
 from runners.archive.bad_file import BadFile
 from runners.archive.reader import read
 from runners.archive.schema import printable
+from runners.archive.user_directory import user_directory
 from runners.archive.writer import write
 from runners.gate.evidence import Sample, SessionFigure
 from runners.gate.references import MARGIN
@@ -122,9 +122,7 @@ def load(folder: Path, most: int = MOST_SESSIONS, found: Sequence[Path] | None =
 
 def user_folder() -> Path:
     """Where a user's baselines are kept: in ``$XDG_DATA_HOME/micro`` (``~/.local/share/micro``)."""
-    base = os.environ.get("XDG_DATA_HOME", "")
-    folder = Path(base) if os.path.isabs(base) else Path("~/.local/share").expanduser()
-    return folder / "micro" / "baselines"
+    return user_directory("XDG_DATA_HOME", ".local/share") / "baselines"
 
 
 def place(
@@ -176,11 +174,16 @@ def prune(folder: Path, keep: int) -> list[Path]:
 
     What is no session neither counts nor goes, however it is called.
     """
-    sessions = [path for path in files(folder) if _is_session(path)]
+    sessions = session_files(folder)
     gone = sessions[: max(0, len(sessions) - keep)]
     for path in gone:
         path.unlink()
     return gone
+
+
+def session_files(folder: Path) -> list[Path]:
+    """Those of a folder's `files` that hold a session, however the others are called."""
+    return [path for path in files(folder) if _is_session(path)]
 
 
 def _is_session(path: Path) -> bool:

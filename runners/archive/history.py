@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.archive.user_directory import user_directory
 from runners.machine.files import content
 from runners.measure.clean_level import Agreed
 from runners.measure.sentinel import Clean
@@ -51,13 +52,7 @@ class _Entry:
 
 def state_directory() -> Path:
     """Where micro keeps what should outlive a session; not necessarily there or writable."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    if os.path.isabs(base):
-        return Path(base) / "micro"
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):
-        home = os.devnull  # a user without a home: nothing can be kept, and every attempt fails
-    return Path(home) / ".local" / "state" / "micro"
+    return user_directory("XDG_STATE_HOME", ".local/state")
 
 
 def known_clean(environment: Mapping[str, Scalar]) -> Clean | None:

@@ -109,7 +109,7 @@ def _read_only_home(place: Place) -> None:
 _LEVELS = ("home", "state", "micro", "clean_levels.json")
 _SESSIONS = ("home", "state", "micro", "sessions")
 _CONFIGURATION = ("work", "pyproject.toml")
-_NOBODY = "user=65534"
+_NOBODY, _STRANGER = "user=65534", "user=54321"
 
 ENVIRONMENTS = [
     Environment("a quiet day"),
@@ -149,6 +149,7 @@ ENVIRONMENTS = [
     Environment("read-only home", ["read_only={base}/home"]),
     Environment("home not ours", [_NOBODY], prepare=_read_only_home),
     variables("no HOME", HOME=None, XDG_STATE_HOME=None),
+    Environment("no HOME, unknown user", [_STRANGER], {"HOME": None, "XDG_STATE_HOME": None}),
     variables("HOME /dev/null", HOME="/dev/null", XDG_STATE_HOME=None),
     variables("XDG_STATE_HOME /dev/null", XDG_STATE_HOME="/dev/null"),
     variables("XDG_STATE_HOME relative", XDG_STATE_HOME="relative"),
