@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from left import Left
 from micro_process import sound
 from place import ROOT, Place, copied
 
-from runners.archive.reader import BadFile, read
+from runners.archive.bad_file import BadFile
+from runners.archive.reader import read
 
 WEATHER = Path(__file__).with_name("weather.py")
 REFUSED = 77
@@ -73,7 +74,7 @@ def run(command: Command, environment: Environment, original: Place) -> Outcome:
 
 
 def start(
-    words: list[str], environment: Environment, place: Place, changes: list[str]
+    words: Sequence[str], environment: Environment, place: Place, changes: Sequence[str]
 ) -> subprocess.Popen[str]:
     """Start Python with these words; what it says is piped, unless the environment differs."""
     base = str(place.base)
@@ -93,9 +94,9 @@ def start(
 
 
 def _run(
-    command: Command, environment: Environment, place: Place, changes: list[str]
+    command: Command, environment: Environment, place: Place, changes: Sequence[str]
 ) -> subprocess.CompletedProcess[str] | str:
-    words = [*command.arguments(str(place.base))]
+    words = command.arguments(str(place.base))
     with start(words, environment, place, changes) as process:
         try:
             out, err = process.communicate(timeout=DEADLINE_S)
@@ -112,9 +113,7 @@ def _said(
     code, out, err = done.returncode, done.stdout, done.stderr
     if code not in EXIT_CODES and code != -(environment.killed_by or 0):
         yield f"exit code {code}"
-    for text in (out, err):
-        if found := _INSIDES.search(text):
-            yield f"says {found[0]!r}"
+    yield from (f"says {words!r}" for words in inside(out + err))
     if not environment.variables.get("GITHUB_ACTIONS") and _COMMAND.search(out + err):
         yield "a line is a workflow command"
     if code in (1, 2) and not environment.silent and "micro" not in err and not out.strip():
@@ -125,6 +124,11 @@ def _said(
             yield f"{len(errors)} sentences for exit code 2"
     if code == 0 and "--json" in command.line and not environment.silent:
         yield from _document(out)
+
+
+def inside(text: str) -> list[str]:
+    """Words in what was said that only the program's text should hold."""
+    return [found[0] for found in _INSIDES.finditer(text)]
 
 
 def _document(out: str) -> Iterator[str]:
@@ -148,10 +152,8 @@ def _files(place: Place, before: Mapping[Path, str], command: Command) -> Iterat
             read(path)
         except BadFile as error:
             yield f"stored, and not readable: {error}"
-    for folder, _, names in os.walk(place.base):
-        for name in names:
-            if name.startswith(".") and "json" in name:
-                yield f"{Path(folder).name} holds {name}"
+    for path in place.base.rglob(".*json*"):
+        yield f"{path.parent.name} holds {path.name}"
     if (ROOT / "relative").exists():
         shutil.rmtree(ROOT / "relative")
         yield "a relative state directory"

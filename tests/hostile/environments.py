@@ -53,7 +53,7 @@ def variables(name: str, **values: str | None) -> Environment:
     return Environment(name, variables=values)
 
 
-def stored(name: str, *path: str, poison: Callable[[Path], None]) -> Environment:
+def stored(name: str, *path: str, poison: Callable[[Path], object]) -> Environment:
     """A file of the place replaced by something else."""
 
     def prepare(place: Place) -> None:
@@ -96,7 +96,15 @@ def empty(path: Path) -> None:
 def folder_of_junk(path: Path) -> None:
     """A folder of every kind of file, each with the name of a session."""
     path.mkdir()
-    kinds = (os.mkfifo, endless, circular, sparse, garbage, empty, Path.mkdir)
+    kinds: tuple[Callable[[Path], object], ...] = (
+        os.mkfifo,
+        endless,
+        circular,
+        sparse,
+        garbage,
+        empty,
+        Path.mkdir,
+    )
     for day, make in enumerate(kinds, 1):
         make(path / f"2027010{day}T000000.000000Z.json")
 

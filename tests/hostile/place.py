@@ -79,7 +79,7 @@ def template(base: Path) -> Place:
     stored += [base / "files" / name for name in ("a.json", "b.json")]
     for number, path in enumerate(stored):
         session = everything() if path.parent.name == "files" else figures(number)
-        session.environment |= here
+        session.environment = {**session.environment, **here}
         path.parent.mkdir(parents=True, exist_ok=True)
         writer.write(session, path)
     runner = base / "files" / "runner"

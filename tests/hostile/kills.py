@@ -1,0 +1,173 @@
+"""Signals at random moments: ``nice python tests/hostile/kills.py 500 --seed 1``.
+
+Each command that starts processes is ended by KILL, TERM, HUP, INT or two INTs at some moment of
+its life. Then nothing of it may be left: no process, no scratch directory once the next command has
+tidied up, no shared memory, no System V object; what was stored before is as it was; and each round
+that was finished is in the session's file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / room) for room in ("hostile", "micro", "cyext"))]
+
+from cell import inside, start  # noqa: E402
+from commands import COMMANDS, PROBES, Command  # noqa: E402
+from environments import ENVIRONMENTS  # noqa: E402
+from left import Left, alone  # noqa: E402
+from place import Place, copied, template  # noqa: E402
+
+from runners.archive.bad_file import BadFile  # noqa: E402
+from runners.archive.reader import read  # noqa: E402
+
+#: Rounds without end: a signal comes in the midst of them.
+_LONG = f"all --only {PROBES} --quick --budget 60 -o {{base}}/out/new.json"
+VICTIMS = [
+    Command("all", _LONG, measures=True),
+    *(command for command in COMMANDS if command.measures and command.name != "all"),
+]
+SIGNALS = {
+    "KILL": [signal.SIGKILL],
+    "TERM": [signal.SIGTERM],
+    "HUP": [signal.SIGHUP],
+    "INT": [signal.SIGINT],
+    "INT twice": [signal.SIGINT, signal.SIGINT],
+}
+#: A signal comes after so many seconds, or where the command has ended before.
+MOST_S = 6.0
+DEADLINE_S = 120
+#: The scheduler's line about a round says that the rounds before it are finished and stored.
+_ROUND = re.compile(r"^round (\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One command, what it gets and when."""
+
+    command: Command
+    signals: str
+    after_s: float
+    #: Between the first signal and the second.
+    pause_s: float
+
+    def __str__(self) -> str:
+        return f"{self.command.name}, {self.signals} after {self.after_s:.2f} s"
+
+
+def shots(number: int, seed: int) -> list[Shot]:
+    """So many, at random; each command and signal as often as any other."""
+    rng = random.Random(seed)
+    every = [(command, name) for command in VICTIMS for name in SIGNALS]
+    chosen = [
+        pair for _ in range(-(-number // len(every))) for pair in rng.sample(every, len(every))
+    ]
+    return [
+        Shot(command, name, rng.uniform(0, MOST_S), rng.uniform(0, 0.2))
+        for command, name in chosen[:number]
+    ]
+
+
+def fire(shot: Shot, original: Place) -> list[str]:
+    """Start the command, end it, and say what was left or lost."""
+    left = Left()
+    with tempfile.TemporaryDirectory(prefix="micro-hostile-") as base:
+        place = copied(original, Path(base) / "place")
+        before = place.recorded()
+        killed = shot.signals == "KILL"
+        with start(
+            [*shot.command.arguments(str(place.base))], ENVIRONMENTS[0], place, []
+        ) as process:
+            try:
+                process.communicate(timeout=shot.after_s)
+            except subprocess.TimeoutExpired:
+                for number in SIGNALS[shot.signals]:
+                    process.send_signal(number)
+                    time.sleep(shot.pause_s)
+            try:
+                out, err = process.communicate(timeout=DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                return ["does not end"]
+        found = left.behind()
+        found += [f"says {words!r}" for words in inside(out + err)]
+        found += _lost(place, err)
+        after = place.recorded()
+        changed = [path for path, hashed in before.items() if after.get(path) != hashed]
+        found += [f"{path.name} is lost or changed" for path in changed]
+        if killed:  # nothing can clean up behind itself; the next session does
+            with start(_TIDY, ENVIRONMENTS[0], place, []) as process:
+                process.communicate(timeout=DEADLINE_S)
+        found += [f"left {name} in TMPDIR" for name in os.listdir(place.temporary)]
+    return found
+
+
+#: What the next session does first.
+_TIDY = ["-c", "from runners.measure.scratch import scratch_directory as s\nwith s(): pass"]
+
+
+def _lost(place: Place, err: str) -> list[str]:
+    """Rounds that were finished and are not in the file, and files that are no sessions."""
+    found = []
+    rounds = {}
+    for path in [place.out / "new.json", *place.recorded()]:
+        if path.exists():
+            try:
+                rounds[path] = max(
+                    (v.round for r in read(path).results for v in r.visits), default=0
+                )
+            except BadFile as error:
+                found.append(f"not readable: {error}")
+    begun = max(map(int, _ROUND.findall(err)), default=0)
+    if begun > 1 and (stored := rounds.get(place.out / "new.json", 0)) < begun - 1:
+        found.append(f"round {begun - 1} was finished, and round {stored} is the last one stored")
+    return found
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("shots", type=int, nargs="?", default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    defects: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="micro-hostile-") as folder:
+        original = template(Path(folder) / "template")
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(arguments.jobs, spawn, alone) as pool:
+            every = shots(arguments.shots, arguments.seed)
+            tasks = {pool.submit(fire, shot, original): shot for shot in every}
+            for done, task in enumerate(as_completed(tasks), 1):
+                for found in task.result():
+                    defects[str(tasks[task])] += 1
+                    print(f"{tasks[task]}: {found}", flush=True)
+                if done % 50 == 0:
+                    print(f"{done} of {len(every)}", flush=True)
+    names = Counter(f"{shot.command.name}" for shot in every)
+    print(", ".join(f"{name} {count}" for name, count in sorted(names.items())))
+    print(
+        f"{len(every)} kills and interrupts, seed {arguments.seed}: {len(defects)} left or lost "
+        f"something, {time.monotonic() - started:.0f} s"
+    )
+    return 1 if defects else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
