@@ -115,7 +115,7 @@ def _indented(title: str, lines: Iterable[str]) -> str:
     return "\n  ".join((title, *lines))
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str]) -> int:  # noqa: PLR0911 - a return for each way to end
     """Parse and carry out; returns the exit code."""
     try:
         chosen = next((word for word in argv if not word.startswith("-")), "")
@@ -135,6 +135,12 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_USAGE
     except BrokenPipeError:
         return EXIT_OK  # the reader has left (`micro show | head`): nobody to say anything to
+    except (ImportError, SystemError):  # a module that is loaded only where it is needed
+        lack = _too_little_memory()
+        if lack is None:
+            raise
+        say(f"micro: error: {lack}")
+        return EXIT_USAGE
     except (OSError, MemoryError) as error:
         from runners.machine.limits import explain  # noqa: PLC0415 - reads the machine's facts
 

@@ -14,7 +14,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
 
 
 class Interrupted(BaseException):
-    """Asked to stop by a signal; ``exit_code`` is 128 plus its number, as shells have it."""
+    """Asked to stop by a signal; ``exit_code`` is 128 plus its number, as shells have it.
+
+    While one lives, also outside its block, further signals are ignored: whoever must finish
+    something undisturbed keeps it until then.
+    """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
@@ -37,12 +41,12 @@ def interruptible() -> Iterator[None]:
     handled = (signal.SIG_DFL, signal.default_int_handler, _stop)
     watched = [number for number in _SIGNALS if signal.getsignal(number) in handled]
     before = {number: signal.signal(number, _stop) for number in watched}
+    _raised = None
     try:
         yield
         if _came:
             raise Interrupted(_came[-1])
     finally:
-        _raised = None
         _came.clear()
         for number, handler in before.items():
             signal.signal(number, handler)

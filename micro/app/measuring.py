@@ -63,13 +63,14 @@ class Storage:
     """The file of a session, written after every round.
 
     ``path`` is None where the user's state directory cannot be written and no file was named;
-    ``trouble`` then says why. Else it says why the newest rounds are not in the file.
+    ``trouble`` then says why. Else it says why the newest rounds are not in the file, which holds
+    the first ``rounds``.
     """
 
     path: Path | None
     wanted: bool
     trouble: str | None = None
-    written: bool = False
+    rounds: int = 0
 
     def keep(self, session: Session) -> None:
         """Replace the file by this session, if that is possible."""
@@ -81,19 +82,20 @@ class Storage:
             self.trouble = f"{self.path}: {explain(error)}"
         else:
             self.trouble = None if stored else "nothing has a value"
-            self.written = self.written or stored
+            self.rounds = max((v.round for r in session.results for v in r.visits), default=0)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A session and what became of it. ``interrupted`` is the exit code of the signal, or 0.
+    """A session and what became of it.
 
-    ``disagreements`` say where the session contradicts what earlier ones remembered.
+    ``interrupted`` is the signal that ended it early; further ones are ignored as long as it is
+    kept. ``disagreements`` say where the session contradicts what earlier ones remembered.
     """
 
     session: Session
     storage: Storage
-    interrupted: int
+    interrupted: Interrupted | None
     disagreements: Sequence[str] = ()
 
     @property
@@ -105,7 +107,9 @@ class Measured:
     def exit_code(self) -> int:
         """That of the signal, else 1 if a probe failed or the wanted file was not stored."""
         lost = self.storage.wanted and self.storage.trouble is not None
-        return self.interrupted or (EXIT_FAILED if lost or self.failed else EXIT_OK)
+        if self.interrupted is not None:
+            return self.interrupted.exit_code
+        return EXIT_FAILED if lost or self.failed else EXIT_OK
 
 
 def measure(
@@ -124,7 +128,7 @@ def measure(
     if allocator is not None:
         facts["allocator"] = environment.clean(allocator.name)
     storage = _storage(options.output, environment.key(facts))
-    interrupted = 0
+    interrupted = None
     with workbench(max(60.0, options.settings.budget_s / 2), allocator, facts) as bench:
         scheduler = bench.scheduler(jobs, options.settings)
 
@@ -139,7 +143,7 @@ def measure(
             with interruptible():
                 scheduler.run(on_progress, keep, surveyed)
         except Interrupted as stop:
-            interrupted = stop.exit_code
+            interrupted = stop.with_traceback(None)  # which would keep it for longer than we do
         session = scheduler.session(facts)
     storage.keep(session)
     history.remember(facts, scheduler.agreed)

@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from micro.app import measuring
@@ -94,13 +95,15 @@ def run(
         measured = measuring.measure(jobs, options, shown.step, head)
     for disagreement in measured.disagreements:
         say(f"micro: {disagreement}")
-    if measured.interrupted:
+    interrupted, exit_code = measured.interrupted is not None, measured.exit_code
+    if interrupted:
         # Before the figures: a second interrupt may end their printing.
-        cpu_time = measured.interrupted == 128 + signal.SIGXCPU
+        cpu_time = exit_code == 128 + signal.SIGXCPU
         why = ": the CPU time was used up (RLIMIT_CPU: ulimit -t)" if cpu_time else ""
         say(f"micro: stopped early{why}; what was measured follows")
-        _say_where(measured, arguments.quiet)
-    if judged is None or measured.interrupted:
+        _say_where(measured, quiet=False)
+        measured = replace(measured, interrupted=None)  # from here on a second one counts
+    if judged is None or interrupted:
         if arguments.json:
             print(json.dumps(document(measured.session)))
         else:
@@ -109,13 +112,13 @@ def run(
                 print_first_screen(out, measured.session, _named(measured))
             else:
                 print_session(out, measured.session, full=arguments.full)
-    if not measured.interrupted:
+    if not interrupted:
         _say_where(measured, arguments.quiet)
     for result in measured.failed:
         say(f"micro: {result.benchmark} failed: {result.reason}")
-    if judged is None or measured.interrupted:
-        return measured.exit_code
-    return judged(measured.session) or measured.exit_code
+    if judged is None or interrupted:
+        return exit_code
+    return judged(measured.session) or exit_code
 
 
 def _named(measured: Measured) -> str:
@@ -127,11 +130,12 @@ def _named(measured: Measured) -> str:
 def _say_where(measured: Measured, quiet: bool) -> None:
     storage = measured.storage
     if storage.trouble is None:
-        if not quiet or measured.interrupted:
+        if not quiet:
             say(f"stored in {storage.path}")
     elif storage.path is None:
         say(f"micro: not stored: {storage.trouble}: name a file with -o FILE")
-    elif storage.written:
-        say(f"micro: the last rounds are not stored: {storage.trouble}; earlier ones are there")
+    elif storage.rounds:
+        held = "round 1" if storage.rounds == 1 else f"rounds 1 to {storage.rounds}"
+        say(f"micro: {storage.trouble}: the file holds {held}, later rounds are not stored")
     else:
         say(f"micro: not stored: {storage.trouble}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from runners.machine.files import opened
+from runners.measure import leash
+from runners.measure.launch import preload
 
 TIME_LIMIT_S = 20.0
 #: Asked of a process that has the library preloaded: whose malloc() is it that programs call? The
@@ -32,11 +33,6 @@ except OSError as error:
 
 class BadAllocator(ValueError):
     """A library that cannot serve the worker's malloc(); one sentence that says why."""
-
-
-def preload(library: Path, inherited: str = "") -> dict[str, str]:
-    """The environment in which the loader takes ``library`` before what it takes anyhow."""
-    return {"LD_PRELOAD": ":".join(filter(None, [str(library), inherited]))}
 
 
 def _kind(file: Path) -> bytes | None:
@@ -68,22 +64,14 @@ def checked(path: Path, environment: Mapping[str, str]) -> Path:
         raise BadAllocator(f"{path} is a library for another architecture than this Python's")
     if any(char in str(library) for char in ": \t\n"):
         raise BadAllocator(f"{library}: LD_PRELOAD takes no path with a space or a colon; link it")
+    # Only what is tried loads the library; its guard does without.
+    variables = [f"{name}={value}" for name, value in preload(library).items()]
+    command = ["/usr/bin/env", *variables, sys.executable, "-I", "-S", "-c", _ASK, str(library)]
     try:
-        asked = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _ASK, str(library)],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**environment, **preload(library)},
-            cwd="/",
-            timeout=TIME_LIMIT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise BadAllocator(f"{path}: a program with it preloaded does not end") from None
-    except OSError as error:
-        raise BadAllocator(f"{path} cannot be tried: {error.strerror}") from None
-    if asked.returncode:
+        asked = leash.captured(command, environment, TIME_LIMIT_S)
+    except leash.NotRun as error:
+        raise BadAllocator(f"{path}: a program with it preloaded does not run: {error}") from None
+    if asked.exit_code:
         raise BadAllocator(f"{path}: a program with it preloaded does not run")
     owner, *complaint = os.fsdecode(asked.stdout).splitlines()
     if not (owner and os.path.exists(owner) and os.path.samefile(owner, library)):

@@ -14,12 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runners.machine.limits import cpu_stats, explain, memory_limit_bytes, oom_kills
-from runners.measure.allocator import preload
 from runners.model.job import Job
 
 _START = Path(__file__).with_name("start.py")
@@ -52,8 +51,6 @@ class Order:
     trace: int = 200
     trace_ns: int = 4_000_000
     trace_clocks: int = 20
-    #: The cgroups' files that tell how long a CPU quota has stopped the worker.
-    cpu_stats: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """The order as dictionaries, lists, numbers and text."""
@@ -159,6 +156,11 @@ def interrupts_later() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
+def preload(library: Path, inherited: str = "") -> dict[str, str]:
+    """The environment in which the loader takes ``library`` before what it takes anyhow."""
+    return {"LD_PRELOAD": ":".join(filter(None, [str(library), inherited]))}
+
+
 def inherited_environment() -> dict[str, str]:
     """What a worker gets of the user's environment: what its loader and its allocator go by."""
     known = ("PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "MALLOC_CONF")
@@ -180,11 +182,11 @@ class Launcher:
         self.time_limit_s = time_limit_s
         self.allocator = allocator
         self._oom_kills = oom_kills()
-        self._cpu_stats = tuple(cpu_stats())
+        self._cpu_stats = cpu_stats()
 
     def visit(self, order: Order) -> Answer:
         """Carry out one order."""
-        return self.run(WORKER, replace(order, cpu_stats=self._cpu_stats).plain())
+        return self.run(WORKER, order.plain() | {"cpu_stats": self._cpu_stats})
 
     def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
         """Run the sentinel on every CPU alone and on each pair at once."""

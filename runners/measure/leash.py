@@ -58,9 +58,15 @@ def captured(command: Sequence[str], env: Mapping[str, str] | None, timeout_s: f
 
 
 def run(command: Sequence[str], cwd: Path | None = None) -> Ended:
-    """Run a command whose stdout nobody reads, and whose stderr is ours."""
+    """Run a command whose stdout nobody reads, and whose stderr is ours.
+
+    Raises `NotRun` if it cannot be run; why is on stderr then.
+    """
     with _started(command, None, subprocess.DEVNULL, None, cwd) as process:
-        return Ended(process.wait())
+        exit_code = process.wait()
+    if exit_code == NOT_RUN:
+        raise NotRun("its process could not be started")
+    return Ended(exit_code)
 
 
 def last_line(said: bytes) -> str:

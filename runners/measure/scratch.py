@@ -22,6 +22,7 @@ PREFIX = "micro-scratch-"
 #: Where the system has no flock(): nobody could tell whether the directory is still in use, so no
 #: later session removes it.
 UNLOCKED_PREFIX = "micro-unlocked-"
+_NO_FLOCK = -1
 
 
 @contextlib.contextmanager
@@ -29,20 +30,38 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     """A fresh directory, removed at the end; raises `OSError` where none can be made."""
     base = parent or _temporary_directory()
     remove_abandoned(base)
-    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    lock = None
+    path, lock = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)), None
     try:
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        while (lock := _locked(path)) is None:  # a session that tidied up took it for abandoned
+            path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        if lock == _NO_FLOCK:
             path = path.rename(base / path.name.replace(PREFIX, UNLOCKED_PREFIX, 1))
         yield path
     finally:
         # Removing takes a descriptor, which may be the last one: give ours back first.
-        if lock is not None:
+        if lock is not None and lock != _NO_FLOCK:
             os.close(lock)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _locked(path: Path) -> int | None:
+    """The descriptor that holds a new directory's lock; None where it is gone or going.
+
+    `_NO_FLOCK` where the file system has no locks.
+    """
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        return None if isinstance(error, BlockingIOError) else _NO_FLOCK
+    if path.exists():
+        return lock
+    os.close(lock)
+    return None
 
 
 def _temporary_directory() -> Path:

@@ -402,7 +402,7 @@ def visit(order: "dict[str, Any]") -> None:
             cpus = []
         if not levels_are_members(order):
             workload = make(order, None, cpus)
-        noise = Noise(order["cpu_stats"])
+        noise = Noise(order.get("cpu_stats", ()))
         grower = Grower(order["growth_ns"])
         for level in order["levels"]:
             limit: Any = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import numpy as np
 
 from runners.analyse.estimate import median_interval
 from runners.machine.files import content
+from runners.measure import leash
 from runners.measure.launch import Order
 from runners.measure.sentinel import Slices
 from runners.model.job import Job
@@ -31,7 +31,7 @@ LEAST_BLOCKS = 6
 MOST_TRIES = 4
 LEAST_CLEAN = 5
 SLICES = 40
-TIME_LIMIT_S = 60
+BUILD_S, TIME_LIMIT_S = 120, 60
 #: A reference is a page of C.
 MOST_BYTES = 1 << 20
 #: As the probes are built: where a loop lies in a cache line must not tell the two apart.
@@ -129,10 +129,11 @@ def _build(wanted: ReferenceProgram, program: Path) -> None:
         *(["-static"] if wanted.static else []),
         "-pthread",
     ]
-    built = subprocess.run(
-        [*command, str(wanted.source), "-o", str(program)], capture_output=True, check=False
-    )
-    if built.returncode:
+    try:
+        built = leash.captured([*command, str(wanted.source), "-o", str(program)], None, BUILD_S)
+    except leash.NotRun as error:
+        raise CannotCompare(f"the C compiler: {error}") from None
+    if built.exit_code:
         raise CannotCompare("the reference program does not compile here")
 
 
@@ -176,15 +177,9 @@ def _run(bench: Bench, program: Path, job: Job, level: int | None, n: int) -> li
         settings.append(f"level={level}")
     command = [str(program), str(n), str(SLICES), str(bench.cpus[0]), *settings]
     try:
-        ended = subprocess.run(
-            command,
-            capture_output=True,
-            check=False,
-            timeout=TIME_LIMIT_S,
-            env=bench.launcher.environment(),
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotCompare(f"the reference program timed out after {TIME_LIMIT_S} s") from None
-    if ended.returncode:
-        raise CannotCompare(f"the reference program fails: exit code {ended.returncode}")
+        ended = leash.captured(command, bench.launcher.environment(), TIME_LIMIT_S)
+    except leash.NotRun as error:
+        raise CannotCompare(f"the reference program {error}") from None
+    if ended.exit_code:
+        raise CannotCompare(f"the reference program fails: exit code {ended.exit_code}")
     return [int(word) for word in ended.stdout.split()]

@@ -71,7 +71,7 @@ COMMANDS = [
     Command("baseline path", "baseline path"),
     Command("baseline list", "baseline list"),
     Command("baseline show", "baseline show"),
-    Command("baseline accept", f"baseline accept {A}"),
+    Command("baseline accept", f"baseline accept {A} --force known"),
     Command("baseline prune", "baseline prune --keep 3", forgets=1),
     Command("baseline reset", f"baseline reset --from {A}", forgets=4),
     Command("selftest aa", "selftest aa"),

@@ -21,7 +21,7 @@ import seccomp
 REFUSED = 77
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_KEEPCAPS, PR_CAP_AMBIENT = 8, 47
-CAP_DAC_OVERRIDE = 1
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 4096
@@ -43,23 +43,23 @@ def limit(which: str, most: str) -> None:
     resource.setrlimit(number, (int(most), int(most)))
 
 
-def become(uid: int) -> None:
-    """Another user without any capability."""
+def become(uid: int, capability: int = CAP_DAC_READ_SEARCH) -> None:
+    """Another user with one capability: by default to read everything, as Python may be root's."""
+    check(LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-
-
-def other_user(most: str) -> None:
-    """A uid that has no other processes, but may read what this one may."""
-    check(LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
-    become(20_000 + os.getpid() % 40_000)
-    mask = 1 << CAP_DAC_OVERRIDE
+    mask = 1 << capability
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     # Effective, permitted and inheritable, of the lower 32 and then of the higher capabilities.
     masks = (ctypes.c_uint32 * 6)(mask, mask, mask)
     check(LIBC.syscall(CAPSET[os.uname().machine], header, masks))
-    check(LIBC.prctl(PR_CAP_AMBIENT, 2, CAP_DAC_OVERRIDE, 0, 0))
+    check(LIBC.prctl(PR_CAP_AMBIENT, 2, capability, 0, 0))
+
+
+def other_user(most: str) -> None:
+    """A uid that has no other processes, but may read and write what this one may."""
+    become(20_000 + os.getpid() % 40_000, CAP_DAC_OVERRIDE)
     limit("NPROC", most)
 
 

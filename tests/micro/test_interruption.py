@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import time
@@ -10,8 +11,13 @@ from pathlib import Path
 
 import pytest
 from micro_process import REFUSED, Micro, has_number, sound
+from sample_sessions import measured, session
 
+from micro.app.measuring import Measured, Storage
+from micro.commands._session import _say_where
+from runners.archive import writer
 from runners.archive.reader import read
+from runners.model.session import Session
 
 LONG = ("all", "--only", "fd", "process.fork_exit", "--quick", "--budget", 60)
 
@@ -60,6 +66,50 @@ def test_a_stopped_session_keeps_its_rounds(
     ]
     assert micro.processes() == []
     assert micro.scratch() == []
+
+
+def test_after_a_second_interrupt_the_file_has_been_named(micro: Micro, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    with micro.start(*LONG, "-o", file) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "round 2" in line:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.1)  # while it tidies up, stores or prints
+                process.send_signal(signal.SIGINT)
+                break
+        _, err = process.communicate(timeout=60)
+    # As the interpreter ends a signal has its default action again: a shell says 130, too.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert f"stored in {file}" in err
+    assert "Traceback" not in err
+    assert {visit.round for result in read(file).results for visit in result.visits} >= {1}
+
+
+def test_rounds_that_a_full_disk_did_not_take_are_told_from_those_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = Storage(tmp_path / "out.json", wanted=True)
+    write = writer.write
+
+    def until_the_third(session: Session, path: Path) -> bool:
+        if any(len(result.visits) > 3 for result in session.results):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(session, path)
+
+    monkeypatch.setattr(writer, "write", until_the_third)
+    for rounds in range(1, 6):
+        shown = session([measured("a.x", 1e-6, rounds=rounds)])
+        storage.keep(shown)
+    _say_where(Measured(shown, storage, None), quiet=False)
+    assert capsys.readouterr().err == (
+        f"micro: {storage.path}: No space left on device: the file holds rounds 1 to 3, "
+        "later rounds are not stored\n"
+    )
+    assert Measured(shown, storage, None).exit_code == 1
+    assert len(read(storage.path).results[0].visits) == 3
 
 
 def test_a_session_stopped_in_its_first_round_prints_what_there_is(

@@ -157,6 +157,35 @@ def test_what_others_left_is_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert path.exists()
 
 
+@pytest.mark.parametrize("held_meanwhile", [False, True])
+def test_one_that_another_session_takes_for_abandoned_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_meanwhile: bool
+) -> None:
+    """Between its making and its locking nobody holds it."""
+    make, made = scratch.tempfile.mkdtemp, []
+
+    def raced(**how: Any) -> str:
+        made.append(make(**how))
+        if len(made) == 1 and not held_meanwhile:
+            remove_abandoned(tmp_path)
+        return made[-1]
+
+    monkeypatch.setattr(scratch.tempfile, "mkdtemp", raced)
+    if held_meanwhile:
+        lock = scratch.fcntl.flock
+
+        def refused(*arguments: int) -> None:
+            if len(made) == 1:
+                raise BlockingIOError(11, "Resource temporarily unavailable")
+            lock(*arguments)
+
+        monkeypatch.setattr(scratch.fcntl, "flock", refused)
+    with scratch_directory(tmp_path) as path:
+        assert str(path) == made[1]
+        assert path.name.startswith(PREFIX)
+        assert path.is_dir()
+
+
 def test_one_that_cannot_be_removed_does_not_save_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
