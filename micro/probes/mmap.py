@@ -73,11 +73,10 @@ PROBES = (
         method="One operation, with maps mappings live, is mprotect(PROT_NONE) of one more such "
         "mapping, its page having been read; mmap() and munmap() are not timed.",
         least_effort="usual",
-        source="lmbench, lat_sig prot (McVoy and Staelin 1996), by the number of maps",
+        source="libMicro, mprotect, by the number of maps",
         axis=_FEWER_MAPS,
         promise=Promise({"mprotect": 1}, page_faults=0),
         headlines=(Headline("mprotect, many maps"),),
-        also_known_as=("lat_sig prot",),
     ),
     Probe(
         name="mmap.many_files",

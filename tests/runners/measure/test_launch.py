@@ -124,6 +124,25 @@ def test_a_team_grows_through_the_levels_of_a_load(launcher: Launcher, workers: 
     assert list(launcher.scratch.iterdir()) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity")
+@pytest.mark.parametrize("cpu", sorted(usable_cpus()))
+def test_a_child_is_bound_before_it_runs_and_its_starter_is_not(cpu: int) -> None:
+    before = os.sched_getaffinity(0)
+    asks = [sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"]
+    with launch.children_bound_to([cpu]):
+        said = subprocess.run(asks, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == str({cpu})
+    assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity")
+def test_a_cpu_that_is_not_there_binds_nobody() -> None:
+    before = os.sched_getaffinity(0)
+    with launch.children_bound_to([1 << 14]):
+        assert os.sched_getaffinity(0) == before
+    assert os.sched_getaffinity(0) == before
+
+
 def test_the_survey_hears_every_cpu(launcher: Launcher) -> None:
     cpus = usable_cpus()[:2]
     pairs = [(cpus[0], cpus[-1])]
