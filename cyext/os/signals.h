@@ -119,8 +119,15 @@ static inline int micro_block_queued(sigset_t *before)
     return -pthread_sigmask(SIG_BLOCK, &set, before);
 }
 
+/* Undo that. What a failed batch left queued would end the process: to be ignored for a moment
+ * discards it. */
 static inline void micro_unblock_queued(const sigset_t *before)
 {
+    struct sigaction ignore, old;
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    if (sigaction(MICRO_QUEUED_SIGNAL, &ignore, &old) == 0)
+        sigaction(MICRO_QUEUED_SIGNAL, &old, NULL);
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 

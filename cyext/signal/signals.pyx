@@ -160,8 +160,6 @@ cdef class Queue(Workload):
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:
         if self.blocks:
-            while micro_dequeue() >= 0:  # of a batch that failed
-                pass
             self.blocks = False
             micro_unblock_queued(&self.blocked_before)
         return 0
