@@ -13,8 +13,12 @@ from runners.model.count import Count, CountEstimate
 
 Floats = npt.NDArray[np.float64]
 
+#: Rounds below which no figure is stable.
+LEAST_ROUNDS = 4
 #: Rounds below which no pair of order statistics covers the median with 95 %.
-LEAST_ROUNDS = 6
+INTERVAL_ROUNDS = 6
+#: Rounds in each half of a session without which no drift is told.
+LEAST_HALF = 3
 PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0))
 
 
@@ -69,31 +73,48 @@ def percentiles(times: Floats) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Doubts:
-    """Limits beyond which a figure is called unstable. Shares of the median."""
+    """Limits beyond which a figure is called unstable. Shares of the median.
 
-    #: Widest interval, high minus low.
-    interval: float = 0.08
+    `tests/bench/stability.py` shows what they let pass and what they cost on stored sessions.
+    """
+
+    #: Standard error of the median, from the faster half of the rounds.
+    error: float = 0.01
+    #: Interval, high minus low, from which on two modes matter.
+    modes: float = 0.04
     #: Distance between the two halves of a session, in order of time.
     drift: float = 0.05
+
+
+def one_sided_error(values: Sequence[float] | Floats) -> float:
+    """The standard error of the median as a share of it, from the faster half of the values alone.
+
+    A disturbance makes a round slower, never faster, so the lower quartile tells how well the
+    undisturbed rounds repeat. For a normal distribution the quartile lies 0.6745 standard
+    deviations below the median, whose standard error is 1.2533 standard deviations over √n.
+    """
+    lower, middle = np.percentile(values, (25, 50))
+    return float((middle - lower) / 0.6745 * 1.2533 / math.sqrt(len(values)) / middle)
 
 
 def find_doubt(values: Sequence[float], doubts: Doubts = Doubts()) -> str | None:
     """Why a figure from these rounds (in order of time) is not to be trusted, or None.
 
-    Checked: too few rounds, a wide interval, two separate modes, a drift through the session.
+    Checked: too few rounds, a large standard error, two separate modes, a drift through the
+    session.
     """
     if len(values) < LEAST_ROUNDS:
-        return f"only {len(values)} of {LEAST_ROUNDS} rounds"
+        return f"only {len(values)} undisturbed rounds, {LEAST_ROUNDS} are needed"
     middle, (low, high) = median_interval(values)
     if middle <= 0:
         return "no time measured"
     series = np.asarray(values, dtype=np.float64)
-    if (gap := mode_gap(series)) is not None and (high - low) > doubts.interval / 2 * middle:
+    if (gap := mode_gap(series)) is not None and (high - low) > doubts.modes * middle:
         return f"two modes {gap:.0%} apart"
-    if high - low > doubts.interval * middle:
-        return f"rounds differ by {(high - low) / middle:.0%}"
+    if (error := one_sided_error(series)) > doubts.error:
+        return f"rounds differ: standard error {error:.1%}"
     half = len(series) // 2
-    if half >= LEAST_ROUNDS // 2:
+    if half >= LEAST_HALF:
         first, second = series[:half], series[-half:]
         separate = first.max() < second.min() or second.max() < first.min()
         step = abs(float(np.median(second) - np.median(first))) / middle

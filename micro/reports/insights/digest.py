@@ -15,7 +15,7 @@ from runners.model.benchmark import Benchmark
 
 #: What several reasons for doubt have in common, in words; the first that matches.
 _CAUSES = (
-    ("of 6 rounds", "too few undisturbed rounds"),
+    ("undisturbed rounds", "too few undisturbed rounds"),
     ("neighbour", "other programs on the CPU's core"),
     ("two modes", "two modes"),
     ("rounds differ", "rounds differ"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from micro.probes.catalogue import walks_caches
 from micro.reports import printable
-from runners.analyse.estimate import LEAST_ROUNDS, median_interval
+from runners.analyse.estimate import INTERVAL_ROUNDS, median_interval
 from runners.analyse.growth import Floats, Growth, find_growth, round_values
 from runners.analyse.scaling import Scaling, find_scaling
 from runners.archive.reader import read, read_environment
@@ -250,7 +250,9 @@ def _pool(results: Sequence[Result]) -> Figure:
     used = [result for result in results if result.status == "ok"] or results
     values = [result.value_s or 0.0 for result in used]
     middle, interval = median_interval(values)
-    if len(used) < LEAST_ROUNDS:  # too few for an interval of their own: what all of theirs cover
+    if (
+        len(used) < INTERVAL_ROUNDS
+    ):  # too few for an interval of their own: what all of theirs cover
         lows, highs = zip(*(result.ci95_s or (0.0, 0.0) for result in used), strict=True)
         interval = (min(lows), max(highs))
     return Figure(

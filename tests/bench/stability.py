@@ -1,0 +1,76 @@
+"""What the rule for a stable figure costs and what it lets pass, on the sessions stored with micro.
+
+For the sessions of each boot and code: the share of figures that are stable, and the share of pairs
+of stable figures that lie more than 3 % apart, by the rule in use and by others. Prints; judges
+nothing: ``python tests/bench/stability.py [DIRECTORY]``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from runners.analyse.estimate import find_doubt, median_interval, one_sided_error
+from runners.archive.reader import read
+from runners.model.session import Result
+
+APART = 0.03
+Values = list[float]
+
+
+def used(result: Result) -> Values:
+    """The rounds that a figure rests on; none where too many were disturbed."""
+    good = [visit.value_s for visit in result.visits if visit.doubt is None]
+    return good if len(good) >= 3 and 3 * len(good) >= len(result.visits) else []
+
+
+def range_rule(values: Values) -> bool:
+    """The rule before: an interval of at most 8 % from six rounds on."""
+    if len(values) < 6:
+        return False
+    middle, (low, high) = median_interval(values)
+    return high - low <= 0.08 * middle
+
+
+RULES: dict[str, Callable[[Values], bool]] = {
+    "in use": lambda values: find_doubt(values) is None,
+    "interval of 8 % from 6 rounds": range_rule,
+    **{
+        f"error of {limit:.2%} from 4 rounds": (
+            lambda values, limit=limit: len(values) >= 4 and one_sided_error(values) <= limit  # type: ignore[misc]
+        )
+        for limit in (0.0075, 0.01, 0.015)
+    },
+}
+
+
+def main(directory: Path) -> None:
+    """Print a line a rule for each day of sessions."""
+    days = defaultdict(list)
+    for path in sorted(directory.glob("*.json*")):
+        days[path.name[:8]].append(
+            {r.benchmark: used(r) for r in read(path).results if r.value_s is not None}
+        )
+    for day, sessions in days.items():
+        print(f"{day}: {len(sessions)} sessions")
+        for name, rule in RULES.items():
+            stable = [{b: v for b, v in session.items() if v and rule(v)} for session in sessions]
+            share = sum(map(len, stable)) / sum(map(len, sessions))
+            pairs = [
+                abs(np.log(np.median(first[b]) / np.median(second[b])))
+                for first, second in itertools.combinations(stable, 2)
+                for b in first.keys() & second.keys()
+            ]
+            apart = np.mean(np.array(pairs) > np.log(1 + APART)) if pairs else float("nan")
+            print(f"  {name:30} {share:6.1%} stable, {apart:5.1%} of {len(pairs)} pairs apart")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "baselines/linux-x86_64-2cpu"))
