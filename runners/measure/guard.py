@@ -36,6 +36,8 @@ def main() -> int:
     for end in (woken, wake):
         os.set_blocking(end, False)
     signal.set_wakeup_fd(wake)
+    # A mask is inherited: blocked, the command's end would never be noticed.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The end of the command wakes the guard; a signal meant for the owner does not end it.
         # What was ignored stays so, for the command, too (nohup).

@@ -25,12 +25,34 @@ echo '{"results": [{"name": "a.x", "params": {}, "value": 1.0e-6}]}'
 
 @dataclass(frozen=True)
 class Place:
-    """Paths of one place. ``name`` stands in the environment of all that is started there."""
+    """Paths of one place."""
 
     base: Path
 
-    def __getattr__(self, name: str) -> Path:
-        return self.base / name
+    @property
+    def home(self) -> Path:
+        """The user's home, with micro's state in it."""
+        return self.base / "home"
+
+    @property
+    def work(self) -> Path:
+        """The current directory, with the baselines in it."""
+        return self.base / "work"
+
+    @property
+    def out(self) -> Path:
+        """Where the options -o point to."""
+        return self.base / "out"
+
+    @property
+    def temporary(self) -> Path:
+        """``TMPDIR``."""
+        return self.base / "temporary"
+
+    @property
+    def spare(self) -> Path:
+        """``TEMP``, which is used where ``TMPDIR`` cannot be."""
+        return self.base / "spare"
 
     @property
     def sessions(self) -> Path:
