@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,32 @@ class Task:
 
 
 def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
-    """The checks of all tasks, in their order. Raises `ChildProcessError` if a process dies."""
-    if len(bench.cpus) < 2 or len(tasks) < 2:
+    """The checks of all tasks, in their order. Raises `ChildProcessError` if a process dies.
+
+    Where no more processes or threads may be started, they are done here, one after another.
+    """
+    crew = _crew(bench) if len(bench.cpus) > 1 and len(tasks) > 1 else None
+    if crew is None:
         yield from (task.done(bench) for task in tasks)
         return
+    try:
+        yield from crew.map(_done, tasks)
+    except BrokenProcessPool:
+        raise ChildProcessError("a process that did the checks was killed") from None
+    except BaseException:  # an interrupt, or nobody wants the rest: no check is waited for
+        _end_children()
+        raise
+    finally:
+        crew.shutdown(cancel_futures=True)
+
+
+def _crew(bench: Bench) -> ProcessPoolExecutor | None:
+    """A process for each CPU; None where the system does not let them be started."""
+    try:
+        # Without it, a semaphore's name would stay in shared memory.
+        resource_tracker.ensure_running()
+    except OSError:
+        return None
     context = multiprocessing.get_context("spawn")
     benches: SimpleQueue[Bench] = context.SimpleQueue()
     for first in range(len(bench.cpus)):  # each has its own first CPU, and files of its own
@@ -45,15 +68,16 @@ def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
         benches.put(Bench(Launcher(scratch), cpus, None, bench.seconds))
     crew = ProcessPoolExecutor(len(bench.cpus), context, _begin, (benches,))
     try:
-        yield from crew.map(_done, tasks)
-    except BrokenProcessPool:
-        raise ChildProcessError("a process that did the checks was killed") from None
-    except BaseException:  # an interrupt, or nobody wants the rest: no check is waited for
-        for process in multiprocessing.active_children():
-            process.kill()
-        raise
-    finally:
-        crew.shutdown(cancel_futures=True)
+        crew.submit(int)  # starts the processes, and a thread that looks after them
+    except (OSError, RuntimeError):
+        _end_children()
+        return None
+    return crew
+
+
+def _end_children() -> None:
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 _bench: Bench
