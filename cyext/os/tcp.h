@@ -37,7 +37,8 @@ static inline int micro_tcp_cork(int fd, int yes)
 #endif
 }
 
-/* Segments with data that a connection has sent, or -1 where the system does not tell. */
+/* Segments with data that a connection has sent, or -1 where the system does not tell. Those sent
+ * again do not count: on loopback they tell of a peer that was kept from running. */
 static inline int64_t micro_tcp_data_segments(int fd)
 {
 #ifdef __linux__
@@ -45,7 +46,7 @@ static inline int64_t micro_tcp_data_segments(int fd)
     socklen_t length = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0
         && length >= offsetof(struct tcp_info, tcpi_data_segs_out) + sizeof info.tcpi_data_segs_out)
-        return info.tcpi_data_segs_out;
+        return (int64_t)info.tcpi_data_segs_out - info.tcpi_total_retrans;
 #else
     (void)fd;
 #endif
