@@ -197,6 +197,7 @@ MICRO_INLINED int micro_lock_operations(int how, micro_lock_t *lock, int fd, int
         error = micro_lock_give(how, lock, fd);
         if (error) {
             *call = micro_lock_calls[how][1];
+            micro_lock_give(how, lock, fd);   /* once more: others would wait for ever */
             break;
         }
     }
