@@ -158,6 +158,11 @@ class Probe:
         )
 
 
+def powers_of_four(first: int, last: int) -> tuple[int, ...]:
+    """``first``, multiplied by four until ``last``, which is always one of them."""
+    return tuple(sorted({*powers_of_two(first, last)[::2], last}))
+
+
 def powers_of_two(first: int, last: int) -> tuple[int, ...]:
     """``first``, doubled until ``last``."""
     levels = [first]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -18,7 +18,7 @@ _WATCHED = Axis(
     rigorous=_ALL,
 )
 #: For waits that take milliseconds at the end, or cost the same all the way.
-_SHORTER = Axis("watched", powers_of_two(1, 1 << 11), quick=(1, 1024), rigorous=_ALL)
+_SHORTER = Axis("watched", powers_of_four(1, 1 << 11), quick=(1, 1024), rigorous=_ALL)
 
 _READY = Choice(("1", "10%"), usual=("1",), quick=("1",))
 _ROTATION = Choice(("fixed", "rotating"), usual=("fixed",), quick=("fixed",))

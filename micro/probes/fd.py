@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.count import Count
@@ -23,6 +23,13 @@ def _growth(params: Mapping[str, Scalar], level: int | None) -> Promise:
     calls = {"clone": 2 if shared else 1, "fcntl": 2, "wait4": 1, "prctl": 1, "exit_group": 1}
     return Promise(calls=calls, tolerated=_THREAD_START)
 
+
+_OPEN_FDS = Axis(
+    "open_fds",
+    powers_of_four(2, 1 << 17),
+    quick=(2, 32, 512, 8192),
+    rigorous=powers_of_two(2, 1 << 17),
+)
 
 PROBES = (
     Probe(
@@ -47,7 +54,7 @@ PROBES = (
         "and openat() of two, which take their descriptors.",
         source=f"{_LSP}: interleaving defeats a hint that only remembers the descriptor closed "
         "last",
-        axis=Axis("open_fds", powers_of_two(2, 1 << 17), quick=(2, 16, 128, 1024, 8192, 65536)),
+        axis=_OPEN_FDS,
         promise=Promise(calls={"openat": 2, "close": 2}),
         headlines=(Headline("open, many open"),),
     ),
@@ -58,7 +65,7 @@ PROBES = (
         method="One operation, with open_fds descriptors open, is close() of the lowest of them "
         "and dup(), which takes the lowest free one.",
         source=f"POSIX promises the lowest free descriptor; its search is {_LSP}",
-        axis=Axis("open_fds", powers_of_two(2, 1 << 17), quick=(2, 8192)),
+        axis=_OPEN_FDS,
         promise=Promise(calls={"dup": 1, "close": 1}),
         headlines=(Headline("dup, many open"),),
     ),
@@ -86,7 +93,12 @@ PROBES = (
         "socket() into its slot and socket() of one more; closing that one is not timed.",
         least_effort="usual",
         source=f"{_VON_LEITNER}: the slot that is reopened defeats a hint",
-        axis=Axis("open_sockets", powers_of_two(16, 1 << 17), quick=(16, 4096)),
+        axis=Axis(
+            "open_sockets",
+            powers_of_four(16, 1 << 17),
+            quick=(16, 4096),
+            rigorous=powers_of_two(16, 1 << 17),
+        ),
         promise=Promise(calls={"socket": 2, "close": 1}),
         waits=True,
         headlines=(Headline("socket, many open"),),

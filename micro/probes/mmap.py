@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.count import PAGE_FAULTS
@@ -11,11 +11,16 @@ from runners.model.job import Promise
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _LMBENCH = "lmbench, lat_pagefault and lat_mmap (McVoy and Staelin 1996)"
-_MAPS = Axis("maps", powers_of_two(16, 1 << 16), quick=(16, 512, 8192))
+_MAPS = Axis(
+    "maps",
+    powers_of_four(16, 1 << 16),
+    quick=(16, 256, 4096),
+    rigorous=powers_of_two(16, 1 << 16),
+)
 _FEWER_MAPS = Axis(
     "maps",
-    powers_of_two(8, 1 << 14),
-    quick=(8, 256, 4096),
+    powers_of_four(8, 1 << 14),
+    quick=(8, 128, 2048),
     rigorous=powers_of_two(8, 1 << 16),
 )
 _PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
@@ -89,7 +94,7 @@ PROBES = (
         source=_VON_LEITNER + ": maps of one file trigger the worst case of an optimisation",
         axis=Axis(
             "files",
-            powers_of_two(1, 1 << 11),
+            powers_of_four(1, 1 << 10),
             quick=(1, 16, 256),
             rigorous=powers_of_two(1, 1 << 15),
         ),
@@ -149,8 +154,8 @@ PROBES = (
         params={"pages": Choice(_PAGES.values, usual=("4k",), quick=("4k",))},
         axis=Axis(
             "length",
-            powers_of_two(8 * _KIB, 16 * _MIB),
-            quick=(8 * _KIB, 256 * _KIB, 8 * _MIB),
+            powers_of_four(8 * _KIB, 16 * _MIB),
+            quick=(8 * _KIB, 512 * _KIB, 8 * _MIB),
             rigorous=(*powers_of_two(8 * _KIB, 16 * _MIB), 64 * _MIB, 256 * _MIB, _GIB),
             kind="bytes",
         ),

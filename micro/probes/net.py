@@ -95,7 +95,7 @@ PROBES = (
                 usual=("two_writes", "writev", "more", "cork"),
                 quick=("two_writes",),
             ),
-            "nodelay": Choice(("no", "yes"), usual=("no", "yes"), quick=("yes",)),
+            "nodelay": Choice(("no", "yes"), usual=("yes",), quick=("yes",)),
             "peer": _PEER,
             "cpu": _CPU,
         },

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -17,8 +17,8 @@ _ONE_IMAGE = Choice(_IMAGES.values, usual=("dynamic",), quick=("dynamic",))
 _PROGRAMS = Choice(("static", "dynamic"), usual=("static", "dynamic"), quick=("dynamic",))
 _ALIVE = Axis(
     "live_children",
-    powers_of_two(1, 1 << 11),
-    quick=(1, 32, 512),
+    powers_of_four(1, 1 << 11),
+    quick=(1, 16, 256),
     rigorous=powers_of_two(1, 1 << 15),
 )
 _PARENT = (
@@ -161,7 +161,7 @@ PROBES = (
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
         axis=Axis(
             "rss",
-            powers_of_two(128 * _KIB, 256 * _MIB),
+            powers_of_four(128 * _KIB, 256 * _MIB),
             quick=(128 * _KIB, 2 * _MIB, 32 * _MIB),
             rigorous=powers_of_two(128 * _KIB, _GIB),
             kind="bytes",
@@ -182,8 +182,8 @@ PROBES = (
         source=_VON_LEITNER + ": why a dynamically linked program forks more slowly",
         axis=Axis(
             "maps",
-            powers_of_two(8, 1 << 14),
-            quick=(8, 256, 4096),
+            powers_of_four(8, 1 << 14),
+            quick=(8, 128, 2048),
             rigorous=powers_of_two(8, 1 << 16),
         ),
         waits=True,
