@@ -4,8 +4,9 @@ import errno as errno_names
 import mmap as python_mmap
 import os
 
-from libc.errno cimport ENOMEM
+from libc.errno cimport ENOMEM, ENOSYS
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from posix.unistd cimport close
 
 from cyext.core.workload cimport Workload
 
@@ -30,9 +31,13 @@ cdef extern from "os/mapping.h" nogil:
     int micro_fell_back(int64_t faults, int64_t huge_pages)
     void micro_collapse(uintptr_t start, size_t bytes)
     int micro_memory_file(size_t bytes)
+    int micro_map_over(uintptr_t address, int fd, size_t bytes)
 
 # Linux maps up to 16 cached pages of a file in one fault; this far apart, each has its own.
 cdef size_t FAULT_AROUND_BYTES = 64 << 10
+# The largest file of `FaultAround`, in pages, and its mappings in a batch.
+cdef uint64_t MOST_PAGES = 1 << 14
+cdef uint64_t MAPS_A_BATCH = 32
 cdef uint64_t SMALL_PAGES_A_BATCH = 1024
 cdef uint64_t HUGE_PAGES_A_BATCH = 16
 
@@ -237,3 +242,111 @@ cdef class Length(Workload):
         if self.huge and micro_fell_back(micro_minor_faults() - self.faults, huge_pages):
             return self.fail(b"huge page", ENOMEM, 0)
         return 0
+
+
+cdef class FaultAround(Workload):
+    """One operation: the first read of one byte of a mapping of ``level`` cached pages of a file.
+
+    In the same fault the system may map the neighbours of that page. Its page table is there.
+    """
+
+    cdef micro_region_t region
+    cdef object file
+    cdef int fd
+    cdef size_t page_bytes
+    cdef size_t stride_bytes
+    cdef uint64_t mapped
+    cdef uint64_t cursor
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __init__(self):
+        self.page_bytes = python_mmap.PAGESIZE
+        self.fd = micro_memory_file(0)
+        if self.fd == -ENOSYS:
+            self.file = ScratchFile()
+            self.fd = self.file.fd
+        elif self.fd < 0:
+            raise OperationFailed("memfd_create", -self.fd, 0)
+        self.max_batch = MAPS_A_BATCH
+        try:
+            self.grow(1)
+        except BaseException:
+            self.close()
+            raise
+
+    def __dealloc__(self):
+        self.put_away()
+
+    cdef put_away(self):
+        micro_unmap_region(&self.region)
+        if self.file is not None:
+            self.file.remove()
+        elif self.fd >= 0:
+            close(self.fd)
+        self.file = None
+        self.fd = -1
+
+    def grow(self, uint64_t level):
+        """Let the file have ``level`` pages, all of them cached."""
+        pages = min(level, MOST_PAGES)
+        os.ftruncate(self.fd, pages * self.page_bytes)
+        if pages > self.level:
+            rest = bytes((pages - self.level) * self.page_bytes)
+            if os.pwrite(self.fd, rest, self.level * self.page_bytes) != len(rest):
+                raise OperationFailed("pwrite", 0, 0)
+        self.level = pages
+        self.lay_out()
+        if pages < level:
+            raise LimitReached(pages, f"{MOST_PAGES} pages are enough")
+
+    cdef lay_out(self):
+        """Addresses for the mappings of a batch, a touched page before each: a page table there."""
+        cdef const char *call = NULL
+        cdef int status = micro_unmap_region(&self.region)
+        self.stride_bytes = (
+            (FAULT_AROUND_BYTES + self.level * self.page_bytes + MICRO_HUGE_PAGE_BYTES - 1)
+            // MICRO_HUGE_PAGE_BYTES * MICRO_HUGE_PAGE_BYTES)
+        status = status or micro_map_region(
+            &self.region, -1, MAPS_A_BATCH * self.stride_bytes, False, &call)
+        if status:
+            raise OperationFailed("munmap" if call == NULL else call.decode(), -status, 0)
+        micro_dirty_range(self.region.start, MAPS_A_BATCH, self.stride_bytes)
+
+    cdef int map_at(self, uint64_t i, int fd) noexcept nogil:
+        return micro_map_over(
+            self.region.start + FAULT_AROUND_BYTES + i * self.stride_bytes, fd,
+            self.level * self.page_bytes)
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        cdef int status
+        self.cursor = 0
+        self.mapped = 0
+        while self.mapped < n:
+            status = self.map_at(self.mapped, self.fd)
+            if status:
+                return self.fail(b"mmap", -status, self.mapped)
+            self.mapped += 1
+        return 0
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        micro_touch_range(
+            self.region.start + FAULT_AROUND_BYTES + self.cursor * self.stride_bytes, n,
+            self.stride_bytes)
+        self.cursor += n
+        return 0
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        cdef int status
+        while self.mapped:
+            self.mapped -= 1
+            status = self.map_at(self.mapped, -1)
+            if status:
+                return self.fail(b"mmap", -status, n)
+        return 0
+
+    def close(self):
+        """Unmap and close the file."""
+        self.put_away()
+        Workload.close(self)

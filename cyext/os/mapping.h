@@ -144,6 +144,15 @@ static inline uintptr_t micro_map_page(int fd, int64_t offset, size_t page_bytes
     return page == MAP_FAILED ? 0 : (uintptr_t)page;
 }
 
+/* Map the start of a file for reading, in place of what is mapped at this address; with fd none,
+ * only keep the addresses. 0 or -errno. */
+static inline int micro_map_over(uintptr_t address, int fd, size_t bytes)
+{
+    const int kind = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    const int access = fd < 0 ? PROT_NONE : PROT_READ;
+    return mmap((void *)address, bytes, access, kind | MAP_FIXED, fd, 0) == MAP_FAILED ? -errno : 0;
+}
+
 /* What follows begins only when all before it has ended. */
 static inline void micro_in_turn(void)
 {

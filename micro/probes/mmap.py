@@ -23,9 +23,18 @@ _FEWER_MAPS = Axis(
     quick=(8, 128, 2048),
     rigorous=powers_of_two(8, 1 << 16),
 )
+# The process itself has about a hundred: below that, where its own lie decides as well.
+_MANY_MAPS = Axis("maps", powers_of_two(256, 1 << 14), quick=(256, 4096))
 _PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
+_ON_CPUS = Axis(
+    "threads",
+    tuple(t for t in _THREADS if t <= _CPUS),
+    quick=tuple(t for t in _THREADS if t in (1, _CPUS)),
+    rigorous=_THREADS,
+    kind="members",
+)
 
 
 def _whole(params: Mapping[str, Scalar], level: int | None) -> Promise:
@@ -67,7 +76,7 @@ PROBES = (
         "page having been read; mmap() and the read are not timed.",
         least_effort="usual",
         source=_VON_LEITNER + ", who never unmapped",
-        axis=_FEWER_MAPS,
+        axis=_MANY_MAPS,
         promise=Promise({"munmap": 1}, page_faults=0),
         headlines=(Headline("munmap, many maps"),),
     ),
@@ -79,7 +88,7 @@ PROBES = (
         "mapping, its page having been read; mmap() and munmap() are not timed.",
         least_effort="usual",
         source="libMicro, mprotect, by the number of maps",
-        axis=_FEWER_MAPS,
+        axis=_MANY_MAPS,
         promise=Promise({"mprotect": 1}, page_faults=0),
         headlines=(Headline("mprotect, many maps"),),
     ),
@@ -143,6 +152,47 @@ PROBES = (
         workers="threads",
         counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
+    ),
+    Probe(
+        name="mmap.fault_around",
+        workload="cyext.mmap.page_faults:FaultAround",
+        title="first read in a mapping of many cached pages",
+        method="One operation is the first read of one byte of a shared mapping of pages pages of "
+        "a file, all of them cached, some of which the system may map in the same fault; its page "
+        "table exists, and mmap() and munmap() are not timed.",
+        source="LEBench, page fault (Ren et al. 2019), with 1, 10, 1,000 and 10,000 pages",
+        axis=Axis("pages", (1, 10, 1000, 10_000), quick=(1, 10)),
+        least_effort="usual",
+        counts=(PAGE_FAULTS,),
+        promise=Promise(page_faults=1),
+    ),
+    Probe(
+        name="mmap.protect_threads",
+        workload="cyext.mmap.shootdowns:ProtectShared",
+        title="protect a page while other threads run",
+        method="One operation is mprotect() of a page to read only and mprotect() back to reading "
+        "and writing, in each thread of one address space with a page of its own, so that each "
+        "flush goes to the CPUs of all; all start at one barrier, thread i on CPU i modulo the "
+        "CPUs, and the last to end counts.",
+        source="will-it-scale, tlb_flush1 (Blanchard): TLB shoot-down",
+        axis=_ON_CPUS,
+        workers="threads",
+        least_effort="usual",
+        promise=Promise({"mprotect": 2}),
+    ),
+    Probe(
+        name="mmap.unmap_threads",
+        workload="cyext.mmap.shootdowns:UnmapShared",
+        title="unmap a page while other threads run",
+        method="One operation is munmap() of a page that was written to, in each thread of one "
+        "address space with pages of its own, so that each flush goes to the CPUs of all; mmap() "
+        "and the writes are not timed, all start at one barrier, thread i on CPU i modulo the "
+        "CPUs, and the last to end counts.",
+        source="will-it-scale, mmap1 and tlb_flush1 (Blanchard): TLB shoot-down",
+        axis=_ON_CPUS,
+        workers="threads",
+        least_effort="usual",
+        promise=Promise({"munmap": 1}),
     ),
     Probe(
         name="mmap.length",
