@@ -164,11 +164,13 @@ static inline int64_t micro_peers_failed(micro_peers_t *group)
             group->call = group->mail[i].call;
             return group->mail[i].error;
         }
-        if (group->kind == MICRO_PROCESSES && group->body && group->ids[i].process > 0
-            && waitpid(group->ids[i].process, NULL, WNOHANG) == group->ids[i].process) {
+        if (group->kind != MICRO_PROCESSES || !group->body)
+            continue;
+        if (group->ids[i].process > 0
+            && waitpid(group->ids[i].process, NULL, WNOHANG) == group->ids[i].process)
             group->ids[i].process = 0;
+        if (group->ids[i].process == 0)   /* found now, or when asked before */
             return micro_peers_fail(group, "peer process", ECHILD);
-        }
     }
     return 0;
 }
@@ -294,6 +296,10 @@ static inline int micro_peers_open(micro_peers_t *group)
         memset(&woken, 0, sizeof woken);
         woken.sa_handler = micro_woken;   /* no SA_RESTART: a blocked call returns */
         if (sigaction(MICRO_WAKE_SIGNAL, &woken, NULL) != 0)
+            return micro_peers_fail(group, "sigaction", errno);
+        /* The death of a process interrupts its owner as a failure does. */
+        woken.sa_flags = SA_NOCLDSTOP;
+        if (group->kind == MICRO_PROCESSES && group->body && sigaction(SIGCHLD, &woken, NULL) != 0)
             return micro_peers_fail(group, "sigaction", errno);
     }
     return 0;

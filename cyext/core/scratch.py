@@ -17,6 +17,11 @@ def _fresh_name() -> bytes:
     return b"micro-%d-%x" % (os.getpid(), time.monotonic_ns())
 
 
+def fresh_path() -> bytes:
+    """Where a file may be made that is there for a moment only."""
+    return os.path.join(os.fsencode(_place()), _fresh_name())
+
+
 class ScratchFile:
     """A fresh sparse file of ``size_bytes``: its ``directory``, ``name`` (bytes) and ``fd``."""
 
@@ -44,7 +49,7 @@ class ScratchDirectory:
     """A fresh directory, open as ``fd``; what is put into it must be gone before it is removed."""
 
     def __init__(self) -> None:
-        self._path = os.path.join(os.fsencode(_place()), _fresh_name())
+        self._path = fresh_path()
         os.mkdir(self._path, 0o700)
         try:
             self.fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -63,6 +63,7 @@ cdef class Workload:
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil
     cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil
     cdef void drop_peers(self) noexcept
+    cdef int64_t check_peers(self) noexcept nogil
     cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil
     cdef int64_t sense(self, micro_sense_t *out) noexcept nogil
     cdef void add_usage(self, micro_usage_t before) noexcept nogil

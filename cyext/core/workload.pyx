@@ -134,6 +134,11 @@ cdef class Workload:
         if self.peers is not None:
             micro_peers_close(&self.peers.group)
 
+    cdef int64_t check_peers(self) noexcept nogil:
+        """For `prepare`: `fail` where a peer ended earlier, when its owner did not wait for it."""
+        cdef int64_t theirs = self.peers.failed()
+        return self.fail(self.peers.group.call, -theirs, 0) if theirs else 0
+
     cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
         """``call`` failed, perhaps because a peer did: `fail` with the cause."""
         cdef int64_t theirs = (

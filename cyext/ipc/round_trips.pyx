@@ -1,70 +1,159 @@
-"""Round trips of one byte between the timed loop and a peer."""
+"""Round trips of a message between the timed loop and a peer, one class a mechanism."""
 
-from libc.errno cimport errno
+import errno
+
 from libc.stdint cimport int64_t, uint64_t
-from posix.unistd cimport close, pipe
 
-from cyext.core.peers cimport micro_owner_moves_byte, micro_peer_moves_byte, micro_peer_t
+from cyext.core.peers cimport micro_body_t, micro_peers_t
 from cyext.core.workload cimport Workload
 
-from cyext.core.errors import OperationFailed
+from cyext.core.errors import NotSupported, OperationFailed
+from cyext.core.scratch import fresh_path
 
 
-cdef int64_t echo(micro_peer_t *self, void *ends) noexcept nogil:
-    """Send back every byte that comes through the first pipe, through the second."""
-    cdef int *fds = <int *>ends
-    cdef int64_t moved = 1
-    while moved == 1:
-        moved = micro_peer_moves_byte(self, fds[0], False)
-        if moved == 1:
-            moved = micro_peer_moves_byte(self, fds[3], True)
-    return moved
+cdef extern from "ipc/mechanisms.h" nogil:
+    enum:
+        MICRO_OWNER
+    ctypedef struct micro_mechanism_t:
+        pass
+    ctypedef struct micro_link_t:
+        const char *call[2]
+    const micro_mechanism_t micro_pipe, micro_fifo, micro_eventfd, micro_futex_words
+    const micro_mechanism_t micro_unix_stream, micro_unix_datagram, micro_descriptor
+    const micro_mechanism_t micro_posix_semaphore, micro_sysv_semaphore
+    const micro_mechanism_t micro_posix_queue, micro_sysv_queue, micro_signal
+    void micro_link_init(micro_link_t *link, const micro_mechanism_t *mechanism)
+    int micro_link_open(micro_link_t *link, micro_peers_t *group, const char *fifo)
+    void micro_link_close(micro_link_t *link)
+    int micro_link_round_trip(micro_link_t *link)
+    int64_t micro_link_echo(void *self, void *link)
+
+# What a system answers that lacks a mechanism, or forbids it.
+LACKING = (errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EOPNOTSUPP)
 
 
-cdef class Pipe(Workload):
-    """One operation: a byte to a peer over one pipe, and its answer over another."""
+cdef class RoundTrip(Workload):
+    """One operation: a message to a peer, and its answer."""
 
-    cdef int fds[4]
-
-    def __cinit__(self, *args, **kwargs):
-        self.fds[:] = [-1, -1, -1, -1]
+    cdef micro_link_t link
 
     def __init__(self, peer="process", cpu="same"):
-        if pipe(self.fds) != 0 or pipe(self.fds + 2) != 0:
-            raise OperationFailed("pipe", errno, 0)
+        cdef micro_body_t echo = <micro_body_t>micro_link_echo
+        self.start_peers(peer, cpu, echo, &self.link, 0)
         try:
-            self.start_peers(peer, cpu, echo, self.fds, 1)
+            fifo = fresh_path()
+            error = -micro_link_open(&self.link, &self.peers.group, fifo)
+            if error:
+                call = self.link.call[MICRO_OWNER].decode()
+                if error in LACKING:
+                    raise NotSupported(f"{call}: {errno.errorcode[error]}")
+                raise OperationFailed(call, error, 0)
+            self.start_peers(peer, cpu, echo, &self.link, 1)
         except BaseException:
             self.close()
             raise
-        if peer == "process":  # the end of the peer is the end of its pipes
-            self.close_end(0)
-            self.close_end(3)
 
     def __dealloc__(self):
         self.drop_peers()
-        for i in range(4):
-            self.close_end(i)
+        micro_link_close(&self.link)
 
-    cdef void close_end(self, int end) noexcept:
-        if self.fds[end] >= 0:
-            close(self.fds[end])
-            self.fds[end] = -1
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        return self.check_peers()
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
         cdef int64_t status
         for i in range(n):
-            status = micro_owner_moves_byte(&self.peers.group, self.fds[1], True)
+            status = micro_link_round_trip(&self.link)
             if status:
-                return self.peer_failed(b"write", -status, i)
-            status = micro_owner_moves_byte(&self.peers.group, self.fds[2], False)
-            if status:
-                return self.peer_failed(b"read", -status, i)
+                return self.peer_failed(self.link.call[MICRO_OWNER], -status, i)
         return 0
 
     def close(self):
-        """End the peer, then close the pipes."""
+        """End the peer, then close the link."""
         Workload.close(self)
-        for i in range(4):
-            self.close_end(i)
+        micro_link_close(&self.link)
+
+
+cdef class Pipe(RoundTrip):
+    """Over two pipes."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_pipe)
+
+
+cdef class Fifo(RoundTrip):
+    """Over two named pipes."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_fifo)
+
+
+cdef class Eventfd(RoundTrip):
+    """Over two eventfds."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_eventfd)
+
+
+cdef class UnixStream(RoundTrip):
+    """Over a pair of Unix stream sockets."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_unix_stream)
+
+
+cdef class UnixDatagram(RoundTrip):
+    """Over a pair of Unix datagram sockets."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_unix_datagram)
+
+
+cdef class Descriptor(RoundTrip):
+    """A descriptor there, over a Unix stream socket, and a byte back."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_descriptor)
+
+
+cdef class Futex(RoundTrip):
+    """Two words in shared memory, on which the sides sleep."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_futex_words)
+
+
+cdef class PosixSemaphore(RoundTrip):
+    """Two POSIX semaphores in shared memory."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_posix_semaphore)
+
+
+cdef class SysvSemaphore(RoundTrip):
+    """A System V set of two semaphores."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_sysv_semaphore)
+
+
+cdef class PosixQueue(RoundTrip):
+    """Two POSIX message queues."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_posix_queue)
+
+
+cdef class SysvQueue(RoundTrip):
+    """A System V message queue."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_sysv_queue)
+
+
+cdef class Signal(RoundTrip):
+    """A signal, taken with sigwaitinfo()."""
+
+    def __cinit__(self, *args, **kwargs):
+        micro_link_init(&self.link, &micro_signal)

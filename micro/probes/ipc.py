@@ -1,24 +1,218 @@
 """Messages between the timed loop and a peer."""
 
-from micro.probes.declaration import Choice, Probe
+from collections.abc import Callable, Mapping
+
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from runners.model.benchmark import Scalar
 from runners.model.count import SWITCHES
 from runners.model.job import Promise
 
-_PEER = Choice(("process", "thread"), usual=("process", "thread"), quick=("process",))
-_CPU = Choice(("same", "other"), usual=("same", "other"), quick=("same", "other"))
+_PEERS = Choice(("process", "thread"), usual=("process",), quick=("process",))
+_SIZES = (256, 4096, 65536, 1 << 20)
+_LMBENCH = "lmbench 3 (McVoy and Staelin 1996)"
+_WILL_IT_SCALE = "will-it-scale"
+_SLEEPS = (
+    "; the peer is a process or a thread, on the same CPU or on another, and sleeps while it has "
+    "nothing to do."
+)
+_FUTEX = Promise(tolerated=frozenset({"futex"}))
+_WRITE = Promise({"write": 1})
+_READ_WRITE = Promise({"write": 1, "read": 1})
 
-PROBES = (
-    Probe(
-        name="ipc.pipe",
-        workload="cyext.ipc.round_trips:Pipe",
-        title="round trip of a byte over two pipes",
-        method="One operation is a write() of one byte to a peer, which blocks in read() and "
-        "writes it back over a second pipe, and the read() of that; the peer is a process or a "
-        "thread, on the same CPU or on another, which sleeps while it has nothing to do.",
-        source="lmbench lat_pipe (McVoy 1996); LEBench context switch (Ren et al. 2019)",
-        params={"peer": _PEER, "cpu": _CPU},
-        promise=Promise({"write": 1, "read": 1}),
+
+def _signals(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    """A C library blocks signals while it sends one to a thread."""
+    if params["peer"] == "process":
+        return Promise({"kill": 1, "rt_sigtimedwait": 1})
+    around = frozenset({"rt_sigprocmask", "getpid", "gettid"})
+    return Promise({"tgkill": 1, "rt_sigtimedwait": 1}, around)
+
+
+def _round_trip(
+    name: str,
+    workload: str,
+    over: str,
+    how: str,
+    source: str,
+    promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _READ_WRITE,
+    *,
+    main: bool = False,
+    known_as: tuple[str, ...] = (),
+) -> Probe:
+    """The probe of one mechanism; of the ``main`` ones more combinations are measured unasked."""
+    usual_peers = ("process", "thread") if name == "pipe" else ("process",)
+    usual_cpus = ("same", "other") if main else ("same",)
+    return Probe(
+        name=f"ipc.{name}",
+        workload=f"cyext.ipc.round_trips:{workload}",
+        title=f"round trip {over}",
+        method=f"One operation is {how}{_SLEEPS}",
+        source=source,
+        params={
+            "peer": Choice(("process", "thread"), usual_peers, ("process",)),
+            "cpu": Choice(("same", "other"), usual_cpus, usual_cpus),
+        },
+        promise=promise,
         waits=True,
         counts=SWITCHES,
+        least_effort="quick" if main else "usual",
+        also_known_as=known_as,
+    )
+
+
+PROBES = (
+    _round_trip(
+        "pipe",
+        "Pipe",
+        "of a byte over two pipes",
+        "a write() of one byte to a peer, which reads it and writes one back over a second pipe, "
+        "and the read() of that",
+        f"{_LMBENCH}; LEBench context switch (Ren et al. 2019)",
+        main=True,
+        known_as=("lat_pipe",),
+    ),
+    _round_trip(
+        "fifo",
+        "Fifo",
+        "of a byte over two fifos",
+        "the same as ipc.pipe over two named pipes, whose names are gone",
+        _LMBENCH,
+        known_as=("lat_fifo",),
+    ),
+    _round_trip(
+        "eventfd",
+        "Eventfd",
+        "over two eventfds",
+        "a write() that adds 1 to an eventfd, the peer's read() of that and its write() to a "
+        "second one, and the read() of that",
+        f"{_WILL_IT_SCALE} eventfd",
+    ),
+    _round_trip(
+        "unix_stream",
+        "UnixStream",
+        "of a byte over Unix stream sockets",
+        "a write() of one byte to a socketpair(), the peer's read() and its write() of a byte, and "
+        "the read() of that",
+        f"{_LMBENCH}; LEBench send and recv (Ren et al. 2019)",
+        main=True,
+        known_as=("lat_unix",),
+    ),
+    _round_trip(
+        "unix_datagram",
+        "UnixDatagram",
+        "of a byte over Unix datagram sockets",
+        "the same as ipc.unix_stream over datagram sockets",
+        f"{_WILL_IT_SCALE} unix",
+    ),
+    _round_trip(
+        "descriptor",
+        "Descriptor",
+        "with a descriptor over a Unix socket",
+        "a sendmsg() of a byte and one descriptor (SCM_RIGHTS), the peer's recvmsg(), its close() "
+        "of the copy and write() of a byte, and the read() of that",
+        "Stevens, UNIX Network Programming; how servers hand over connections",
+        Promise({"sendmsg": 1, "read": 1}),
+    ),
+    _round_trip(
+        "futex",
+        "Futex",
+        "over two futexes",
+        "to set a word in shared memory and wake the peer that sleeps on it with futex(), and to "
+        "sleep on a second word until the peer has set that",
+        f"Franke, Russell and Kirkwood 2002; {_WILL_IT_SCALE} futex",
+        _FUTEX,
+        main=True,
+    ),
+    _round_trip(
+        "posix_semaphore",
+        "PosixSemaphore",
+        "over two POSIX semaphores",
+        "sem_post() of a semaphore in shared memory that the peer waits for, and sem_wait() for a "
+        "second one that the peer posts",
+        f"{_WILL_IT_SCALE} posix_semaphore",
+        _FUTEX,
+    ),
+    _round_trip(
+        "sysv_semaphore",
+        "SysvSemaphore",
+        "over two System V semaphores",
+        "semop() that raises a semaphore which the peer waits for, and semop() that waits for a "
+        "second one which the peer raises",
+        _LMBENCH,
+        Promise({"semop": 2}),
+        known_as=("lat_sem",),
+    ),
+    _round_trip(
+        "message_queue",
+        "PosixQueue",
+        "of a byte over two POSIX message queues",
+        "mq_send() of one byte to a queue that the peer receives from, and mq_receive() from a "
+        "second one that the peer sends to",
+        "POSIX.1b real-time message passing",
+        Promise({"mq_timedsend": 1, "mq_timedreceive": 1}),
+    ),
+    _round_trip(
+        "sysv_queue",
+        "SysvQueue",
+        "of a byte over a System V message queue",
+        "msgsnd() of one byte for the peer, and msgrcv() of its answer from the same queue",
+        "System V; Stevens, UNIX Network Programming",
+        Promise({"msgsnd": 1, "msgrcv": 1}),
+    ),
+    _round_trip(
+        "signal",
+        "Signal",
+        "of signals",
+        "kill() of the peer (pthread_kill() of a thread), which has the signal blocked, takes it "
+        "with sigwaitinfo() and sends one back, and sigwaitinfo() for that",
+        f"{_LMBENCH}, lat_sig; {_WILL_IT_SCALE} signal",
+        _signals,
+    ),
+    Probe(
+        name="ipc.shared_word",
+        workload="cyext.ipc.streams:SharedWord",
+        title="round trip of polled words in shared memory",
+        method="One operation is to write a word in shared memory that the peer, on another CPU, "
+        "polls, and to poll a second word until the peer has copied the first into it; nobody "
+        "sleeps, and no system call is made.",
+        source="libMicro cachetocache; how far two CPUs are apart",
+        params={"peer": _PEERS, "cpu": "other"},
+        promise=Promise(),
+        least_effort="usual",
+    ),
+    *(
+        Probe(
+            name=f"ipc.{transport}_bandwidth",
+            workload="cyext.ipc.streams:Stream",
+            title=f"messages through {through}",
+            method=f"One operation is {how}; a batch ends when the peer has all of its bytes, and "
+            "the peer, on the same CPU or another, takes at most one message's length at a time.",
+            source=source,
+            params={
+                "transport": transport,
+                "peer": _PEERS,
+                "cpu": Choice(("same", "other"), ("same",), ("same",)),
+            },
+            axis=Axis("size", _SIZES, quick=(256, 65536), rigorous=powers_of_two(1, 1 << 20)),
+            bytes_per_op="level",
+            promise=promise,
+            waits=True,
+            counts=SWITCHES,
+            least_effort="usual",
+            also_known_as=known_as,
+        )
+        for transport, through, how, source, promise, known_as in (
+            ("pipe", "a pipe", "write() of size bytes", _LMBENCH, _WRITE, ("bw_pipe",)),
+            ("unix", "Unix sockets", "write() of size bytes", _LMBENCH, _WRITE, ("bw_unix",)),
+            (
+                "memory",
+                "shared memory",
+                "to copy size bytes into a ring of 64 KiB that both sides have mapped, where a "
+                "side with nothing to do sleeps on a futex",
+                "the least that a message can cost: one copy in, one copy out",
+                _FUTEX,
+                (),
+            ),
+        )
     ),
 )

@@ -19,6 +19,7 @@ SYNONYMS = {
     "dup3": "dup2",
     "pipe2": "pipe",
     "accept4": "accept",
+    "semtimedop": "semop",
 }
 
 
