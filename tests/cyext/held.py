@@ -141,4 +141,5 @@ class Held:
 def same_as(before: Held, scratch: Path) -> None:
     """Assert that no more and no less is held than then."""
     assert eventually(lambda: threads() == before.threads), (threads(), before.threads)
-    assert Held.now(scratch) == before
+    now = Held.now(scratch)
+    assert now == before, (now, before)
