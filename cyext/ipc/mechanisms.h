@@ -270,7 +270,7 @@ static const micro_mechanism_t micro_posix_semaphore = {
 /* Objects of System V outlive their processes. A keeper, in a session of its own lest a signal to the
  * process group ends it, removes the object once its owner has ended in whatever way: the pipe that
  * only the owner can write to closes then. fds[0..1] is the pipe. */
-static inline int micro_keep_for_life(micro_link_t *link, void (*remove)(int))
+static inline int micro_keep_for_life(micro_link_t *link, int (*remove)(int))
 {
     char byte;
     if (pipe(link->fds) != 0)
@@ -287,25 +287,30 @@ static inline int micro_keep_for_life(micro_link_t *link, void (*remove)(int))
     return link->keeper < 0 ? micro_link_fails(link, MICRO_OWNER, "fork") : 0;
 }
 
-static inline void micro_end_keeper(micro_link_t *link)
+/* The object is removed, or that failed and the keeper shall do it. */
+static inline void micro_end_keeper(micro_link_t *link, int removed)
 {
-    if (link->keeper > 0 && kill(link->keeper, SIGKILL) == 0)
-        while (waitpid(link->keeper, NULL, 0) < 0 && errno == EINTR)
-            ;
+    int ends = link->keeper > 0;
+    if (ends && removed) {
+        ends = kill(link->keeper, SIGKILL) == 0;
+    } else if (ends) {
+        ends = close(link->fds[1]) == 0;
+        link->fds[1] = -1;
+    }
+    while (ends && waitpid(link->keeper, NULL, 0) < 0 && errno == EINTR)
+        ;
     link->keeper = 0;
     link->set = -1;
 }
 
-static void micro_remove_set(int set)
+static int micro_remove_set(int set)
 {
-    semctl(set, 0, IPC_RMID);
+    return semctl(set, 0, IPC_RMID);
 }
 
 static void micro_close_set(micro_link_t *link)
 {
-    if (link->set >= 0)
-        micro_remove_set(link->set);   /* also where there is no keeper */
-    micro_end_keeper(link);
+    micro_end_keeper(link, link->set < 0 || micro_remove_set(link->set) == 0);
 }
 
 /* Two semaphores: number 0 counts messages to the owner, 1 to the peer. */
@@ -342,16 +347,14 @@ typedef struct {
     char byte;
 } micro_letter_t;
 
-static void micro_remove_queue(int queue)
+static int micro_remove_queue(int queue)
 {
-    msgctl(queue, IPC_RMID, NULL);
+    return msgctl(queue, IPC_RMID, NULL);
 }
 
 static void micro_close_queue(micro_link_t *link)
 {
-    if (link->set >= 0)
-        micro_remove_queue(link->set);
-    micro_end_keeper(link);
+    micro_end_keeper(link, link->set < 0 || micro_remove_queue(link->set) == 0);
 }
 
 static int micro_open_queue(micro_link_t *link)
