@@ -1,6 +1,6 @@
 """Workloads without compiled code that `verify` must see through, and honest ones that it must not.
 
-An operation is one getppid() or one dup() and close(). Loops are marked as `cyext.core.workload`
+An operation is one getpgid() or one dup() and close(). Loops are marked as `cyext.core.workload`
 marks its own.
 """
 
@@ -17,14 +17,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 MARK, LOOP_BEGINS, LOOP_ENDS = 0x6D69636D, 1, 2
 
 
-def getppid() -> None:
+def getpgid() -> None:
     """The call without Python's own idea of it, so that it can fail."""
-    if libc.getppid() < 0:
-        raise OSError(ctypes.get_errno(), "getppid")
+    if libc.getpgid(0) < 0:
+        raise OSError(ctypes.get_errno(), "getpgid")
 
 
 class Honest:
-    """One getppid() an operation; whatever fails is told."""
+    """One getpgid() an operation; whatever fails is told."""
 
     max_batch = 1000
 
@@ -35,7 +35,7 @@ class Honest:
         self.level = level
 
     def operation(self) -> None:
-        getppid()
+        getpgid()
 
     def loop(self, n: int) -> None:
         for _ in range(n):
@@ -57,7 +57,7 @@ class Persistent(Honest):
     """Tries again."""
 
     def operation(self) -> None:
-        while libc.getppid() < 0:
+        while libc.getpgid(0) < 0:
             pass
 
 
@@ -65,8 +65,8 @@ class OneMore(Honest):
     """A call too many in every operation."""
 
     def operation(self) -> None:
-        getppid()
-        getppid()
+        getpgid()
+        getpgid()
 
 
 class Half(Honest):
@@ -83,7 +83,7 @@ class FromCache(Honest):
 
     def loop(self, n: int) -> None:
         for i in range(n):
-            getppid()
+            getpgid()
             if i >= self.kept:
                 libc.madvise(None, ctypes.c_size_t(0), 4)
         self.kept = min(n, 4)
@@ -93,7 +93,7 @@ class Twice(Honest):
     """A second kind of call that nobody promised."""
 
     def operation(self) -> None:
-        getppid()
+        getpgid()
         libc.close(-1)
 
 
@@ -125,14 +125,14 @@ class Ignorant(Honest):
     """Does not look whether the call worked."""
 
     def operation(self) -> None:
-        libc.getppid()
+        libc.getpgid(0)
 
 
 class Unwell(Honest):
     """Does something bad once a call has failed."""
 
     def operation(self) -> None:
-        if libc.getppid() < 0:
+        if libc.getpgid(0) < 0:
             self.misbehave()
 
     def misbehave(self) -> None:
@@ -162,7 +162,7 @@ class Leaking(Unwell):
 
     def misbehave(self) -> None:
         os.dup(0)
-        raise OSError(1, "getppid")
+        raise OSError(1, "getpgid")
 
 
 class Bearing(Unwell):
@@ -172,7 +172,7 @@ class Bearing(Unwell):
         if os.fork() == 0:
             time.sleep(600)
             os._exit(0)
-        raise OSError(1, "getppid")
+        raise OSError(1, "getpgid")
 
 
 class Untidy(Honest):
@@ -201,7 +201,7 @@ class Unsupported(Honest):
 
 class Failing(Honest):
     def run(self, n: int) -> int:
-        raise OSError(5, "getppid: EIO after 0")
+        raise OSError(5, "getpgid: EIO after 0")
 
 
 class Maps(Honest):

@@ -17,7 +17,7 @@ from runners.verify.check import Bench, CannotTrace
 from runners.verify.faults import ERRORS, GIVES_BACK, SPARED, faults, judge, plan
 
 counts = st.dictionaries(
-    st.sampled_from([*ERRORS, *SYNONYMS, *SPARED, "getppid", "call 977"]), st.integers(1, 10_000)
+    st.sampled_from([*ERRORS, *SYNONYMS, *SPARED, "getpgid", "call 977"]), st.integers(1, 10_000)
 )
 
 
@@ -46,7 +46,7 @@ def test_the_short_form_injects_one_errno_at_two_places() -> None:
 
 
 def test_a_call_without_errors_of_its_own_fails_with_common_ones() -> None:
-    assert {error for _, error, _ in plan({"getppid": 1}, False)} == {"EPERM", "ENOSYS"}
+    assert {error for _, error, _ in plan({"getpgid": 1}, False)} == {"EPERM", "ENOSYS"}
 
 
 def test_a_call_fails_like_its_synonym() -> None:
@@ -184,7 +184,7 @@ outcomes = st.fixed_dictionaries(
 )
 
 
-@given(outcomes, st.sampled_from(sorted({*ERRORS, *GIVES_BACK, "getppid"})))
+@given(outcomes, st.sampled_from(sorted({*ERRORS, *GIVES_BACK, "getpgid"})))
 def test_exactly_three_outcomes_are_no_defect(what: dict[str, Any], call: str) -> None:
     kind, defect = judge(record(**what), PLAIN, call)
     assert (defect is None) == (kind in ("named error", "named skip", "right number"))
@@ -264,7 +264,7 @@ def bench(tmp_path: Path) -> Bench:
     return tracing(tmp_path)
 
 
-PROMISE = Promise({"getppid": 1})
+PROMISE = Promise({"getpgid": 1})
 
 
 @pytest.mark.parametrize(
@@ -282,9 +282,9 @@ PROMISE = Promise({"getppid": 1})
 )
 def test_planted_workloads(bench: Bench, workload: str, kind: str, defect: str | None) -> None:
     check = faults(bench, job(workload), None, PROMISE, short=True)
-    planted = [text for text in check.data["defects"] if text.startswith("getppid")]
+    planted = [text for text in check.data["defects"] if text.startswith("getpgid")]
     assert check.data["outcomes"][kind] >= 2, check
-    assert planted == ([f"getppid EPERM at call {at}: {defect}" for at in (1, 2)] if defect else [])
+    assert planted == ([f"getpgid EPERM at call {at}: {defect}" for at in (1, 2)] if defect else [])
     assert check.verdict == ("defect" if defect else "ok"), check
 
 

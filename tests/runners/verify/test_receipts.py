@@ -230,19 +230,19 @@ def bench(tmp_path: Path) -> Bench:
 
 
 #: Python's own memory, now and then.
-PROMISE = Promise({"getppid": 1}, tolerated=frozenset({"mmap", "munmap", "brk", "madvise"}))
+PROMISE = Promise({"getpgid": 1}, tolerated=frozenset({"mmap", "munmap", "brk", "madvise"}))
 
 
 @pytest.mark.parametrize(
     ("workload", "verdict", "detail"),
     [
-        ("Honest", "ok", "getppid 1"),
-        ("OncePerBatch", "ok", "getppid 1"),
-        ("OneMore", "defect", "getppid: 2 instead of 1"),
-        ("Half", "defect", "getppid: 0.5 instead of 1"),
+        ("Honest", "ok", "getpgid 1"),
+        ("OncePerBatch", "ok", "getpgid 1"),
+        ("OneMore", "defect", "getpgid: 2 instead of 1"),
+        ("Half", "defect", "getpgid: 0.5 instead of 1"),
         ("FromCache", "defect", "madvise: 0 an operation at first in a batch, then 1"),
         ("Twice", "defect", "close: 1 instead of 0"),
-        ("Failing", "defect", "failed: getppid: EIO after 0"),
+        ("Failing", "defect", "failed: getpgid: EIO after 0"),
         ("Unsupported", "skipped", "skipped: no such call here"),
     ],
 )

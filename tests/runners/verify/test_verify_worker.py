@@ -57,7 +57,7 @@ def test_a_batch_is_no_larger_than_the_workload_takes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("workload", "said"),
     [
-        ("Failing", {"failed": "getppid: EIO after 0"}),
+        ("Failing", {"failed": "getpgid: EIO after 0"}),
         ("Unsupported", {"skipped": "no such call here"}),
     ],
 )
