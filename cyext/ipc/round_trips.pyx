@@ -76,84 +76,84 @@ cdef class RoundTrip(Workload):
 
 
 cdef class Pipe(RoundTrip):
-    """Over two pipes."""
+    """One operation: a round trip. Over two pipes."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_pipe)
 
 
 cdef class Fifo(RoundTrip):
-    """Over two named pipes."""
+    """One operation: a round trip. Over two named pipes."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_fifo)
 
 
 cdef class Eventfd(RoundTrip):
-    """Over two eventfds."""
+    """One operation: a round trip. Over two eventfds."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_eventfd)
 
 
 cdef class UnixStream(RoundTrip):
-    """Over a pair of Unix stream sockets."""
+    """One operation: a round trip. Over a pair of Unix stream sockets."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_unix_stream)
 
 
 cdef class UnixDatagram(RoundTrip):
-    """Over a pair of Unix datagram sockets."""
+    """One operation: a round trip. Over a pair of Unix datagram sockets."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_unix_datagram)
 
 
 cdef class Descriptor(RoundTrip):
-    """A descriptor there, over a Unix stream socket, and a byte back."""
+    """One operation: a descriptor there, over a Unix stream socket, and a byte back."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_descriptor)
 
 
 cdef class Futex(RoundTrip):
-    """Two words in shared memory, on which the sides sleep."""
+    """One operation: a round trip. Two words in shared memory, on which the sides sleep."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_futex_words)
 
 
 cdef class PosixSemaphore(RoundTrip):
-    """Two POSIX semaphores in shared memory."""
+    """One operation: a round trip. Two POSIX semaphores in shared memory."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_posix_semaphore)
 
 
 cdef class SysvSemaphore(RoundTrip):
-    """A System V set of two semaphores."""
+    """One operation: a round trip. A System V set of two semaphores."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_sysv_semaphore)
 
 
 cdef class PosixQueue(RoundTrip):
-    """Two POSIX message queues."""
+    """One operation: a round trip. Two POSIX message queues."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_posix_queue)
 
 
 cdef class SysvQueue(RoundTrip):
-    """A System V message queue."""
+    """One operation: a round trip. A System V message queue."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_sysv_queue)
 
 
 cdef class Signal(RoundTrip):
-    """A signal, taken with sigwaitinfo()."""
+    """One operation: a round trip. A signal, taken with sigwaitinfo()."""
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_signal)

@@ -109,50 +109,54 @@ cdef class Lock(Workload):
 
 
 cdef class Mutex(Lock):
-    """A mutex of ``shared``: the threads of one process, several processes, or one member."""
+    """One operation: lock and unlock a mutex.
+
+    It is of ``shared``: the threads of one process, several processes, or one member.
+    """
 
     def __init__(self, shared="private"):
         self.set_up(MICRO_MUTEX, shared)
 
 
 cdef class PriorityMutex(Lock):
-    """A mutex whose holder inherits the priority of those that wait for it."""
+    """One operation: lock and unlock a mutex whose holder inherits its waiters' priority."""
 
     def __init__(self, shared="private"):
         self.set_up(MICRO_PRIORITY_MUTEX, shared)
 
 
 cdef class ReadLock(Lock):
-    """A read-write lock, taken for reading."""
+    """One operation: lock, unlock. A read-write lock, taken for reading."""
 
     def __init__(self, shared="private"):
         self.set_up(MICRO_READ_LOCK, shared)
 
 
 cdef class WriteLock(Lock):
-    """A read-write lock, taken for writing."""
+    """One operation: lock, unlock. A read-write lock, taken for writing."""
 
     def __init__(self, shared="private"):
         self.set_up(MICRO_WRITE_LOCK, shared)
 
 
 cdef class SpinLock(Lock):
-    """A lock for which waiting threads spin."""
+    """One operation: lock, unlock. A lock for which waiting threads spin."""
 
     def __init__(self, shared="private"):
         self.set_up(MICRO_SPIN_LOCK, shared)
 
 
 cdef class Semaphore(Lock):
-    """A POSIX semaphore of one, used as a lock: sem_wait() and sem_post()."""
+    """One operation: sem_wait() and sem_post() of a semaphore of one, used as a lock."""
 
     def __init__(self, shared="private"):
         self.set_up(MICRO_SEMAPHORE, shared)
 
 
 cdef class FileLock(Lock):
-    """The first byte of a file, locked for writing with fcntl(), or the whole file with flock().
+    """One operation: lock and unlock a file.
 
+    The first byte, for writing, with fcntl(), or the whole file with flock().
     ``file`` is "one" for all members, each with an open file description of its own, or each
     member's "own" file.
     """

@@ -273,7 +273,7 @@ cdef class Wake(Sleepers):
 
 
 cdef class FutexWake(Wake):
-    """Wake-ups at a futex."""
+    """One operation: wake one or all. Wake-ups at a futex."""
 
     def __init__(self, wake="all", peer="thread"):
         self.wakes_all = one_of(wake, {"one": False, "all": True})
@@ -288,7 +288,7 @@ cdef class FutexWake(Wake):
 
 
 cdef class ConditionWake(Wake):
-    """Wake-ups at a condition variable."""
+    """One operation: wake one or all. Wake-ups at a condition variable."""
 
     def __init__(self, wake="all", peer="thread"):
         self.wakes_all = one_of(wake, {"one": False, "all": True})
