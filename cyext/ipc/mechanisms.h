@@ -428,7 +428,7 @@ static const micro_mechanism_t micro_posix_queue = {
 
 /* A signal that both sides have blocked and take with sigwaitinfo(). It stays blocked in this process,
  * and has a handler that does nothing: two links may be open, and one that is late does no harm. */
-#define MICRO_MESSAGE_SIGNAL SIGUSR2
+#define MICRO_MESSAGE_SIGNAL SIGURG   /* no other probe uses it; it stays blocked */
 
 static inline void micro_message_signals(sigset_t *set)
 {
