@@ -34,7 +34,7 @@ def planted(workload: str, **how: Any) -> Probe:
         title="planted",
         method="planted",
         source="nowhere",
-        **{"promise": Promise({"getppid": 1}, frozenset({"mmap", "munmap", "brk"}))} | how,
+        **{"promise": Promise({"getpgid": 1}, frozenset({"mmap", "munmap", "brk"}))} | how,
     )
 
 
@@ -93,7 +93,7 @@ def test_a_planted_defect_is_told_and_ends_with_exit_code_1(
     assert main(["verify", "--only", "receipts"]) == 1
     out, err = capsys.readouterr()
     assert "2 checks: 1 ok, 1 defect." in out
-    assert err == "micro: defect: planted.onemore: receipts: getppid: 2 instead of 1\n"
+    assert err == "micro: defect: planted.onemore: receipts: getpgid: 2 instead of 1\n"
 
 
 @pytest.mark.usefixtures("can_trace")
@@ -110,8 +110,8 @@ def test_json_holds_every_check(
         "benchmark": "planted.half",
         "kind": "receipts",
         "verdict": "defect",
-        "detail": "getppid: 0.5 instead of 1",
-        "data": {"per_op": {"getppid": 0.5}},
+        "detail": "getpgid: 0.5 instead of 1",
+        "data": {"per_op": {"getpgid": 0.5}},
     }
     assert unsupported["verdict"] == "skipped"
 
@@ -219,7 +219,7 @@ GRID = planted(
     "Honest",
     params={"size": Choice((1, 2, 3), usual=(1, 2), quick=(1,))},
     axis=Axis("held", (10, 100, 1000), quick=(5, 50, 500)),
-    promise=lambda params, level: Promise({"getppid": params["size"] * level}),
+    promise=lambda params, level: Promise({"getpgid": params["size"] * level}),
 )
 
 
@@ -239,7 +239,7 @@ def test_receipts_cover_the_whole_grid_and_the_rest_its_quick_part(
         "agreement": [],
     }
     promises = [promise for _, _, promise in recorders["receipts"].asked]
-    assert [promise.calls["getppid"] for promise in promises] == [50, 100, 150]
+    assert [promise.calls["getpgid"] for promise in promises] == [50, 100, 150]
     assert recorders["faults"].asked[0][2:] == (promises[0], False)
 
 
