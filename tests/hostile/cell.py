@@ -83,7 +83,7 @@ def start(
     return subprocess.Popen(
         [sys.executable, "-S", str(WEATHER), *weather, "--", sys.executable, *words],
         env={name: value for name, value in variables.items() if value is not None},
-        cwd=place.work,
+        cwd=place.checkout,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

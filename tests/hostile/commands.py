@@ -48,7 +48,7 @@ COMMANDS = [
     Command("all", f"all --only {PROBES} --quick --budget 0.01 --json", measures=True),
     Command(
         "all --compare",
-        "all --only fd.open_close --quick --budget 0.01 --compare {base}/work/baselines",
+        "all --only fd.open_close --quick --budget 0.01 --compare {base}/checkout/baselines",
         measures=True,
     ),
     Command("list --check", "list fd process --check", measures=True),

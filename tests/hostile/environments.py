@@ -116,7 +116,7 @@ def _read_only_home(place: Place) -> None:
 
 _LEVELS = ("home", "state", "micro", "clean_levels.json")
 _SESSIONS = ("home", "state", "micro", "sessions")
-_CONFIGURATION = ("work", "pyproject.toml")
+_CONFIGURATION = ("checkout", "pyproject.toml")
 _NOBODY, _STRANGER = "user=65534", "user=54321"
 
 ENVIRONMENTS = [
@@ -168,7 +168,7 @@ ENVIRONMENTS = [
     Environment("umask 777", ["umask=777"]),
     Environment("umask 777, nobody", [_NOBODY, "umask=777"]),
     Environment("cwd removed", ["cwd={base}/out", "remove_cwd="]),
-    Environment("cwd unreadable", ["chmod={base}/work:0", _NOBODY]),
+    Environment("cwd unreadable", ["chmod={base}/checkout:0", _NOBODY]),
     Environment("no /proc", ["hide=/proc"]),
     Environment("no /sys", ["hide=/sys"]),
     Environment("no /dev/shm", ["read_only=/dev/shm"]),
@@ -251,8 +251,8 @@ ENVIRONMENTS = [
     stored("levels a folder", *_LEVELS, poison=Path.mkdir),
     stored("sessions a file", *_SESSIONS, poison=empty),
     stored("sessions junk", *_SESSIONS, poison=folder_of_junk),
-    stored("baselines a file", "work", "baselines", poison=empty),
-    stored("baselines junk", "work", "baselines", poison=folder_of_junk),
+    stored("baselines a file", "checkout", "baselines", poison=empty),
+    stored("baselines junk", "checkout", "baselines", poison=folder_of_junk),
     stored("configuration a fifo", *_CONFIGURATION, poison=os.mkfifo),
     stored("configuration garbage", *_CONFIGURATION, poison=garbage),
 ]

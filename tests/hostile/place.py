@@ -35,9 +35,9 @@ class Place:
         return self.base / "home"
 
     @property
-    def work(self) -> Path:
+    def checkout(self) -> Path:
         """The current directory, with the baselines in it."""
-        return self.base / "work"
+        return self.base / "checkout"
 
     @property
     def out(self) -> Path:
@@ -62,7 +62,7 @@ class Place:
     @property
     def baselines(self) -> Path:
         """The directory of baselines."""
-        return self.base / "work" / "baselines"
+        return self.base / "checkout" / "baselines"
 
     @property
     def variables(self) -> dict[str, str]:
@@ -90,7 +90,7 @@ class Place:
 def template(base: Path) -> Place:
     """A place with two stored sessions, a baseline of four and two named files."""
     place = Place(base)
-    for name in ("home", "temporary", "spare", "work", "files", "out"):
+    for name in ("home", "temporary", "spare", "checkout", "files", "out"):
         (base / name).mkdir(parents=True)
     facts = describe()
     here = {name: facts[name] for name in ("os", "arch", "cpu_count")}

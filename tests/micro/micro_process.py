@@ -8,7 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,3 +157,23 @@ def sound(text: str, *names: str) -> dict[str, list[dict[str, Any]]]:
 def has_number(results: Sequence[Mapping[str, Any]]) -> bool:
     """Whether any point of a probe was measured."""
     return any(result["value"] is not None for result in results)
+
+
+Inside = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def usage_error(done: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence of an exit with code 2 before anything was measured."""
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "round 1" not in done.stderr
+    return last_sentence(done)
+
+
+def last_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    lines = done.stderr.splitlines()
+    errors = [line for line in lines if ": error: " in line]
+    assert lines[-1:] == errors
+    assert "\x1b" not in done.stderr
+    assert all(line.startswith(("usage: ", " ")) for line in lines[:-1])
+    return errors[0].partition(": error: ")[2]

@@ -8,6 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from runners.archive.bad_file import BadFile
+from runners.archive.reader import read
 from runners.model.count import SWITCHES, Count, CountEstimate
 from runners.model.session import Curve, Result, Session, Visit
 
@@ -132,3 +136,27 @@ def assert_printable(back: Session) -> None:
     texts += [str(key) for at, _ in leaves(asdict(back)) for key in at]
     texts += [str(result.benchmark) for result in back.results]
     assert all(text.isprintable() for text in texts)
+
+
+def assert_bad(path: Path, *words: str) -> None:
+    """No session, whether or not its visits are read."""
+    for visits in (True, False):
+        with pytest.raises(BadFile) as caught:
+            read(path, visits)
+        assert_one_sentence(path, str(caught.value), *words)
+
+
+def assert_one_sentence(path: Path, message: str, *words: str) -> None:
+    assert message.isprintable()
+    assert message.startswith(f"{path}: ")
+    assert not message.endswith((": None", "()"))
+    assert len(message) < len(str(path)) + 250
+    for word in words:
+        assert word in message
+
+
+def without_visits(whole: Session) -> Session:
+    for result in whole.results:
+        if result.value_s is not None:
+            result.counted, result.visits = result.rounds, []
+    return whole

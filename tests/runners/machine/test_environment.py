@@ -3,9 +3,8 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -13,84 +12,27 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_system import (
+    CLOCK,
+    CPUS,
+    GVISOR_VERSION,
+    HOST,
+    MOUNTS,
+    SHORT_HOST,
+    SOURCES,
+    USER,
+    X86,
+    Files,
+    Plant,
+    assert_tidy,
+    set_uname,
+    write,
+)
 
 from runners.machine import environment
 from runners.machine.environment import Fact, describe, key, usable_cpus
 
-SHORT_HOST = "pandora-7"
-HOST = f"{SHORT_HOST}.lab.example"
-USER = "mallory"
-FIRST = {"ipc": "ipc:[4026531839]", "uts": "uts:[4026531838]", "pid": "pid:[4026531836]"}
-GVISOR_VERSION = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
-X86 = "processor\t: 0\nmodel name\t: AMD EPYC 9R14\nflags\t\t: fpu sse2 {}\n\n"
-CPUS = "sys/devices/system/cpu"
-CLOCK = "sys/devices/system/clocksource/clocksource0"
-MOUNTS = "proc/self/mountinfo"
-SOURCES = [
-    *("proc/version", "proc/cpuinfo", "proc/cmdline", "proc/meminfo", "proc/1/environ"),
-    *("proc/self/cgroup", "proc/self/maps", MOUNTS, "proc/self/ns/uts"),
-    *("etc/os-release", "usr/lib/os-release", "run/systemd/container", "sys/hypervisor/type"),
-    *("sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name"),
-    *("sys/firmware/acpi/tables/DSDT", "sys/kernel/mm/transparent_hugepage/enabled"),
-    *("sys/fs/cgroup/cpu.max", "sys/fs/cgroup/memory.max", "sys/fs/cgroup/a/cpu.max"),
-    *("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-    "sys/fs/cgroup/memory/memory.limit_in_bytes",
-    *(f"{CLOCK}/current_clocksource", f"{CLOCK}/available_clocksource"),
-    *(f"{CPUS}/smt/control", f"{CPUS}/intel_pstate/no_turbo", f"{CPUS}/cpufreq/boost"),
-    *(f"{CPUS}/cpu0/cpufreq/scaling_governor", f"{CPUS}/vulnerabilities/meltdown"),
-]
-
-Files = Mapping[str, str | bytes]
-Plant = Callable[[Files], Path]
-
-
-@pytest.fixture(autouse=True)
-def named_linux(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """An eight-CPU Linux machine with a name and a user, unless a test asks for the real one."""
-    if request.node.name.startswith("test_the_real_"):
-        return
-    set_uname(monkeypatch)
-    monkeypatch.setenv("USER", USER)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-
-
-def set_uname(
-    monkeypatch: pytest.MonkeyPatch,
-    system: str = "Linux",
-    release: str = "6.1.0-18-amd64",
-    version: str = "#1 SMP Debian",
-    machine: str = "x86_64",
-) -> None:
-    uname = os.uname_result((system, HOST, release, version, machine))
-    monkeypatch.setattr(os, "uname", lambda: uname)
-
-
-def write(root: Path, files: Files) -> None:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
-@pytest.fixture
-def plant(tmp_path: Path) -> Plant:
-    """Makes a machine out of the files' contents, and gives its root."""
-
-    def make(files: Files) -> Path:
-        write(tmp_path, files)
-        return tmp_path
-
-    return make
-
-
-def assert_tidy(facts: Mapping[str, Fact]) -> None:
-    for name, fact in facts.items():
-        assert isinstance(fact, str | int | float), name
-        if isinstance(fact, str):
-            assert 0 < len(fact) <= 200, name
-            assert fact.isprintable(), name
-            assert fact == fact.strip(), name
-            assert not re.search(r"(^|[^\w])/\w", fact), name
+pytestmark = pytest.mark.usefixtures("named_linux")
 
 
 # The whole
@@ -488,117 +430,6 @@ def test_memory_elsewhere_comes_from_sysconf(
     assert describe(tmp_path)["memory_bytes"] == 40960
     with patch.object(os, "sysconf", side_effect=ValueError):
         assert "memory_bytes" not in describe(tmp_path)
-
-
-# The processor and who stands between it and us
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "model"),
-    [
-        (X86.format("") * 2, "AMD EPYC 9R14"),
-        ("model name : AMD Ryzen 5 PRO 2500U w/ Radeon @ 2.0GHz", None),
-        ("CPU implementer : 0x41\nCPU part : 0xd0c\n" * 4, "implementer 0x41 part 0xd0c"),
-        (
-            "CPU implementer : 0x41\nCPU part : 0xd05\nCPU implementer : 0x41\nCPU part : 0xd0b\n",
-            "implementer 0x41 part 0xd05 + implementer 0x41 part 0xd0b",
-        ),
-        ("cpu\t\t: POWER9, altivec supported\n", "POWER9, altivec supported"),
-    ],
-)
-def test_cpu_model(plant: Plant, cpuinfo: str, model: str | None) -> None:
-    expected = model or cpuinfo.partition(": ")[2]
-    assert describe(plant({"proc/cpuinfo": cpuinfo}))["cpu_model"] == expected
-
-
-def test_a_cpu_that_the_system_does_not_name_is_asked(
-    monkeypatch: pytest.MonkeyPatch, plant: Plant
-) -> None:
-    monkeypatch.setitem(
-        sys.modules, "cyext.core.workload", SimpleNamespace(cpu_name=lambda: "AMD EPYC")
-    )
-    facts = describe(plant({"proc/cpuinfo": "vendor_id\t: AuthenticAMD\nmodel name\t: unknown\n"}))
-    assert facts["cpu_model"] == "AMD EPYC"
-
-
-def dmi(vendor: str, product: str) -> dict[str, str]:
-    folder = "sys/class/dmi/id"
-    return {f"{folder}/sys_vendor": vendor + "\n", f"{folder}/product_name": product + "\n"}
-
-
-GUEST = {"proc/cpuinfo": X86.format("hypervisor")}
-METAL = {"proc/cpuinfo": X86.format("")}
-CLOCKS = f"{CLOCK}/available_clocksource"
-DSDT = "sys/firmware/acpi/tables/DSDT"
-FIRECRACKER_DEVICE = "sys/bus/acpi/devices/FCVMGID:00/hid"
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, None),
-        ({"proc/cpuinfo": "processor : 0\n"}, None),
-        (METAL, "none"),
-        (METAL | dmi("LENOVO", "20XW") | {CLOCKS: "tsc hpet acpi_pm"}, "none"),
-        (METAL | dmi("Microsoft Corporation", "Surface Laptop"), "none"),
-        (METAL | dmi("Amazon EC2", "m5.metal"), "none"),
-        (METAL | dmi("Amazon EC2", "c8g.metal-24xl"), "none"),
-        (METAL | dmi("Google", "Google Compute Engine"), "none"),
-        (METAL | dmi("Xenith", "Xenon 9") | {CLOCKS: "tsc xenon"}, "none"),
-        (GUEST, "hypervisor"),
-        (GUEST | {"sys/hypervisor/type": "xen\n"}, "xen"),
-        (GUEST | dmi("Xen", "HVM domU"), "xen"),
-        (GUEST | dmi("Microsoft Corporation", "Virtual Machine"), "hyperv"),
-        (GUEST | {CLOCKS: "hyperv_clocksource_tsc_page tsc"}, "hyperv"),
-        (GUEST | dmi("VMware, Inc.", "VMware7,1"), "vmware"),
-        (GUEST | dmi("innotek GmbH", "VirtualBox") | {CLOCKS: "kvm-clock tsc"}, "virtualbox"),
-        (GUEST | dmi("QEMU", "Standard PC (Q35 + ICH9, 2009)"), "qemu"),
-        (GUEST | dmi("QEMU", "Standard PC (Q35 + ICH9, 2009)") | {CLOCKS: "kvm-clock tsc"}, "kvm"),
-        (GUEST | dmi("Red Hat", "KVM"), "kvm"),
-        (GUEST | dmi("Google", "Google Compute Engine") | {CLOCKS: "kvm-clock tsc"}, "kvm"),
-        (dmi("Amazon EC2", "c7g.large"), "kvm"),
-        (dmi("QEMU", "KVM Virtual Machine"), "kvm"),
-        (GUEST | {DSDT: b"DSDT\x53\x0f\0\0\x02wFIRECKFCVMDSDT"}, "firecracker"),
-        (GUEST | {DSDT: b"DSDT\x53\x0f\0\0\x02wBOCHS BXPC    ", CLOCKS: "kvm-clock"}, "kvm"),
-        (GUEST | {FIRECRACKER_DEVICE: "FCVMGID\n", CLOCKS: "kvm-clock"}, "firecracker"),
-    ],
-)
-def test_virtualization(plant: Plant, files: Files, expected: str | None) -> None:
-    assert describe(plant(files)).get("virtualization") == expected
-
-
-def test_a_missing_flag_means_nothing_on_arm(monkeypatch: pytest.MonkeyPatch, plant: Plant) -> None:
-    set_uname(monkeypatch, machine="aarch64")
-    root = plant({"proc/cpuinfo": "flags : fp asimd\nCPU implementer : 0x41\nCPU part : 0xd0c\n"})
-    assert "virtualization" not in describe(root)
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, None),
-        ({".dockerenv": ""}, "docker"),
-        ({"run/.containerenv": ""}, "podman"),
-        ({"run/secrets/kubernetes.io/token": "", ".dockerenv": ""}, "kubernetes"),
-        ({"run/systemd/container": "lxc\n"}, "lxc"),
-        ({"proc/1/environ": "PATH=/bin\0container=podman\0TERM=x\0"}, "podman"),
-        ({"proc/1/environ": "mycontainer=podman\0"}, None),
-        ({"run/systemd/container": f"{HOST}\n"}, None),
-    ],
-)
-def test_container(plant: Plant, files: Files, expected: str | None) -> None:
-    assert describe(plant(files)).get("container") == expected
-
-
-def test_an_image_that_boots_as_a_machine_is_no_container(plant: Plant) -> None:
-    root = plant({".dockerenv": ""})
-    (root / "proc/self/ns").mkdir(parents=True)
-    for name, target in FIRST.items():
-        (root / "proc/self/ns" / name).symlink_to(target)
-    assert "container" not in describe(root)
-    (root / "proc/self/ns/uts").unlink()
-    (root / "proc/self/ns/uts").symlink_to("uts:[4026532577]")
-    assert describe(root)["container"] == "docker"
 
 
 # Settings that move results

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +17,6 @@ from runners.measure.sentinel import TOLERANCE, Clean, Slices
 from runners.model.count import Count
 from runners.model.job import Job
 
-ROOT = Path(worker.__file__).parents[2]
 Line = dict[str, Any]
 
 
@@ -601,143 +596,6 @@ def test_a_workload_that_cannot_be_made_leaves_nothing_to_close(
     worker.visit(plain_order(workload="fake_workloads:CleanOnLast", params={"nonsense": 1}))
     assert "nonsense" in lines[0]["failed"]
     assert lines[1:] == [{"done": True}]
-
-
-# What it reads and writes
-
-
-def test_a_line_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = b""
-
-    def short_write(fd: int, data: bytes) -> int:
-        nonlocal written
-        assert fd == 1
-        written += data[:3]
-        return len(data[:3])
-
-    monkeypatch.setattr(worker.os, "write", short_write)
-    worker.emit(level=7, slices=[1, 2, 3])
-    monkeypatch.undo()
-    assert written == b'{"level":7,"slices":[1,2,3]}\n'
-
-
-@given(
-    st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
-)
-def test_a_line_is_json_whatever_it_holds(value: object) -> None:
-    assert json.loads(worker.as_json(value).encode()) == value
-
-
-PROC = {
-    "/proc/self/schedstat": ("100 7 3\n", "900 57 9\n"),
-    "/proc/stat": ("cpu  1 2 3 4 5 6 7 80 9 10\ncpu0 1\n", "cpu  9 9 9 9 9 9 9 83 9 10\ncpu0 1\n"),
-    "/cgroup/cpu.stat": (
-        "usage_usec 5\nnr_throttled 1\nthrottled_usec 40\n",
-        "usage_usec 9\nnr_throttled 2\nthrottled_usec 90\n",
-    ),
-    "/cgroup/ours/cpu.stat": ("throttled_time 5000000\n", "throttled_time 5007000\n"),
-    "/proc/pressure/cpu": (
-        "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0.00 total=7\n",
-        "some avg10=9.00 avg60=0.00 avg300=0.00 total=1600\nfull avg10=0.00 total=7\n",
-    ),
-}
-CPU_STATS = ["/cgroup/cpu.stat", "/cgroup/ours/cpu.stat"]
-
-
-@pytest.fixture
-def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
-    """Plants what the workload tells before (0) or after (1)."""
-    place = {path: tmp_path / path.replace("/", "_") for path in PROC}
-    opened = worker._open
-    monkeypatch.setattr(worker, "_open", lambda path: opened(str(place[path])))
-
-    def plant(which: int) -> None:
-        for path, texts in PROC.items():
-            place[path].write_text(texts[which])
-
-    return plant
-
-
-def test_disturbance_is_what_was_counted_since(proc: Callable[[int], None]) -> None:
-    proc(0)
-    noise = worker.Noise(CPU_STATS)
-    proc(1)
-    counts = noise.since()
-    assert isinstance(counts.pop("wall_ns"), int)
-    assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 57, "pressure_us": 600}
-    again = noise.since()
-    assert {again[name] for name in counts} == {0}
-
-
-def test_a_system_that_tells_nothing(proc: Callable[[int], None]) -> None:
-    assert set(worker.Noise(CPU_STATS).since()) == {"wall_ns"}
-
-
-def test_files_of_another_shape_tell_nothing(proc: Callable[[int], None], tmp_path: Path) -> None:
-    proc(0)
-    for path in tmp_path.iterdir():
-        path.write_text("cpu\nwhat is this\n")
-    assert set(worker.Noise(CPU_STATS).since()) == {"wall_ns"}
-
-
-# Imports
-
-
-def run_python(code: str) -> str:
-    """What a bare interpreter says, as lean as the worker's."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def test_the_stand_in_for_inspect_does_not_stay() -> None:
-    code = """
-from runners.measure import worker
-worker.import_module("cyext.core.workload")
-assert "inspect" not in sys.modules
-import inspect
-print(inspect.signature(lambda a, b=1: 0))
-"""
-    assert run_python(code) == "(a, b=1)"
-
-
-def test_the_stand_in_does_not_stay_after_a_failure_either() -> None:
-    code = """
-from runners.measure import worker
-try:
-    worker.import_module("cyext.no_such_workload")
-except ImportError:
-    print("inspect" in sys.modules)
-"""
-    assert run_python(code) == "False"
-
-
-def test_a_real_inspect_is_left_alone() -> None:
-    code = """
-import inspect
-from runners.measure import worker
-worker.import_module("cyext.core.workload")
-print(sys.modules["inspect"] is inspect)
-"""
-    assert run_python(code) == "True"
 
 
 # Slow-downs that prove the gate
