@@ -29,8 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     effort.add_argument(
         "--quick", action="store_true", help="fewer probes, points and rounds: 30 s"
     )
-    effort.add_argument("--rigorous", action="store_true", help="twice the rounds and more")
-    parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="measure no longer")
+    effort.add_argument(
+        "--rigorous", action="store_true", help="all points, and twice the rounds: up to 15 min"
+    )
+    parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="stop after this time")
     parser.add_argument(
         "-o", "--output", type=file, metavar="FILE", help="store the session there (pyperf JSON)"
     )
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help="preload this library (jemalloc, mimalloc, tcmalloc) into the worker for its malloc; "
-        "programs that probes start are without it",
+        "programs that probes start do not get it",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")

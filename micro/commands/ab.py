@@ -1,9 +1,9 @@
 """Compare two ways to run micro on this machine, in interleaved blocks.
 
-Each CMD is what starts micro: another interpreter (`python3.13 -m micro`), another allocator
-(`env LD_PRELOAD=libjemalloc.so.2 micro`), a sandbox (`runsc do micro`), or a shell that first sets
-something (`sh -c 'echo never >/sys/...; exec micro "$@"' sh`). The probes' names and options are
-appended to it.
+Each CMD is a command that starts micro: another interpreter (`python3.13 -m micro`), another
+allocator (`env LD_PRELOAD=libjemalloc.so.2 micro`), a sandbox (`runsc do micro`), or a shell that
+first changes a setting (`sh -c 'echo never >/sys/...; exec micro "$@"' sh`). The probes' names and
+options are appended to it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,18 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("names", nargs="+", metavar="NAME|GLOB", help="probes or families")
-    parser.add_argument("--a", required=True, metavar="CMD", help="starts micro, the one way")
-    parser.add_argument("--b", required=True, metavar="CMD", help="starts micro, the other way")
+    parser.add_argument("--a", required=True, metavar="CMD", help="command that starts micro: A")
+    parser.add_argument("--b", required=True, metavar="CMD", help="command that starts micro: B")
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument(
         "--blocks", type=_blocks, default=LEAST_BLOCKS, help="blocks of A B B A (default: 11)"
     )
     parser.add_argument(
-        "--budget", type=float, default=10.0, metavar="SECONDS", help="for each of a block's runs"
+        "--budget",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="for each run in a block (default: 10)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 

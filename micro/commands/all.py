@@ -1,4 +1,4 @@
-"""Measure every probe and print a table."""
+"""Measure every probe and show the answer on one screen."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", nargs="+", metavar="GLOB", help="only these probes or families, such as 'fd.*'"
     )
-    parser.add_argument("--exclude", nargs="+", metavar="GLOB", default=[], help="not these")
+    parser.add_argument(
+        "--exclude",
+        nargs="+",
+        metavar="GLOB",
+        default=[],
+        help="leave out these probes or families",
+    )
     parser.add_argument(
         "--compare",
         metavar="auto|shipped|DIR|FILE",
-        help="judge the session against its baseline, as `micro compare` does, with its options:",
+        help="judge the session against its baseline, as `micro compare` does; the options "
+        "below are for this",
     )
     compare.add_gate_arguments(parser)
 

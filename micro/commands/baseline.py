@@ -1,4 +1,4 @@
-"""Record and look after the sessions that others are compared with."""
+"""Record and manage the sessions that later sessions are compared with."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baselines",
         type=shipped_or_path,
         metavar="DIR",
-        help="where they are (default: what `micro baseline path` prints)",
+        help="where the baselines are (default: what `micro baseline path` prints)",
     )
     shared.add_argument(
         "--key",
@@ -43,21 +43,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     record = actions.add_parser("record", parents=[shared], help="measure sessions and add them")
-    record.add_argument("--sessions", type=_count, metavar="K", help="5 for a new key, else 1")
+    record.add_argument(
+        "--sessions",
+        type=_count,
+        metavar="K",
+        help="number of sessions (default: 5 for a new key, else 1)",
+    )
     record.add_argument(
         "--gap", type=_gap, default=0.0, metavar="SECONDS", help="pause between sessions"
     )
-    record.add_argument("--quick", action="store_true", help="sessions of `micro all --quick`")
-    actions.add_parser("list", parents=[shared], help="the keys, sessions, ages and machines")
-    actions.add_parser("show", parents=[shared], help="the smallest change that would be found")
+    record.add_argument("--quick", action="store_true", help="measure as `micro all --quick`")
+    actions.add_parser("list", parents=[shared], help="list keys, sessions, ages and machines")
+    actions.add_parser(
+        "show", parents=[shared], help="print the smallest change that would be found"
+    )
     accept = actions.add_parser("accept", parents=[shared], help="add a session's file")
     accept.add_argument("file", type=Path, metavar="FILE")
-    accept.add_argument("--force", metavar="REASON", help="although it has regressed; is stored")
+    accept.add_argument(
+        "--force", metavar="REASON", help="add it although it has regressed; the reason is stored"
+    )
     prune = actions.add_parser("prune", parents=[shared], help="remove the oldest sessions")
     prune.add_argument("--keep", type=_count, required=True, metavar="N")
-    reset = actions.add_parser("reset", parents=[shared], help="begin anew with one session")
+    reset = actions.add_parser(
+        "reset", parents=[shared], help="remove all sessions and begin with this one"
+    )
     reset.add_argument("--from", dest="from_", type=Path, required=True, metavar="FILE")
-    actions.add_parser("path", parents=[shared], help="the directory they are in")
+    actions.add_parser("path", parents=[shared], help="print the directory of the baselines")
 
 
 _READING = ("list", "show", "path")

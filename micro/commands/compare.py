@@ -41,13 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE|DIR",
-        help="a session to judge against its baseline, or two: before and after; else the newest",
+        help="a session to judge against its baseline (default: the newest), or two to compare: "
+        "before and after",
     )
     parser.add_argument(
         "--baselines",
         type=folder,
         metavar="DIR|FILE",
-        help="compare with these instead; 'shipped': with those that came with micro",
+        help="compare with the sessions there; 'shipped': with those that came with micro",
     )
     parser.add_argument(
         "--full", action="store_true", help="every benchmark's verdict, not only what moved"
@@ -59,22 +60,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of every command that ends at the gate."""
     parser.add_argument(
-        "--confirm", action="store_true", help="measure suspects again, among controls, and decide"
+        "--confirm",
+        action="store_true",
+        help="measure suspects again beside unchanged benchmarks, and decide",
     )
     parser.add_argument(
         "--fail-on",
         type=_codes,
         default=frozenset({EXIT_REGRESSED, EXIT_INCONCLUSIVE}),
         metavar="CODES",
-        help="exit codes that are kept, of 3 regression, 4 suspect, 5 not judged, 6 no baseline; "
+        help="the exit codes to keep: 3 regression, 4 suspect, 5 not judged, 6 no baseline; "
         "the others become 0 (default: 3,5)",
     )
     parser.add_argument(
-        "--bisect", action="store_true", help="exit codes for git bisect run: 0, 1, and 125: skip"
+        "--bisect", action="store_true", help="exit codes for git bisect run: 0, 1, or 125 (skip)"
     )
     for name, help_text in (
         ("markdown", "write the report as markdown"),
-        ("junit", "write a JUnit file (extra ci)"),
+        ("junit", "write a JUnit file (needs the extra ci)"),
         ("bencher", "write Bencher Metric Format"),
         ("github-benchmark", "write github-action-benchmark's JSON"),
     ):

@@ -1,4 +1,4 @@
-"""What about this machine makes figures noisy or incomparable, and what to do about it."""
+"""Find what makes figures noisy or incomparable here, and say what to do about it."""
 
 from __future__ import annotations
 

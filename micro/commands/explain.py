@@ -58,14 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by",
         choices=("function", "subsystem"),
         default="function",
-        help="group functions by module, mapped file, or, guessed by name, part of the kernel",
+        help="subsystem: group by module, mapped file, or part of the kernel (guessed by name)",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="store the profiles there (JSON)"
     )
     parser.add_argument("--folded", type=Path, metavar="FILE", help="write folded call stacks")
     parser.add_argument("--flame", type=Path, metavar="FILE", help="write a flame graph (SVG)")
-    parser.add_argument("--full", action="store_true", help="every function")
+    parser.add_argument("--full", action="store_true", help="list every function")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 

@@ -1,6 +1,6 @@
 """List the probes and their parameters.
 
-Whether a probe can run here is tried in a process of its own: --check does that for each.
+--check tries each probe in a process of its own, and says why one cannot run here.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ EXAMPLES = ("micro list event", "micro list --check")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("names", nargs="*", metavar="NAME|GLOB", help="probes or families; or all")
     parser.add_argument(
-        "--check", action="store_true", help="try each: say why one cannot run here (seconds)"
+        "names", nargs="*", metavar="NAME|GLOB", help="probes or families (default: all)"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="try each, and say why one cannot run here (takes seconds)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 

@@ -41,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_inputs(parser)
     parser.add_argument(
-        "--systems", action="store_true", help="several probes: of all systems, not only the first"
+        "--systems",
+        action="store_true",
+        help="with several probes: draw all systems, not only the first",
     )
     parser.add_argument(
         "--visits",
         action="store_true",
-        help="a point for each visit, with and without the sentinel, instead of a curve",
+        help="draw a point for each visit, with and without the sentinel, instead of a curve",
     )
     parser.add_argument(
         "-o", "--output", type=file, required=True, metavar="FILE", help="x.svg or x.png"

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _session.add_arguments(parser)
     parser.add_argument(
-        "--trace", action="store_true", help="time single operations, also very short ones"
+        "--trace", action="store_true", help="time single operations, even very short ones"
     )
 
 

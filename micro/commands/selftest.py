@@ -1,4 +1,4 @@
-"""Prove the gate on stored sessions: how often it cries wolf, how small a slow-down it finds."""
+"""Test the gate on stored sessions: how often it is wrong, how small a slow-down it finds."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     aa = tests.add_parser(
         "aa",
         parents=[shared],
-        help="every stored session against all others: whatever is found is a false alarm",
+        help="judge each stored session against all others: any finding is a false alarm",
     )
     aa.add_argument(
         "--fresh",
         type=_count,
         default=0,
         metavar="N",
-        help="measure N new sessions instead, each against all stored ones",
+        help="measure N new sessions instead, and judge each against all stored ones",
     )
-    aa.add_argument("--quick", action="store_true", help="fresh ones as `micro all --quick`")
+    aa.add_argument("--quick", action="store_true", help="measure as `micro all --quick`")
     power = tests.add_parser(
-        "power", parents=[shared], help="the same with simulated slow-downs, a probe at a time"
+        "power", parents=[shared], help="the same with simulated slow-downs, one probe at a time"
     )
     power.add_argument(
         "--spin",
         type=_count,
         default=0,
         metavar="N",
-        help="measure N new quick sessions a size instead, in which every second job really spins",
+        help="measure N new quick sessions for each size instead; every second job really spins",
     )
     power.add_argument(
         "--most-sd",
         type=float,
         default=0.015,
         metavar="SHARE",
-        help="only benchmarks that differ no more between sessions (default: 0.015)",
+        help="leave out benchmarks that differ more between sessions (default: 0.015)",
     )
 
 

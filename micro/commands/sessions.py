@@ -22,7 +22,7 @@ EXAMPLES = ("micro sessions", "micro sessions --all --json")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--all", action="store_true", help="every one, not only the newest 20")
+    parser.add_argument("--all", action="store_true", help="list all, not only the newest 20")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 

@@ -25,17 +25,17 @@ EXAMPLES = ("micro show --plot", "micro show --full session.json")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help="files of sessions; else the newest"
+        "files", nargs="*", type=Path, metavar="FILE", help="stored sessions (default: the newest)"
     )
     parser.add_argument("--full", action="store_true", help="every point of every curve")
     parser.add_argument("--short", action="store_true", help="one screen, as after `micro all`")
     parser.add_argument(
         "--noise",
         action="store_true",
-        help="how far rounds differ: plain, minimum, gated by the sentinel, gated and scaled",
+        help="print the SD between rounds: plain, minimum, gated by the sentinel, gated and scaled",
     )
     parser.add_argument("--plot", action="store_true", help="draw the curves in the terminal")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout a file")
+    parser.add_argument("--json", action="store_true", help="one JSON document for each file")
 
 
 def run(arguments: argparse.Namespace) -> int:

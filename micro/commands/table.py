@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     parser.add_argument("--format", choices=("rich", *TEXTS), default="rich", help="default: rich")
     parser.add_argument(
-        "--rows", choices=("probe", "os"), default="probe", help="a row a figure, or a row a system"
+        "--rows", choices=("probe", "os"), default="probe", help="one row for each figure or system"
     )
     parser.add_argument(
         "--sort", choices=("group", "name", "ratio"), default="group", help="order of the rows"
@@ -43,7 +43,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="the name of a FILE or DIR, once for each: they make the columns then",
+        help="name a column; give it once for each FILE or DIR, which are the columns then",
     )
     parser.add_argument("--relative-to", metavar="NAME", help="the system that ratios refer to")
     parser.add_argument(

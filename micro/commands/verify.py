@@ -1,4 +1,4 @@
-"""Prove that probes measure what they say: system calls counted and made to fail, plain C loops."""
+"""Prove that probes measure what they say: count calls, make them fail, compare with C loops."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ EXAMPLES = ("micro verify", "micro verify fd.open_close --only receipts faults")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("names", nargs="*", metavar="NAME|GLOB", help="probes or families; or all")
     parser.add_argument(
-        "--only", nargs="+", choices=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)}"
+        "names", nargs="*", metavar="NAME|GLOB", help="probes or families (default: all)"
     )
     parser.add_argument(
-        "--short", action="store_true", help="receipts and some faults: nothing that takes timing"
+        "--only",
+        nargs="+",
+        choices=KINDS,
+        metavar="KIND",
+        help=f"kinds of checks: {', '.join(KINDS)}",
+    )
+    parser.add_argument(
+        "--short", action="store_true", help="receipts and some faults: nothing that is timed"
     )
     parser.add_argument(
         "--references",

@@ -23,9 +23,9 @@ def _pairs(most: int) -> tuple[str, ...]:
 
 def _added_to(where: str) -> str:
     return (
-        "One operation, in each of the threads, thread i on CPU i modulo the CPUs, adds 1 to a "
-        f"counter {where}; nothing else is timed, and the last thread to end counts; it is "
-        f"{_REFERENCE}."
+        f"One operation, in each of the threads, adds 1 to a counter {where}; nothing else is "
+        "timed; thread i runs on CPU i modulo the number of CPUs, and the batch ends when the last "
+        f"thread ends; the figure is {_REFERENCE}."
     )
 
 
@@ -34,9 +34,9 @@ PROBES = (
         name="hardware.core_to_core",
         workload="cyext.hardware.lines:CoreToCore",
         title="machine: pass a cache line from one CPU to another",
-        method="One operation is a thread's write to a cache line, once it has seen the write of "
-        "a thread on the other CPU there, one way; both spin and never sleep; it is "
-        f"{_REFERENCE}.",
+        method="One operation is a thread's write to a cache line after it has seen the last "
+        "write to the line by a thread on the other CPU, which is one way and not a round trip; "
+        f"both threads spin and never sleep; the figure is {_REFERENCE}.",
         source="the cost of communication between cores; libMicro cachetocache",
         params={"cpus": Choice(_pairs(_MATRIX_MOST), _pairs(_USUAL_MOST), _pairs(_USUAL_MOST)[:1])},
         workers="threads",
@@ -48,10 +48,10 @@ PROBES = (
     Probe(
         name="hardware.false_sharing",
         workload="cyext.hardware.lines:Add",
-        title="machine: add to counters of one's own in shared cache lines",
+        title="machine: add to private counters in shared cache lines",
         method=_added_to(
-            "of its own by a load and a store; eight threads' counters lie in one cache line, or "
-            "each in a line of its own"
+            "of the thread's own, by a load and a store; the counters of eight threads lie in one "
+            "cache line, or each counter lies in a line of its own"
         ),
         source="false sharing: Torrellas, Lam and Hennessy (1990)",
         params={
@@ -69,8 +69,8 @@ PROBES = (
     Probe(
         name="hardware.atomic_add",
         workload="cyext.hardware.lines:Add",
-        title="machine: add atomically to one counter of all",
-        method=_added_to("that all share, by one atomic instruction"),
+        title="machine: add atomically to one shared counter",
+        method=_added_to("that all threads share, by one atomic instruction"),
         source="libMicro atomic; the floor of every shared counter and lock",
         params={"how": "atomic", "where": "one_word"},
         axis=Axis("threads", _MEMBERS, quick=(1, *_MEMBERS[-1:]), kind="members"),
@@ -82,11 +82,11 @@ PROBES = (
     Probe(
         name="hardware.tlb",
         workload="cyext.hardware.loads:TlbReach",
-        title="machine: wait for memory in many pages",
-        method="One operation is a load whose address the load before it brought, along one random "
-        "cycle through touched_pages stretches of 4 KiB, a line of 64 bytes in each, which are "
-        "pages of their own or lie in huge pages: the difference is the TLB's; it is "
-        f"{_REFERENCE}.",
+        title="machine: dependent loads from many pages",
+        method="One operation is a load whose address comes from the load before it, along one "
+        "random cycle through touched_pages stretches of 4 KiB, with one line of 64 bytes in "
+        "each; the stretches are pages of their own or lie in huge pages, and the difference "
+        f"between the two is the cost of the TLB; the figure is {_REFERENCE}.",
         source="lmbench tlb (McVoy and Staelin 1996)",
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
         axis=Axis("touched_pages", _PAGES[::2], quick=(16, 16384), rigorous=_PAGES),
@@ -98,10 +98,10 @@ PROBES = (
     Probe(
         name="hardware.memory_parallelism",
         workload="cyext.hardware.loads:Parallelism",
-        title="machine: loads from memory that need not wait for each other",
-        method="One operation is a load from size bytes on huge pages, whose address the load "
-        "before it in its chain brought; the loads of different chains need not wait for each "
-        f"other; it is {_REFERENCE}.",
+        title="machine: independent loads from memory in parallel",
+        method="One operation is a load from size bytes on huge pages; its address comes from "
+        "the load before it in the same chain, and loads of different chains need not wait for "
+        f"each other; the figure is {_REFERENCE}.",
         source="lmbench par_mem (Staelin 2005)",
         params={"size": Choice((1 << 28,), usual=(1 << 28,), quick=(1 << 28,))},
         axis=Axis("chains", _CHAINS, quick=(1, 16), rigorous=powers_of_two(1, 64)),

@@ -65,8 +65,8 @@ PROBES = (
         "pipe",
         "Pipe",
         "of a byte over two pipes",
-        "a write() of one byte to a peer, which reads it and writes one back over a second pipe, "
-        "and the read() of that",
+        "a write() of one byte to a peer, which reads it and writes a byte back over a second "
+        "pipe, and the read() of that byte",
         f"{_LMBENCH}; LEBench context switch (Ren et al. 2019)",
         main=True,
         known_as=("lat_pipe",),
@@ -75,7 +75,7 @@ PROBES = (
         "fifo",
         "Fifo",
         "of a byte over two fifos",
-        "the same as ipc.pipe over two named pipes, whose names are gone",
+        "the same as ipc.pipe over two named pipes whose names have been removed",
         _LMBENCH,
         known_as=("lat_fifo",),
     ),
@@ -83,16 +83,16 @@ PROBES = (
         "eventfd",
         "Eventfd",
         "over two eventfds",
-        "a write() that adds 1 to an eventfd, the peer's read() of that and its write() to a "
-        "second one, and the read() of that",
+        "a write() that adds 1 to an eventfd, the peer's read() of it and write() to a second "
+        "eventfd, and the read() of the second",
         f"{_WILL_IT_SCALE} eventfd",
     ),
     _round_trip(
         "unix_stream",
         "UnixStream",
         "of a byte over Unix stream sockets",
-        "a write() of one byte to a socketpair(), the peer's read() and its write() of a byte, and "
-        "the read() of that",
+        "a write() of one byte to a socketpair(), the peer's read() and its write() of a byte "
+        "back, and the read() of that byte",
         f"{_LMBENCH}; LEBench send and recv (Ren et al. 2019)",
         main=True,
         known_as=("lat_unix",),
@@ -107,9 +107,9 @@ PROBES = (
     _round_trip(
         "descriptor",
         "Descriptor",
-        "with a descriptor over a Unix socket",
+        "that passes a descriptor over a Unix socket",
         "a sendmsg() of a byte and one descriptor (SCM_RIGHTS), the peer's recvmsg(), its close() "
-        "of the copy and write() of a byte, and the read() of that",
+        "of the copy and its write() of a byte, and the read() of that byte",
         "Stevens, UNIX Network Programming; how servers hand over connections",
         Promise({"sendmsg": 1, "read": 1}),
     ),
@@ -117,8 +117,8 @@ PROBES = (
         "futex",
         "Futex",
         "over two futexes",
-        "to set a word in shared memory and wake the peer that sleeps on it with futex(), and to "
-        "sleep on a second word until the peer has set that",
+        "to set a word in shared memory and wake, with futex(), the peer that sleeps on it, and to "
+        "sleep on a second word until the peer has set it",
         f"Franke, Russell and Kirkwood 2002; {_WILL_IT_SCALE} futex",
         _FUTEX,
         main=True,
@@ -136,8 +136,8 @@ PROBES = (
         "sysv_semaphore",
         "SysvSemaphore",
         "over two System V semaphores",
-        "semop() that raises a semaphore which the peer waits for, and semop() that waits for a "
-        "second one which the peer raises",
+        "a semop() that raises a semaphore that the peer waits for, and a semop() that waits for a "
+        "second semaphore that the peer raises",
         _LMBENCH,
         Promise({"semop": 2}),
         known_as=("lat_sem",),
@@ -163,8 +163,9 @@ PROBES = (
         "signal",
         "Signal",
         "of signals",
-        "kill() of the peer (pthread_kill() of a thread), which has the signal blocked, takes it "
-        "with sigwaitinfo() and sends one back, and sigwaitinfo() for that",
+        "kill() to send a signal to the peer (pthread_kill() if the peer is a thread), which has "
+        "the signal blocked, takes it with sigwaitinfo() and sends one back, and sigwaitinfo() for "
+        "the signal that comes back",
         f"{_LMBENCH}, lat_sig; {_WILL_IT_SCALE} signal",
         _signals,
     ),
@@ -172,9 +173,9 @@ PROBES = (
         name="ipc.shared_word",
         workload="cyext.ipc.streams:SharedWord",
         title="round trip of polled words in shared memory",
-        method="One operation is to write a word in shared memory that the peer, on another CPU, "
-        "polls, and to poll a second word until the peer has copied the first into it; nobody "
-        "sleeps, and no system call is made.",
+        method="One operation is to write a word in shared memory that the peer polls on another "
+        "CPU, and to poll a second word until the peer has copied the first word into it; "
+        "neither side sleeps, and no system call is made.",
         source="libMicro cachetocache; how far two CPUs are apart",
         params={"peer": _PEERS, "cpu": "other"},
         promise=Promise(),
@@ -185,8 +186,9 @@ PROBES = (
             name=f"ipc.{transport}_bandwidth",
             workload="cyext.ipc.streams:Stream",
             title=f"messages through {through}",
-            method=f"One operation is {how}; a batch ends when the peer has all of its bytes, and "
-            "the peer, on the same CPU or another, takes at most one message's length at a time.",
+            method=f"One operation is {how}; a batch ends when the peer has received all bytes of "
+            "the batch; the peer runs on the same CPU or on another and receives at most one "
+            "message's length at a time.",
             source=source,
             params={
                 "transport": transport,
@@ -207,7 +209,7 @@ PROBES = (
             (
                 "memory",
                 "shared memory",
-                "to copy size bytes into a ring of 64 KiB that both sides have mapped, where a "
+                "a copy of size bytes into a ring of 64 KiB that both sides have mapped, where a "
                 "side with nothing to do sleeps on a futex",
                 "the least that a message can cost: one copy in, one copy out",
                 _FUTEX,

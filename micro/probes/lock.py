@@ -40,9 +40,10 @@ def _lock(
         name=name,
         workload=f"cyext.lock.locks:{workload}",
         title=f"lock and unlock {what}, in {members}",
-        method=f"One operation is {calls}, with four dependent multiply-adds and the count of who "
-        f"had the lock before in between; all {members} use one lock unless each has its own, "
-        "member i runs on CPU i modulo the CPUs, and the last to end counts.",
+        method=f"One operation is {calls}; in between, a member does four dependent multiply-adds "
+        "and, under an exclusive lock, counts whether another member had the lock before; all "
+        f"{members} use one lock unless each has its own, member i runs on CPU i modulo the number "
+        "of CPUs, and the batch ends when the last member ends.",
         source=source,
         params=params,
         axis=Axis(
@@ -64,9 +65,10 @@ def _wake(name: str, workload: str, what: str, calls: str, source: str) -> Probe
     return Probe(
         name=name,
         workload=f"cyext.lock.wakeups:{workload}",
-        title=f"wake sleepers at {what}",
-        method=f"One operation is {calls}, all on the waker's CPU: it ends when those that woke "
-        "sleep again, for the waker runs in the idle class.",
+        title=f"wake waiters at {what}",
+        method=f"One operation is {calls}; all waiters run on the waker's CPU, and the operation "
+        "ends when those that woke sleep again, because the waker runs in the idle scheduling "
+        "class.",
         source=source,
         params={
             "wake": Choice(("one", "all"), usual=("one", "all"), quick=("one",)),
@@ -143,7 +145,7 @@ PROBES = (
     ),
     _lock(
         "lock.semaphore",
-        "a POSIX semaphore of one",
+        "a POSIX semaphore with the value 1",
         "sem_wait() and sem_post()",
         "will-it-scale posix_semaphore1 (shared=own)",
         workload="Semaphore",
@@ -153,8 +155,8 @@ PROBES = (
     _lock(
         "lock.file",
         "a file",
-        "taking and giving back a write lock: of the first byte with fcntl(F_SETLKW) or its ofd "
-        "form, which belongs to the open file description, or of the whole file with flock()",
+        "taking and releasing a write lock, either of the first byte, with fcntl(F_SETLKW) or its "
+        "ofd form (which belongs to the open file description), or of the whole file, with flock()",
         "will-it-scale lock1 (file=own) and lock2 (one); libMicro file_lock",
         workload="FileLock",
         params={
@@ -185,9 +187,9 @@ PROBES = (
     Probe(
         name="lock.futex_requeue",
         workload="cyext.lock.wakeups:FutexRequeue",
-        title="move sleepers from one futex to another",
-        method="One operation is futex(FUTEX_CMP_REQUEUE) of all waiters, which sleep at one futex "
-        "and then at another; none wakes.",
+        title="move waiters from one futex to another",
+        method="One operation is futex(FUTEX_CMP_REQUEUE) that moves all waiters from the futex "
+        "at which they sleep to another one; it wakes none of them.",
         source="perf bench futex requeue",
         params={"peer": _PEER},
         axis=_WAITERS,
@@ -198,8 +200,9 @@ PROBES = (
         name="lock.futex",
         workload="cyext.lock.wakeups:FutexCall",
         title="a futex call that finds nothing to do",
-        method="One operation is futex(FUTEX_WAKE) where nobody waits, or futex(FUTEX_WAIT) for a "
-        "word that has changed, which returns at once; the word is private to the process or not.",
+        method="One operation is futex(FUTEX_WAKE) where nobody waits, or futex(FUTEX_WAIT) for "
+        "a word that has changed, which returns at once; the futex is private to the process or "
+        "may be shared between processes.",
         source="will-it-scale futex1 to futex4",
         params={
             "call": Choice(("wake", "wait"), usual=("wake",), quick=("wake",)),

@@ -141,8 +141,9 @@ PROBES = (
         workload="cyext.mmap.page_faults:FaultAnon",
         title="first writes of anonymous pages in many threads",
         method="One operation is the first write of one byte of one page of anonymous memory, in "
-        "each thread of one address space in a map of its own; all start at one barrier, thread i "
-        "on CPU i modulo the CPUs, and the last to end counts.",
+        "each thread of one address space, in a mapping of the thread's own; all threads start "
+        "at one barrier, thread i runs on CPU i modulo the number of CPUs, and the batch ends "
+        "when the last thread ends.",
         least_effort="usual",
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
         params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
@@ -157,9 +158,10 @@ PROBES = (
         name="mmap.fault_around",
         workload="cyext.mmap.page_faults:FaultAround",
         title="first read in a mapping of many cached pages",
-        method="One operation is the first read of one byte of a shared mapping of pages pages of "
-        "a file, all of them cached, some of which the system may map in the same fault; its page "
-        "table exists, and mmap() and munmap() are not timed.",
+        method="One operation is the first read of one byte of a shared file mapping, where "
+        "pages is the length of the mapping in pages; all of them are cached, and the system may "
+        "map several of them in the same fault; the page table exists already, and mmap() and "
+        "munmap() are not timed.",
         source="LEBench, page fault (Ren et al. 2019), with 1, 10, 1,000 and 10,000 pages",
         axis=Axis("pages", (1, 10, 1000, 10_000), quick=(1, 10)),
         least_effort="usual",
@@ -170,10 +172,11 @@ PROBES = (
         name="mmap.protect_threads",
         workload="cyext.mmap.shootdowns:ProtectShared",
         title="protect a page while other threads run",
-        method="One operation is mprotect() of a page to read only and mprotect() back to reading "
-        "and writing, in each thread of one address space with a page of its own, so that each "
-        "flush goes to the CPUs of all; all start at one barrier, thread i on CPU i modulo the "
-        "CPUs, and the last to end counts.",
+        method="One operation is mprotect() of a page to read-only and mprotect() back to "
+        "read-write, in each thread of one address space, on a page of the thread's own, so that "
+        "each TLB flush goes to the CPUs of all threads; all threads start at one barrier, "
+        "thread i runs on CPU i modulo the number of CPUs, and the batch ends when the last "
+        "thread ends.",
         source="will-it-scale, tlb_flush1 (Blanchard): TLB shoot-down",
         axis=_ON_CPUS,
         workers="threads",
@@ -185,9 +188,10 @@ PROBES = (
         workload="cyext.mmap.shootdowns:UnmapShared",
         title="unmap a page while other threads run",
         method="One operation is munmap() of a page that was written to, in each thread of one "
-        "address space with pages of its own, so that each flush goes to the CPUs of all; mmap() "
-        "and the writes are not timed, all start at one barrier, thread i on CPU i modulo the "
-        "CPUs, and the last to end counts.",
+        "address space, on pages of the thread's own, so that each TLB flush goes to the CPUs of "
+        "all threads; mmap() and the writes are not timed; all threads start at one barrier, "
+        "thread i runs on CPU i modulo the number of CPUs, and the batch ends when the last "
+        "thread ends.",
         source="will-it-scale, mmap1 and tlb_flush1 (Blanchard): TLB shoot-down",
         axis=_ON_CPUS,
         workers="threads",

@@ -52,7 +52,7 @@ def _round_trip(protocol: str, over: str, longest: int, known_as: tuple[str, ...
         workload="cyext.net.replies:RoundTrip",
         title=f"message over {over} on loopback, and the answer",
         method="One operation is a write() of size bytes to a peer, which reads them and writes "
-        f"one byte back, and the read() of that, over {over}; {_SLEEPS}",
+        f"one byte back, and the read() of that byte, over {over}; {_SLEEPS}",
         source="lmbench (McVoy and Staelin 1996); Netperf RR in Bryant et al. (2000)",
         params={"protocol": protocol, "peer": _PEER, "cpu": _BOTH_CPUS},
         axis=Axis(
@@ -84,10 +84,11 @@ PROBES = (
         name="net.header_body",
         workload="cyext.net.replies:HeaderBody",
         title="reply with a header and a body over TCP",
-        method="One operation sends a header of 200 bytes and a body of 1,000 to a peer over "
-        "loopback TCP and reads the byte with which the peer asks for the next reply, once it has "
-        "all of this one; two write() calls without TCP_NODELAY wait for the peer's delayed "
-        f"acknowledgement of the first, and that is their figure; {_SLEEPS}",
+        method="One operation sends a header of 200 bytes and a body of 1,000 bytes to a peer "
+        "over loopback TCP and reads the byte with which the peer asks for the next reply once "
+        "it has received all of this one; without TCP_NODELAY, the second of the two write() "
+        "calls waits for the peer's delayed acknowledgement of the first, and the figure "
+        f"includes that wait; {_SLEEPS}",
         source=f"{_LEITNER}: writev, TCP_CORK, TCP_NOPUSH; Nagle's algorithm, RFC 896",
         params={
             "how": Choice(
@@ -110,10 +111,10 @@ PROBES = (
         workload="cyext.net.replies:SendFile",
         title="send a cached file over TCP",
         method="One operation sends a file of size bytes, all of whose pages are in memory, over "
-        "loopback TCP to a peer, and reads the byte with which the peer says that it has all: by "
-        "pread() and write() of 64 KiB at a time, by mmap(), write() and munmap(), by sendfile(), "
-        "by splice() through a pipe, or by io_uring's send from a mapping that stays; "
-        f"{_SLEEPS}",
+        "loopback TCP to a peer, and reads the byte with which the peer says that it has "
+        "received all; the file is sent by pread() and write() of 64 KiB at a time, by mmap(), "
+        "write() and munmap(), by sendfile(), by splice() through a pipe, or by io_uring's send "
+        f"from a mapping that stays; {_SLEEPS}",
         source=f"Linux Scalability Project (Michigan 1999): sendfile; {_LEITNER}",
         params={
             "how": Choice(
@@ -133,11 +134,11 @@ PROBES = (
     Probe(
         name="net.send_zero_copy",
         workload="cyext.net.replies:SendFile",
-        title="send a cached file over TCP, asking for no copy",
-        method="One operation sends size bytes of a mapped file, all of whose pages are in memory, "
-        "over loopback TCP to a peer, with MSG_ZEROCOPY or io_uring's zero-copy send, 1 MiB at a "
-        "time, and ends when the system needs them no more and the peer has said that it has all; "
-        f"{_SLEEPS}",
+        title="send a cached file over TCP with zero-copy sends",
+        method="One operation sends size bytes of a mapped file, all of whose pages are in "
+        "memory, over loopback TCP to a peer, with MSG_ZEROCOPY or io_uring's zero-copy send, 1 "
+        "MiB at a time; it ends when the system no longer needs the bytes and the peer has said "
+        f"that it has received all; {_SLEEPS}",
         source="Linux Scalability Project (Michigan 1999): zero copy; de Bruijn, sendmsg copy "
         "avoidance with MSG_ZEROCOPY (2017)",
         params={
@@ -157,10 +158,10 @@ PROBES = (
         workload="cyext.net.herd:AcceptHerd",
         title="one connection to a herd of waiting acceptors",
         method="One operation is connect() to a port on which waiters wait, all on the client's "
-        "CPU: it ends when one of them has accepted and closed the connection and all that woke "
-        "sleep again, for the client runs in the idle class; waiters block in accept(), or in "
-        "poll() or epoll_wait() and then accept; each has an epoll set of its own, and with "
-        "reuseport a listener of its own.",
+        "CPU; it ends when one of them has accepted and closed the connection and all waiters "
+        "that woke sleep again, because the client runs in the idle scheduling class; waiters "
+        "block in accept(), or wait in poll() or epoll_wait() and then call accept(); each has "
+        "its own epoll set, and with reuseport its own listener.",
         source="Linux Scalability Project (Michigan 1999): the thundering herd of 2.2.9",
         params={
             "wait": Choice(

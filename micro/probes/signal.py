@@ -12,7 +12,8 @@ PROBES = (
         name="signal.install",
         workload="cyext.signal.signals:Install",
         title="install a signal handler",
-        method="One operation is sigaction() of a handler for a signal that had the same before.",
+        method="One operation is sigaction() that installs a handler for a signal that already "
+        "has the same handler.",
         source=_LMBENCH,
         least_effort="usual",
         promise=Promise({"rt_sigaction": 1}),
@@ -22,8 +23,8 @@ PROBES = (
         name="signal.catch",
         workload="cyext.signal.signals:Catch",
         title="send a signal to oneself and catch it",
-        method="One operation is a signal that a thread sends to itself, by tgkill() on Linux, and "
-        "its handler, which counts it and returns.",
+        method="One operation is a signal that a thread sends to itself, by tgkill() on Linux, "
+        "and the run of its handler, which counts the signal and returns.",
         source=f"{_LMBENCH}; will-it-scale, signal1",
         promise=Promise({"tgkill": 1, "rt_sigreturn": 1}),
         headlines=(Headline("signal", "System calls"),),
@@ -42,8 +43,9 @@ PROBES = (
         name="signal.queue",
         workload="cyext.signal.signals:Queue",
         title="queue a real-time signal and take it",
-        method="One operation is rt_tgsigqueueinfo() of a blocked real-time signal with a value to "
-        "the calling thread, and sigtimedwait(), which takes it and its value at once.",
+        method="One operation is rt_tgsigqueueinfo(), which queues a blocked real-time signal "
+        "with a value to the calling thread, and sigtimedwait(), which takes the signal and its "
+        "value immediately.",
         source="Linux Scalability Project (Michigan 1999): POSIX real-time signals as events",
         least_effort="usual",
         promise=Promise({"rt_tgsigqueueinfo": 1, "rt_sigtimedwait": 1}),
@@ -52,8 +54,8 @@ PROBES = (
         name="signal.fault",
         workload="cyext.signal.signals:Fault",
         title="catch a protection fault",
-        method="One operation is a store to a page that may only be read: the fault, SIGSEGV, and "
-        "its handler, which counts it and returns behind the store.",
+        method="One operation is a store to a read-only page: the fault, SIGSEGV, and its "
+        "handler, which counts the signal and returns to the instruction after the store.",
         source=f"{_LMBENCH}; collectors and sandboxes that protect pages",
         least_effort="usual",
         promise=Promise({"rt_sigreturn": 1}),
@@ -62,9 +64,10 @@ PROBES = (
     Probe(
         name="signal.to_thread",
         workload="cyext.signal.signals:ToThread",
-        title="signal to another thread and its answer",
+        title="signal another thread and read its answer",
         method="One operation is a signal to another thread, which sleeps in pause() on the same "
-        "CPU or on another, a byte that its handler writes to a pipe, and the read() of that.",
+        "CPU or on another, the byte that its handler writes to a pipe, and the read() of that "
+        "byte.",
         source="virtual machines and runtimes that interrupt their threads",
         params={"cpu": _CPU},
         least_effort="usual",

@@ -30,9 +30,9 @@ def _of_file(name: str, does: str, source: str) -> Probe:
         name=f"syscall.{name}",
         workload=f"cyext.syscall.calls:{name.title()}",
         title=f"{name}() of a file in memory",
-        method=f"One operation is {name}() of size bytes {does} the start of a file in memory, all "
-        "of whose pages exist (a memfd; where the system has none, a cached file in the temporary "
-        "directory).",
+        method=f"One operation is {name}() of size bytes {does} the start of a file in memory "
+        "whose pages all exist (a memfd, or, where the system has none, a cached file in the "
+        "temporary directory).",
         source=source,
         axis=_SIZE,
         bytes_per_op="level",
@@ -45,7 +45,8 @@ PROBES = (
         name="syscall.getppid",
         workload="cyext.syscall.calls:Getppid",
         title="null system call",
-        method="One operation is getppid() by syscall(), which no library answers from memory.",
+        method="One operation is getppid() by syscall(), so that no library can answer it from "
+        "memory.",
         source=f"{_LMBENCH}; will-it-scale getppid1; LEBench getpid (Ren et al. 2019)",
         promise=Promise({"getppid": 1}),
         headlines=(Headline("system call", "System calls"),),
@@ -55,8 +56,8 @@ PROBES = (
         name="syscall.clock_gettime",
         workload="cyext.syscall.calls:ClockGettime",
         title="read the clock",
-        method="One operation reads CLOCK_MONOTONIC, by the C library's clock_gettime(), which "
-        "asks the system only if it cannot read the clock itself, or by syscall().",
+        method="One operation reads CLOCK_MONOTONIC, either by the C library's clock_gettime(), "
+        "which makes a system call only if it cannot read the clock itself, or by syscall().",
         source=f"{_LIBMICRO}, gettimeofday and time: the vDSO against the real call",
         params={
             "by": Choice(("library", "call"), usual=("library", "call"), quick=("library",)),
@@ -100,8 +101,8 @@ PROBES = (
         name="syscall.fstat",
         workload="cyext.syscall.calls:Fstat",
         title="stat an open file",
-        method="One operation is fstat() of an open empty regular file, by its own system call "
-        "and not by that of stat().",
+        method="One operation is fstat() of an open empty regular file, by the system call fstat "
+        "and not by the one that stat() uses.",
         source=_LMBENCH,
         least_effort="usual",
         promise=Promise({"fstat": 1}),
@@ -111,8 +112,8 @@ PROBES = (
         name="syscall.open_missing",
         workload="cyext.syscall.calls:OpenMissing",
         title="open a file that does not exist",
-        method="One operation is an openat() that fails with ENOENT: the name, without "
-        "directories, is missing in the temporary directory, and was before.",
+        method="One operation is an openat() that fails with ENOENT: its name contains no "
+        "directories, does not exist in the temporary directory, and has been looked up before.",
         source="programs that search paths; the system remembers a missing name",
         least_effort="usual",
         promise=Promise({"openat": 1}),
@@ -121,7 +122,7 @@ PROBES = (
         name="syscall.lseek",
         workload="cyext.syscall.calls:Lseek",
         title="move a file's offset",
-        method="One operation is lseek() of an open regular file, in turns to offset 0 and 1.",
+        method="One operation is lseek() of an open regular file, alternately to offset 0 and 1.",
         source=f"{_LIBMICRO}, lseek; {_WILL_IT_SCALE}, lseek1",
         least_effort="usual",
         promise=Promise({"lseek": 1}),
@@ -138,7 +139,7 @@ PROBES = (
     Probe(
         name="syscall.sched_yield",
         workload="cyext.syscall.calls:SchedYield",
-        title="yield to nobody",
+        title="yield with no other thread waiting",
         method="One operation is sched_yield() while no other thread wants the CPU.",
         source=f"{_WILL_IT_SCALE}, sched_yield",
         least_effort="usual",
@@ -148,8 +149,8 @@ PROBES = (
         name="syscall.uring_nops",
         workload="cyext.syscall.uring:UringNops",
         title="no-ops by io_uring",
-        method="One operation is an io_uring_enter() that does nops no-ops, queueing them and "
-        "taking their results.",
+        method="One operation is one io_uring_enter() that executes nops no-op requests, "
+        "including the time to queue them and to take their results.",
         source="for contrast: many requests by one system call (Axboe 2019)",
         params={"nops": Choice((1, 32), usual=(1, 32), quick=(1,))},
         least_effort="usual",
@@ -159,9 +160,10 @@ PROBES = (
         name="syscall.seccomp",
         workload="cyext.syscall.filtered:Seccomp",
         title="null system call under a filter",
-        method="One operation is getppid() in a thread with a seccomp filter of rules rules, which "
-        "compare the call's number or its first argument and allow it; filters that only look at "
-        "the number are answered from a bitmap since Linux 5.11.",
+        method="One operation is getppid() in a thread with a seccomp filter, where rules is the "
+        "number of its rules; each rule compares the call's number or its first argument, and "
+        "the filter allows the call; since Linux 5.11 the kernel answers filters that look only "
+        "at the number from a bitmap.",
         source="containers and sandboxes run under such filters",
         params={
             "looks_at": Choice(

@@ -1,7 +1,7 @@
 """Growth and scaling in words: ``about linear, 0.8 µs + 98 ns each``; the only place that has them.
 
-Terminal, page, exports and the first screen say what stands here. The names of shapes, which the
-gate says as well, are `runners.analyse.growth.SHAPES`.
+The terminal, the HTML page, the exports and the first screen use these words. The names of shapes,
+which the gate uses as well, are `runners.analyse.growth.SHAPES`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from runners.analyse.growth import Fit, Growth
 from runners.analyse.scaling import Scaling
 from runners.model.benchmark import AxisKind
 
-#: A constant that is a smaller share of the cost at the first level is not worth a word.
+#: A constant that is a smaller share of the cost at the first level is not stated.
 _WORTH_A_WORD = 0.05
 _BYTES = (("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30))
-#: What the bytes of the unit that is named cost at least.
+#: The unit of bytes that is named costs at least this much.
 _LEAST_TOLD_S = 1e-9
 
 

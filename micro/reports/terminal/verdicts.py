@@ -19,7 +19,7 @@ _LEAST_WIDTH = 20
 
 
 def print_outcome(out: Console, outcome: Outcome, full: bool = False) -> None:
-    """The verdict, an entry for each probe that moved, and what to think of it."""
+    """The verdict, an entry for each probe that changed, and remarks."""
     _print(out, headline(outcome), "bold")
     verdict = None
     for entry in entries(outcome.judgements, full):
@@ -55,7 +55,7 @@ def _below(entry: Entry) -> list[str]:
 
 
 def markdown(outcome: Outcome, full: bool = False) -> str:
-    """The same as a GitHub step summary takes it: safe, readable as text, and under a mebibyte."""
+    """The same for a GitHub step summary: escaped, readable as text, and under a mebibyte."""
     lines = [f"## micro: {markdown_text(headline(outcome))}", ""]
     lines += [f"{markdown_text(line)}  " for line in sentences(outcome)]
     found = entries(outcome.judgements, full)
