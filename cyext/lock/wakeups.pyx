@@ -180,6 +180,11 @@ cdef class Sleepers(Workload):
         self.let_waiters_end()
         Workload.end_peers(self)
 
+    def meet(self, members, index, mode):
+        """Refuse a team of processes for waiters that are threads: they wake in one process only."""
+        if mode == "processes" and not self.bed.between_processes:
+            raise NotSupported("waiting threads are woken by threads of their own process")
+
     def grow(self, uint64_t level):
         """Let ``level`` waiters sleep."""
         cdef int64_t goal = min(level, MOST_WAITERS)
