@@ -157,3 +157,8 @@ cdef class Signal(RoundTrip):
 
     def __cinit__(self, *args, **kwargs):
         micro_link_init(&self.link, &micro_signal)
+
+    def meet(self, members, index, mode):
+        """Refuse a team: its members would take each other's signals."""
+        if len(members) > 1:
+            raise NotSupported("several at once would take each other's signals")

@@ -136,6 +136,11 @@ cdef class SharedWord(BusyPeersWorkload):
             munmap(self.words, sizeof(micro_words_t))
             self.words = NULL
 
+    def meet(self, members, index, mode):
+        """Refuse a team: members that poll on one CPU wait for the end of each other's turn."""
+        if len(members) > 1:
+            raise NotSupported("several at once would poll on one CPU")
+
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
         for i in range(n):

@@ -181,7 +181,7 @@ cdef class Sleepers(Workload):
         Workload.end_peers(self)
 
     def meet(self, members, index, mode):
-        """Refuse a team of processes for waiters that are threads: they wake in one process only."""
+        """Refuse a team of processes for waiting threads: they wake in their own process only."""
         if mode == "processes" and not self.bed.between_processes:
             raise NotSupported("waiting threads are woken by threads of their own process")
 
