@@ -22,11 +22,13 @@ from micro.errors import (
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Effort
 from runners.archive import baselines
+from runners.archive.bad_file import BadFile
 from runners.archive.baselines import Baseline, Summary
 from runners.gate.boots import Place, of_one_boot
 from runners.gate.counts import exact_counts, varying_counts
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
+from runners.machine import environment
 from runners.measure.schedule import Settings
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
@@ -127,9 +129,41 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
     return baselines.load(folder)
 
 
+def new_sessions(where: Path) -> Summary:
+    """The session to judge: a file's, or those of a folder as one, on the newest one's machine.
+
+    Raises `BadFile` for a file that is no session, `UsageError` for a folder of none or of several
+    machines.
+    """
+    if not where.is_dir():
+        return baselines.summarize(where)
+    found = baselines.load(where, found=baselines.any_files(where))
+    if found.bad:
+        raise BadFile(found.bad[0])
+    if not found.sessions:
+        raise UsageError(f"{where}: no session in this directory")
+    keys = sorted({environment.key(session.environment) for session in found.sessions})
+    if len(keys) > 1:
+        raise UsageError(
+            f"{where}: sessions of {' and '.join(keys)}; give each its own directory, and judge "
+            "one after the other"
+        )
+    newest = found.sessions[-1]
+    like = found.like(newest.environment, newest.settings.get(baselines.CLOCK), 1)
+    return baselines.pooled(where, like)
+
+
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
-    """Judge a session."""
-    known = [session for session in baseline.sessions if session.path != current.path]
+    """Judge a session, or several as one."""
+    paths = {session.path for session in current.sessions}
+    boots = {session.sample.boot for session in current.sessions}
+    known = [
+        session
+        for session in baseline.sessions
+        if session.path not in paths
+        # Stored sessions of one of several new boots would be on both sides.
+        and (len(boots) == 1 or session.sample.boot is None or session.sample.boot not in boots)
+    ]
     used = replace(baseline, sessions=known).like(
         current.environment, current.settings.get(baselines.CLOCK), _RULES.least_sessions
     )

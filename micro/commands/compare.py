@@ -31,7 +31,11 @@ from runners.archive.bad_file import BadFile
 from runners.archive.baselines import Summary, summarize
 from runners.machine import environment
 
-EXAMPLES = ("micro compare before.json after.json", "micro compare session.json --confirm")
+EXAMPLES = (
+    "micro compare before.json after.json",
+    "micro compare session.json --confirm",
+    "micro compare sessions/",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE|DIR",
-        help="a session to judge against its baseline (default: the newest), or two to compare: "
-        "before and after",
+        help="a session to judge against its baseline (default: the newest), a directory of "
+        "several to judge as one, or two to compare: before and after",
     )
     parser.add_argument(
         "--baselines",
@@ -99,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         if len(arguments.paths) > 1:
             return compared(arguments)
         path = arguments.paths[0] if arguments.paths else newest()
-        return judged(summarize(path), arguments.baselines, arguments)
+        return judged(comparing.new_sessions(path), arguments.baselines, arguments)
     except (UsageError, BadFile) as error:
         if not arguments.bisect:
             raise

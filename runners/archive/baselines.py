@@ -22,10 +22,11 @@ from runners.archive.schema import printable
 from runners.archive.user_directory import user_directory
 from runners.archive.writer import write
 from runners.gate.evidence import Sample, SessionFigure
+from runners.gate.pooling import pool
 from runners.gate.references import MARGIN
 from runners.machine.environment import key
 from runners.model.benchmark import Benchmark, Scalar
-from runners.model.session import SLOWED, Result, Session
+from runners.model.session import MEMORY_REFUTED, SLOWED, Result, Session
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
 MOST_SESSIONS = 20
@@ -55,6 +56,13 @@ class Summary:
     sample: Sample
     #: Why a benchmark or a whole curve has no value.
     without: Mapping[Benchmark, str] = field(default_factory=dict)
+    #: The sessions that it was made of, where it stands for several.
+    pooled: Sequence[Summary] = ()
+
+    @property
+    def sessions(self) -> Sequence[Summary]:
+        """The sessions that it stands for: itself alone, mostly."""
+        return self.pooled or (self,)
 
 
 @dataclass
@@ -255,6 +263,25 @@ def _interval_deviations(rounds: int) -> float:
     rank, _ = order_statistic_ranks(rounds)
     tail = sum(math.comb(rounds, k) for k in range(rank + 1)) / 2**rounds
     return NormalDist().inv_cdf(1 - tail)
+
+
+def pooled(folder: Path, sessions: Sequence[Summary]) -> Summary:
+    """One summary of several sessions of a folder, the newest last."""
+    if len(sessions) == 1:
+        return sessions[0]
+    sample = pool([session.sample for session in sessions])
+    without = {
+        benchmark: reason
+        for session in sessions
+        for benchmark, reason in session.without.items()
+        if benchmark not in sample.figures
+    }
+    newest = sessions[-1]
+    settings = dict(newest.settings)
+    for session in sessions:
+        if MEMORY_REFUTED in session.settings:
+            settings[MEMORY_REFUTED] = session.settings[MEMORY_REFUTED]
+    return Summary(folder, newest.environment, settings, sample, without, tuple(sessions))
 
 
 def summarize(path: Path) -> Summary:

@@ -72,9 +72,12 @@ def across_boots(rows: Sequence[Change], place_of: Callable[[Benchmark], Place])
         boots, boot_dof = _between_boots(chosen, sessions[0], USUAL_BOOT_SD[place])
         for i, row in enumerate(chosen):
             count = len(row.boot_means)
-            of_boots = max(boots[i], _LEAST_VARIANCE) * (1 / count + 1)
-            noisier = max(0.0, row.error2 - row.usual_error2)
-            of_sessions = sessions[0][i] * (1 - 1 / row.boot_size) + noisier
+            now = row.boots_now
+            of_boots = max(boots[i], _LEAST_VARIANCE) * (1 / count + 1 / now)
+            noisier = max(0.0, row.error2 - row.usual_error2 / row.sessions_now)
+            # Of the boots' variance, so much is that of the sessions behind a boot's mean.
+            fewer = max(0.0, 1 / row.boot_size_now - 1 / row.boot_size)
+            of_sessions = sessions[0][i] * fewer / now + noisier
             total = of_boots + of_sessions
             shares = of_boots**2 / boot_dof[i] + of_sessions**2 / sessions[1][i]
             row.across = count
@@ -154,7 +157,8 @@ def within_boot(rows: Sequence[Change]) -> None:
         most = _most_dof(chosen)
         for i, row in enumerate(chosen):
             row.sd = math.sqrt(moderated[i])
-            row.scale = math.sqrt(max(moderated[i], row.error2) * (1 + 1 / row.sessions))
+            one = max(moderated[i], row.error2 * row.sessions_now)
+            row.scale = math.sqrt(one * (1 / row.sessions_now + 1 / row.sessions))
             of_curve = _most_dof(siblings[i]) if siblings[i] else math.inf
             row.dof = max(1.0, min(float(total[i]), most, of_curve))
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runners.gate.evidence import Sample, SessionFigure
+from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, Verdict, judge
 from runners.model.benchmark import Benchmark
 from runners.model.count import Count, CountEstimate, agreed_value, worse
@@ -90,7 +90,7 @@ def _of_count(sample: Sample, count: Count) -> Sample:
                     for number in (each.interval[0], each.value, each.interval[1])
                 )
                 error = (high - low) / (2 * 1.96)
-                figures[benchmark] = SessionFigure(sign * value, error, figure.doubt, figure.code)
+                figures[benchmark] = replace(figure, log_s=sign * value, error=error, counts=())
     return Sample(figures, boot=sample.boot)
 
 

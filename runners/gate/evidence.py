@@ -30,7 +30,8 @@ class SessionFigure:
     """What one session measured of one benchmark: the log of its seconds and their standard error.
 
     ``doubt`` says why it is not to be compared; ``code`` is the hash of the code that was measured;
-    ``counts`` are what it counted beside time.
+    ``counts`` are what it counted beside time. `runners.gate.pooling` makes one figure of several
+    sessions, of so many ``boots`` with ``boot_size`` sessions each (the harmonic mean).
     """
 
     log_s: float
@@ -38,6 +39,8 @@ class SessionFigure:
     doubt: str | None = None
     code: str | None = None
     counts: tuple[CountEstimate, ...] = ()
+    boots: int = 1
+    boot_size: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ class Change:
     sd: float = math.nan
     scale: float = math.nan
     dof: float = 0.0
+    #: Today's boots, and the sessions of each.
+    boots_now: int = 1
+    boot_size_now: float = 1.0
     #: How many other boots it was judged against; 0 within a boot.
     across: int = 0
     p: float = math.nan
@@ -101,6 +107,11 @@ class Change:
         """Sessions of a boot: the harmonic mean."""
         sizes = [len(values) for values in self._by_boot]
         return len(sizes) / sum(1 / size for size in sizes) if sizes else 0.0
+
+    @property
+    def sessions_now(self) -> float:
+        """How many sessions today's value is the mean of."""
+        return self.boots_now * self.boot_size_now
 
     @property
     def own_dof(self) -> int:
@@ -147,7 +158,9 @@ def gather(
         error2 = figure.error**2 + float(variance)
         usual = mean_of_finite([s.figures[name].error ** 2 for s in baseline if name in s.figures])
         effect = value - mean
-        rows.append(Change(name, "point", values - mean, boots, effect, error2, usual, mean))
+        row = Change(name, "point", values - mean, boots, effect, error2, usual, mean)
+        row.boots_now, row.boot_size_now = figure.boots, figure.boot_size
+        rows.append(row)
     curves: dict[Benchmark, list[Change]] = {}
     for row in rows:
         if row.curve is not None and math.isfinite(row.effect):
@@ -208,7 +221,10 @@ def _combined(curve: Benchmark, kind: Kind, points: Sequence[Change], weights: F
     shares = _shares(weights, np.ones(len(points), dtype=bool), kind)
     error2 = float(shares**2 @ np.array([point.error2 for point in points]))
     usual = float(shares**2 @ np.array([point.usual_error2 for point in points]))
-    return Change(curve, kind, deviations - middle, boots, sums[-1] - middle, error2, usual)
+    row = Change(curve, kind, deviations - middle, boots, sums[-1] - middle, error2, usual)
+    row.boots_now = min(point.boots_now for point in points)
+    row.boot_size_now = min(point.boot_size_now for point in points)
+    return row
 
 
 def _shares(weights: Floats, known: npt.NDArray[np.bool_], kind: Kind) -> Floats:

@@ -30,6 +30,7 @@ from simulated import Machine
 from runners.gate.distributions import binomial_bounds
 from runners.gate.evidence import Sample
 from runners.gate.judge import Rules, judge
+from runners.gate.pooling import pool
 
 
 def shown(hits: int, trials: int) -> str:
@@ -83,13 +84,13 @@ def power(sessions: int, sd: tuple[float, float], size: float, trials: int) -> s
     return "  ".join(parts)
 
 
-#: Boots in a baseline, and sessions of each.
-BASELINES = ((1, 8), (2, 4), (4, 2), (8, 1))
+#: Boots in a baseline, sessions of each, and new boots of one session each.
+BASELINES = ((1, 8, 1), (2, 4, 1), (4, 2, 1), (8, 1, 1), (8, 1, 3))
 SIZES = (0.02, 0.03, 0.05, 0.10)
 
 
-def boots(count: int, each: int, scatter: float, seed: int, trials: int) -> str:
-    """An unchanged session of another boot, and the same with a curve and a single one slowed."""
+def boots(count: int, each: int, now: int, scatter: float, seed: int, trials: int) -> str:
+    """Unchanged sessions of ``now`` other boots; the same with a curve and a single one slowed."""
     counts: Counter[str] = Counter()
     found = {size: Counter[str]() for size in SIZES}
     for trial in range(trials):
@@ -103,8 +104,11 @@ def boots(count: int, each: int, scatter: float, seed: int, trials: int) -> str:
         for _ in range(count):
             machine.start_anew()
             baseline += [machine.session() for _ in range(each)]
-        machine.start_anew()
-        today = machine.session()
+        new = []
+        for _ in range(now):
+            machine.start_anew()
+            new.append(machine.session())
+        today = pool(new)
         seen = Counter(j.verdict for j in judge(baseline, today))
         counts.update(dict.fromkeys(seen, 1))
         counts["suspects"] += seen["suspect"]
@@ -231,9 +235,9 @@ def main() -> None:
     arguments = parser.parse_args()
     trials = arguments.trials
     for scatter in (2, 4):
-        for count, each in BASELINES:
-            print(f"{count} boots × {each}, another boot, d0 {scatter}:", end=" ")
-            print(boots(count, each, scatter, arguments.seed, trials), flush=True)
+        for count, each, now in BASELINES:
+            print(f"{count} boots × {each}, new boots {now}, d0 {scatter}:", end=" ")
+            print(boots(count, each, now, scatter, arguments.seed, trials), flush=True)
     for least in (0.03, 0.015):
         print(f"one boot × 8, the same boot, least effect {least:.1%}:", end=" ")
         print(same_boot(least, arguments.seed, trials), flush=True)

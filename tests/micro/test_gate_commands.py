@@ -57,6 +57,27 @@ def test_compare_in_one_go(micro: Micro, folder: Path, tmp_path: Path) -> None:
     assert "regressed" in (tmp_path / "m.md").read_text()
 
 
+def test_a_directory_of_new_sessions_is_judged_as_one(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    assert main(["compare", str(new), "--baselines", str(folder)]) == 2
+    for number, boot in enumerate(("one", "one", "two")):
+        shown = figures(number, slower=1.3, only="a.x")
+        shown.environment = {**describe(), "boot": boot}
+        write(shown, new / f"{number}.json")
+    assert main(["compare", str(new), "--baselines", str(folder)]) in (0, 3)
+    said = capsys.readouterr()
+    assert "no session in this directory" in said.err
+    assert "3 sessions of 2 boots, judged as one" in " ".join(said.out.split())
+    assert "a.x" in said.out
+    shown.environment = {**shown.environment, "cpu_count": 999}
+    write(shown, new / "other.json")
+    assert main(["compare", str(new), "--baselines", str(folder)]) == 2
+    assert "give each its own directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [((), 3), (("--fail-on", "4"), 0), (("--fail-on", "none"), 0), (("--bisect",), 1)],

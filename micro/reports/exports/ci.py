@@ -114,6 +114,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "schema": 1,
         "headline": headline(outcome),
         "sessions": len(outcome.used),
+        "judged_sessions": len(outcome.current.sessions),
         "counts": dict(outcome.counts),
         "advisory": outcome.advisory,
         "differences": list(outcome.differences),

@@ -11,6 +11,7 @@ from statistics import median
 from micro import units
 from micro.app.comparing import Outcome
 from micro.reports import printable
+from runners.gate.boots import known_boots
 from runners.gate.judge import Judgement, Lack, Verdict
 
 #: In the order of what matters, with the colour in a terminal.
@@ -165,8 +166,9 @@ def sentences(outcome: Outcome) -> list[str]:
     parts = [f"{counts[verdict]} {verdict}" for verdict in STYLES if counts[verdict]]
     found = [j.detectable for j in _points(outcome) if j.detectable is not None]
     sessions = "1 session" if len(outcome.used) == 1 else f"{len(outcome.used)} sessions"
+    who = _judged_as_one(outcome)
     lines = [
-        f"Against {sessions} of {outcome.baseline.folder.name}: "
+        f"{who}{'against' if who else 'Against'} {sessions} of {outcome.baseline.folder.name}: "
         f"{', '.join(parts) or 'nothing to compare'}."
     ]
     reasons = Counter(
@@ -189,6 +191,15 @@ def sentences(outcome: Outcome) -> list[str]:
     else:
         lines.append("The machine is as in the baseline.")
     return [printable(line) for line in (*lines, *outcome.baseline.bad)]
+
+
+def _judged_as_one(outcome: Outcome) -> str:
+    """How many sessions of how many boots were judged as one; empty for a single one."""
+    count = len(outcome.current.sessions)
+    if count == 1:
+        return ""
+    boots = known_boots([session.sample for session in outcome.current.sessions])
+    return f"{count} sessions of {'1 boot' if boots == 1 else f'{boots} boots'}, judged as one, "
 
 
 def label(judgement: Judgement) -> str:

@@ -1,0 +1,81 @@
+"""Several new sessions judged as one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simulated import Machine, benchmark
+
+from runners.gate.evidence import Sample, SessionFigure
+from runners.gate.judge import Judgement, judge
+from runners.gate.pooling import pool
+from runners.model.count import Count, CountEstimate
+
+X = benchmark("x")
+
+
+def session(log_s: float, boot: str | None, **changes: object) -> Sample:
+    return Sample({X: replace(SessionFigure(log_s, 0.01), **changes)}, boot=boot)  # type: ignore[arg-type]
+
+
+def test_a_boot_counts_once_however_many_sessions_it_has() -> None:
+    pooled = pool([session(0.0, "a"), session(0.0, "a"), session(0.0, "a"), session(1.0, "b")])
+    figure = pooled.figures[X]
+    assert figure.log_s == pytest.approx(0.5)
+    assert figure.boots == 2
+    assert figure.boot_size == pytest.approx(1.5)
+    assert figure.error == pytest.approx(0.01 * math.sqrt(3 / 36 + 1 / 4))
+    assert pooled.boot is None
+
+
+def test_sessions_of_one_boot_stay_of_that_boot() -> None:
+    pooled = pool([session(0.0, "a"), session(0.2, "a")])
+    assert pooled.boot == "a"
+    assert (pooled.figures[X].boots, pooled.figures[X].boot_size) == (1, 2.0)
+
+
+def test_what_is_unstable_or_of_older_code_is_left_out() -> None:
+    told = pool(
+        [session(5.0, "a", code="old"), session(7.0, "b", doubt="drifted"), session(1.0, "c")]
+    )
+    assert (told.figures[X].log_s, told.figures[X].boots) == (1.0, 1)
+    doubtful = pool([session(1.0, "a", doubt="drifted"), session(2.0, "b", doubt="two modes")])
+    assert doubtful.figures[X].doubt == "two modes"
+
+
+def test_sessions_that_disagree_on_an_exact_count_are_seen() -> None:
+    woken = Count("woken", "threads woken", exact=True)
+
+    def counted(value: float) -> tuple[CountEstimate, ...]:
+        return (CountEstimate(woken, value, (value, value), 10),)
+
+    one, other = session(0.0, "a", counts=counted(1)), session(0.0, "b", counts=counted(2))
+    (found,) = pool([one, other]).figures[X].counts
+    assert not found.agreed
+    assert pool([one, one]).figures[X].counts[0].agreed
+
+
+def across(seed: int, size: float, new: int) -> list[Judgement]:
+    """Eight boots of a session each, and ``new`` boots in which curve c0 is slower."""
+    machine = Machine(np.random.default_rng(seed), 12, 8, 8, (0.002, 0.007), boot_sd=0.0095)
+
+    def booted(shifts: dict[str, float] | None = None) -> Sample:
+        machine.start_anew()
+        return machine.session(shifts)
+
+    slower = {name: math.log1p(size) for name, curve, _ in machine.names if curve == "c0"}
+    baseline = [booted() for _ in range(8)]
+    return judge(baseline, pool([booted(slower) for _ in range(new)]))
+
+
+def test_more_boots_see_smaller_changes_and_no_changes_in_what_stayed() -> None:
+    smallest = {}
+    for new in (1, 3):
+        judged = [j for j in across(1, 0.10, new) if j.kind == "point"]
+        assert {j.verdict for j in judged if j.benchmark.probe == "c0"} == {"regressed"}
+        assert not [j for j in judged if j.benchmark.probe != "c0" and j.verdict == "regressed"]
+        smallest[new] = max(j.detectable or 0.0 for j in judged)
+    assert smallest[3] < smallest[1]
