@@ -291,6 +291,8 @@ def visit(monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]) -> Visit:
         worker.visit(plain_order(**changes))
         return lines, workload
 
+    base = worker.import_module("cyext.core.workload")
+    monkeypatch.setattr(base, "clock_cost", lambda: 30.0)
     return carry_out
 
 

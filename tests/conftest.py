@@ -1,0 +1,21 @@
+"""How the suite shares the machine: several processes of pytest, each a test at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+#: Most tests wait for processes of their own, so more run at once than there are CPUs.
+PROCESSES_PER_CPU = 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The processes inherit the mask. They have threads beside that of the tests, which would take
+    # the signal that is sent to the process of a waiting `ipc.signal`.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return PROCESSES_PER_CPU * (os.cpu_count() or 1)
