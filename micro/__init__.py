@@ -1,1 +1,1 @@
-"""micro: what an operating system charges for the primitives that servers live on."""
+"""micro: what an operating system's basic operations for servers cost."""

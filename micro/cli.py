@@ -31,8 +31,8 @@ def parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="micro",
         description=_wrapped(
-            "Measure what this operating system charges for the primitives that servers live on, "
-            "and how the price grows with load."
+            "Measure what this operating system's basic operations for servers cost, and how the "
+            "cost grows with load."
         ),
         epilog=_indented("examples:", _EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,

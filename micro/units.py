@@ -38,6 +38,12 @@ def duration(seconds: float) -> str:
     return _in_unit(seconds, _DURATIONS)
 
 
+def half_width(value: float, interval: tuple[float, float]) -> str:
+    """Half of a 95 % interval as a share of the value; "–" where one round shows no width."""
+    low, high = interval
+    return f"±{(high - low) / 2 / value:.1%}" if high > low and value else "–"
+
+
 def rate(bytes_per_op: int, seconds: float) -> str:
     """Bytes per second, in powers of 1,000: ``12.8 GB/s``."""
     return _in_unit(bytes_per_op / seconds if seconds > 0 else 0.0, _RATES)

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runners.analyse.estimate import estimate_counts, find_doubt, median_interval, percentiles
+from runners.analyse.estimate import (
+    LEAST_ROUNDS,
+    estimate_counts,
+    find_doubt,
+    median_interval,
+    percentiles,
+)
 from runners.machine.code import code_hash
 from runners.measure.clean_level import scaled_too_far
 from runners.measure.sentinel import Clean, Slices
@@ -77,6 +83,9 @@ class Point:
         if job.clock_bound(self.level):
             chain_ns = float(np.median([visit.chain_ns for visit in used]))
             reason = reason or scaled_too_far(clean, chain_ns)
+        if len(good) < LEAST_ROUNDS <= len(visits):
+            disturbed = len(visits) - len(good)
+            reason = reason or f"{disturbed} of {len(visits)} rounds were disturbed"
         reason = reason or find_doubt(values)
         counts = estimate_counts(job.counts, self.counts)
         traced_s = np.asarray(self.traced_ns, dtype=np.float64) * 1e-9

@@ -121,7 +121,7 @@ def test_exponent_with_its_interval() -> None:
     ("speedups", "words"),
     [
         ((1, 2, 4, 8), "×8 with 8 threads, not yet saturated"),
-        ((1, 1.96, 2, 2), "×2 with 2 threads, hardly more up to 8"),
+        ((1, 1.96, 2, 2), "×2 with 2 threads, little more up to 8"),
         ((1, 1.9, 1.5, 1.2), "×1.9 with 2 threads, ×1.2 with 8"),
         ((1, 0.9, 0.5, 0.3), "no gain from more threads, ×0.3 with 8"),
         ((1, 1, 1, 1), "no gain from more threads"),

@@ -317,7 +317,7 @@ def test_table_tells_how_curves_grow() -> None:
     text = words(printed(system_session(opening=lambda n: 1 + n / 500)))
     assert "fd.open_interleaved: about linear, " in text
     assert "event.epoll: flat at 600 ns on [1, 8192]" in text
-    assert "malloc.threads size=512: ×2 with 2 threads, hardly more up to 8" in text
+    assert "malloc.threads size=512: 2 threads use both CPUs fully" in text
 
 
 def test_document_of_a_stored_session_is_that_of_the_session(tmp_path: Path) -> None:

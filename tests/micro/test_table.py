@@ -112,7 +112,7 @@ def test_ratios_are_counted_where_intervals_are_apart() -> None:
 
 def test_teams_that_do_the_same_are_named_together() -> None:
     sentence = conclusions(shown_of(LINUX, GVISOR))[-1]
-    assert sentence.startswith("Throughput of malloc.threads size=512: ×2 with 2 threads")
+    assert sentence.startswith("Throughput of malloc.threads size=512: 2 threads use both CPUs")
     assert "(Linux 6.1, gVisor 4.4)" in sentence
 
 

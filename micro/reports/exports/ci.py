@@ -95,7 +95,7 @@ def github_action_benchmark(outcome: Outcome) -> str:
             "name": str(benchmark),
             "unit": "ns",
             "value": _nanoseconds(figure.log_s),
-            "range": f"± {1.96 * figure.error:.1%}",
+            "range": f"± {1.96 * figure.error:.1%}" if figure.error else "–",
         }
         if benchmark in verdicts:
             verdict = verdicts[benchmark]

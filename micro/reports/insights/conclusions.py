@@ -169,7 +169,10 @@ def scaling_sentence(shown: Comparison, place: Benchmark) -> str:
     told: dict[str, list[str]] = {}
     for system, curve in zip(shown.systems, shown.curves[place], strict=True):
         if curve is not None and curve.scaling is not None:
-            words = scaling_words(curve.scaling, curve.axis)
+            words = (
+                scaling_words(curve.scaling, curve.axis, system.environment.get("cpu_count", 0))
+                + "~" * curve.is_shaky
+            )
             told.setdefault(words, []).append(system.label)
     if not told:
         return ""

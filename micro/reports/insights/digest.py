@@ -15,6 +15,7 @@ from runners.model.benchmark import Benchmark
 
 #: What several reasons for doubt have in common, in words; the first that matches.
 _CAUSES = (
+    ("rounds were disturbed", "too few undisturbed rounds"),
     ("undisturbed rounds", "too few undisturbed rounds"),
     ("neighbour", "other programs on the CPU's core"),
     ("two modes", "two modes"),
@@ -101,12 +102,6 @@ def figure_text(figure: Figure) -> str:
 def rise(curve: CurveSummary) -> float:
     """Time at the last level over that at the first."""
     return curve.figures[-1].value_s / max(curve.figures[0].value_s, 1e-12)
-
-
-def is_shaky(curve: CurveSummary) -> bool:
-    """Whether what is said of a curve rests on unstable figures: an end, or half of all."""
-    unstable = [figure.status == "unstable" for figure in curve.figures]
-    return unstable[0] or unstable[-1] or 2 * sum(unstable) >= len(unstable)
 
 
 def common_levels(curves: Sequence[CurveSummary]) -> tuple[int, ...]:

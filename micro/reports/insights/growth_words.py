@@ -12,7 +12,7 @@ from micro import units
 from micro.reports.insights.systems import CurveSummary
 from runners.analyse.growth import Fit, Growth
 from runners.analyse.scaling import Scaling
-from runners.model.benchmark import AxisKind
+from runners.model.benchmark import AxisKind, Scalar
 
 #: A constant that is a smaller share of the cost at the first level is not stated.
 _WORTH_A_WORD = 0.05
@@ -102,14 +102,19 @@ def exponent_words(growth: Growth) -> str:
     return f"n^{growth.exponent:.2f} [{low:.2f}, {high:.2f}]".replace("-0.00", "0.00")
 
 
-def scaling_words(scaling: Scaling, axis: str) -> str:
-    """How far a team's throughput grows: ``×1.9 with 2 threads, hardly more up to 8``."""
+def scaling_words(scaling: Scaling, axis: str, cpus: Scalar = 0) -> str:
+    """How far a team's throughput grows: ``2 threads use both CPUs fully``.
+
+    ``cpus`` is how many the system has, 0 where that is unknown.
+    """
     last, at_last = scaling.members[-1], scaling.speedup[-1]
     enough = scaling.saturated_at
     if enough is None:
         return f"×{at_last:.2g} with {last} {axis}, not yet saturated"
     there = scaling.speedup[scaling.members.index(enough)]
+    if enough == cpus and there >= 0.9 * enough and at_last >= 0.9 * scaling.most:
+        return f"{enough} {axis} use {'both' if enough == 2 else 'all'} CPUs fully"
     text = f"no gain from more {axis}" if enough == 1 else f"×{there:.2g} with {enough} {axis}"
     if at_last < 0.9 * scaling.most:
         return f"{text}, ×{at_last:.2g} with {last}"
-    return text if enough == 1 else f"{text}, hardly more up to {last}"
+    return text if enough == 1 else f"{text}, little more up to {last}"

@@ -69,6 +69,14 @@ class CurveSummary:
         return bool(moved) and moved == self.levels
 
     @property
+    def is_shaky(self) -> bool:
+        """Whether what is said of it rests on unstable figures: an end, or half of all."""
+        unstable = [figure.status == "unstable" for figure in self.figures]
+        return bool(unstable) and (
+            unstable[0] or unstable[-1] or 2 * sum(unstable) >= len(unstable)
+        )
+
+    @property
     def grows_with_load(self) -> bool:
         """Whether the axis is a load on the system: not the bytes moved, not the team's members."""
         return self.kind != "members" and not self.moves_bytes and not self.walks_caches

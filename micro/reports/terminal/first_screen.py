@@ -17,7 +17,6 @@ from micro.reports.insights.digest import (
     common_levels,
     digest,
     figure_text,
-    is_shaky,
 )
 from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import CurveSummary, of_session
@@ -29,7 +28,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _LEAST_SPAN = 4.0
 _SPARK_WIDTH = 7
 _MOST_GROWING = 9
-_INDENT = 13
+_INDENT = 14
 
 
 def print_first_screen(out: Console, session: Session, stored: str = "FILE") -> None:
@@ -57,7 +56,7 @@ def lines(shown: Digest, width: int, stored: str = "FILE", failed: Sequence[str]
     if shown.growing:
         found += ["", " Grows with load", *_growing(shown.growing, width)]
     if shown.flat:
-        labels = [label + "~" * is_shaky(curve) for label, curve in shown.flat]
+        labels = [label + "~" * curve.is_shaky for label, curve in shown.flat]
         found += ["", *_listed(" Stays flat: ", labels, width)]
     found += ["", *_why_unstable(shown, width)]
     for end, count in shown.ends.most_common(2):
@@ -167,7 +166,7 @@ def _within(row: str, width: int) -> list[str]:
 
 def _growth(curve: CurveSummary) -> str:
     words = growth_words(curve)
-    return words + "~" * (bool(words) and is_shaky(curve))
+    return words + "~" * (bool(words) and curve.is_shaky)
 
 
 def spark(curve: CurveSummary) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from micro import units
@@ -15,11 +15,23 @@ from micro.reports.insights.growth_words import scaling_words, words_on_range
 from micro.reports.insights.malloc import malloc_ratio
 from micro.reports.insights.memory import cache_sentence, copy_sentence
 from micro.reports.insights.systems import CurveSummary, of_session
-from runners.model.benchmark import Benchmark
+from runners.model.benchmark import Benchmark, Scalar
 from runners.model.session import Curve, Result, Session
 
 SHOWN_POINTS = 5
+#: Room for a remark's number, and the narrowest column of names.
+_NOTE, _LEAST_NAME = 6, 16
 _HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "allocator")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of the table; without cells a heading. ``counts`` and ``remark`` follow the cells."""
+
+    name: Text
+    cells: tuple[Text, ...] = ()
+    counts: tuple[str, ...] = ()
+    remark: Text = field(default_factory=Text)
 
 
 def print_session(out: Console, session: Session, full: bool = False) -> None:
@@ -27,14 +39,14 @@ def print_session(out: Console, session: Session, full: bool = False) -> None:
     head = headline(session)
     if head:
         out.print(Text(head, "bold"))
-    table, notes = result_table(session, full), list[str]()
-    if out.measure(table, options=out.options.update(width=10_000)).maximum > out.width:
-        table = result_table(session, full, notes)
-    out.print(table)
+    out.print()
+    notes: list[str] = []
+    for line in _table_lines(_families(session, full), out.width, notes):
+        out.print(line)
+    for remark in remarks(session):
+        out.print(Text(remark))
     for number, note in enumerate(notes, 1):
         out.print(Text(f"[{number}] {note}"))
-    for line in remarks(session):
-        out.print(Text(line))
 
 
 def headline(session: Session) -> str:
@@ -48,51 +60,92 @@ def headline(session: Session) -> str:
     return " · ".join(parts)
 
 
-def result_table(session: Session, full: bool = False, notes: list[str] | None = None) -> Table:
-    """One row a point; of a long curve the ends and some between, unless ``full``.
-
-    Where a row has no room for a remark, hand in ``notes``: it gets them, and the rows the numbers.
-    """
-    traced = any(result.percentiles_s for result in session.results)
-    rated = any(result.bytes_per_op for result in session.results)
-    counted = any(result.counts for result in session.results)
-    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
-    table.add_column("probe", overflow="fold")
-    table.add_column("per op", justify="right", no_wrap=True)
-    table.add_column("95 %", justify="right", no_wrap=True)
-    if traced:
-        table.add_column("p99", justify="right", no_wrap=True)
-    if rated:
-        table.add_column("rate", justify="right", no_wrap=True)
-    if counted:
-        table.add_column("counts", overflow="fold")
-    table.add_column("rounds", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+def _families(session: Session, full: bool) -> list[list[_Row]]:
+    """The rows of each family: one a point; of a long curve some, unless ``full``."""
+    optional = {
+        "p99": any(result.percentiles_s for result in session.results),
+        "rate": any(result.bytes_per_op for result in session.results),
+    }
+    heads = ["per op", "95 %", *(name for name, there in optional.items() if there), "rounds"]
     curves = {curve.benchmark: curve for curve in session.curves}
     summaries = of_session(session).curves
+    found = [[_Row(Text("probe", "bold"), tuple(Text(head, "bold") for head in heads))]]
     family = ""
     for benchmark, results in _grouped(session).items():
-        if family and benchmark.family != family:
-            table.add_section()
-        family = benchmark.family
-        curve = curves.get(benchmark)
-        label = benchmark.label
+        if benchmark.family != family:
+            family = benchmark.family
+            found.append([])
+        curve, label = curves.get(benchmark), benchmark.label
         if curve is not None:
-            remark = Text(_note(_end(curve), notes))
             head = Text(label, "bold")
-            if grows := _growth(summaries.get(benchmark)):
+            if grows := _growth(summaries.get(benchmark), session.environment.get("cpu_count", 0)):
                 head = Text.assemble(head, ": ", grows)
-            table.add_row(head, *[""] * (len(table.columns) - 2), remark)
+            if end := _end(curve):
+                head.append(f"; {end}")
+            found[-1].append(_Row(head))
         for result in results if full else _some(results):
-            *cells, remark = _row(result, label, curve is not None, traced, rated, counted)
-            table.add_row(*cells, Text(_note(remark.plain, notes), remark.style))
-    return table
+            found[-1].append(_row(result, label, curve is not None, *optional.values()))
+    return found
 
 
-def _note(text: str, notes: list[str] | None) -> str:
-    """The text, or its number among the notes, which it joins."""
-    if notes is None or not text:
-        return text
+def _table_lines(
+    families: Sequence[Sequence[_Row]], width: int, notes: list[str]
+) -> Iterator[Text]:
+    """The table; remarks that have no room beside the figures join the ``notes``."""
+    rows = [row for family in families for row in family if row.cells]
+    sizes = [
+        max(cell.cell_len for cell in column)
+        for column in zip(*(row.cells for row in rows), strict=True)
+    ]
+    figures = sum(sizes) + 2 * len(sizes)
+    longest = max(row.name.cell_len for row in rows)
+    aside = max(row.remark.cell_len + len("  ".join(row.counts)) + 4 for row in rows)
+    wide = longest + figures + aside <= width
+    names = longest if wide else min(longest, max(width - figures - _NOTE, _LEAST_NAME))
+    for i, family in enumerate(families):
+        if i:
+            yield Text()
+        for row in family:
+            yield from _row_lines(row, sizes, names, width, None if wide else notes)
+    yield Text()
+
+
+def _row_lines(
+    row: _Row, sizes: Sequence[int], names: int, width: int, notes: list[str] | None
+) -> Iterator[Text]:
+    if not row.cells:
+        yield from _hanging(row.name, width)
+        return
+    line = row.name.copy()
+    if line.cell_len > names:  # its figures below it
+        yield from _hanging(line, width)
+        line = Text()
+    line.pad_right(names - line.cell_len)
+    for cell, size in zip(row.cells, sizes, strict=True):
+        line.append(" " * (2 + size - cell.cell_len)).append_text(cell)
+    counts = list(row.counts)
+    if notes is None and counts:
+        line.append("  " + "  ".join(counts))
+    if row.remark and (notes is None or not row.remark.plain):
+        line.append("  ").append_text(row.remark)
+    elif row.remark and notes is not None:
+        line.append(f"  {_note(row.remark.plain, notes)}", row.remark.style)
+    line.rstrip()
+    yield line
+    if notes is not None:
+        for count in counts:
+            yield from _hanging(Text(f"    {count}"), width)
+
+
+def _hanging(text: Text, width: int) -> Iterator[Text]:
+    """The text in lines of at most ``width`` characters, all but the first indented."""
+    first, *rest = textwrap.wrap(text.plain, max(width, 8), subsequent_indent="    ") or [""]
+    yield text[: len(first)]
+    yield from map(Text, rest)
+
+
+def _note(text: str, notes: list[str]) -> str:
+    """The number of a text among the notes, which it joins."""
     if text not in notes:
         notes.append(text)
     return f"[{notes.index(text) + 1}]"
@@ -116,44 +169,44 @@ def _some(results: Sequence[Result]) -> list[Result]:
     return measured + others
 
 
-def _growth(curve: CurveSummary | None) -> str:
-    """How it grows, in words; nothing where what grows is the bytes moved, for that is a rate."""
+def _growth(curve: CurveSummary | None, cpus: Scalar) -> str:
+    """How it grows, in words, with a mark where that is not certain.
+
+    Nothing where what grows is the bytes moved, for that is a rate.
+    """
     if curve is None:
         return ""
     if curve.scaling is not None:
-        return scaling_words(curve.scaling, curve.axis)
-    return "" if curve.moves_bytes else words_on_range(curve)
+        words = scaling_words(curve.scaling, curve.axis, cpus)
+    else:
+        words = "" if curve.moves_bytes else words_on_range(curve)
+    return words + "~" * (bool(words) and curve.is_shaky)
 
 
 def _end(curve: Curve) -> str:
     return f"to {curve.reached:,}: {curve.stopped_by}" if curve.stopped_by else ""
 
 
-def _row(
-    result: Result, label: str, nested: bool, traced: bool, rated: bool, counted: bool
-) -> list[Text]:
+def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) -> _Row:
     level = units.level_of(result.benchmark) if nested else ""
-    cells = [Text(f"  {level}" if level else label)]
+    name = Text(f"  {level}" if level else label)
     if result.value_s is None or result.ci95_s is None:
-        cells += [Text("–")] * (3 + traced + rated + counted)
-        cells.append(Text(f"{result.status}: {result.reason}", "yellow"))
-        return cells
-    low, high = result.ci95_s
+        nothing = (Text("–"),) * (3 + traced + rated)
+        return _Row(name, nothing, remark=Text(f"{result.status}: {result.reason}", "yellow"))
     unstable = result.status == "unstable"
-    cells.append(Text(units.duration(result.value_s), "yellow" if unstable else ""))
-    half = (high - low) / 2 / result.value_s if result.value_s else 0.0
-    cells.append(Text(f"±{half:.1%}"))
+    cells = [
+        Text(units.duration(result.value_s), "yellow" if unstable else ""),
+        Text(units.half_width(result.value_s, result.ci95_s)),
+    ]
     if traced:
         p99 = (result.percentiles_s or {}).get("p99")
         cells.append(Text("" if p99 is None else units.duration(p99)))
     if rated:
-        bytes_per_op = result.bytes_per_op
-        cells.append(Text(units.rate(bytes_per_op, result.value_s) if bytes_per_op else ""))
-    if counted:
-        cells.append(Text("\n".join(map(str, result.counts))))
+        moved = result.bytes_per_op
+        cells.append(Text(units.rate(moved, result.value_s) if moved else ""))
     cells.append(Text(str(result.rounds)))
-    cells.append(Text(f"unstable: {result.reason}" if unstable else "", "yellow"))
-    return cells
+    remark = Text(f"unstable: {result.reason}" if unstable else "", "yellow")
+    return _Row(name, tuple(cells), tuple(map(str, result.counts)), remark)
 
 
 def remarks(session: Session) -> list[str]:

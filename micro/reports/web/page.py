@@ -15,7 +15,6 @@ from micro.reports.insights.digest import (
     Digest,
     digest,
     figure_text,
-    is_shaky,
 )
 from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import CurveSummary, System
@@ -145,7 +144,7 @@ def _growth(shown: Digest) -> list[Element]:
         heading = head(["from – to", "growth"])
         parts.append(scrolling("Grows with load", heading, rows))
     if shown.flat:
-        labels = ", ".join(label + "~" * is_shaky(curve) for label, curve in shown.flat)
+        labels = ", ".join(label + "~" * curve.is_shaky for label, curve in shown.flat)
         parts.append(element("p", {}, f"Stays flat: {labels}."))
     return parts
 
@@ -158,7 +157,7 @@ def _ends(curve: CurveSummary) -> str:
 
 def _words(curve: CurveSummary) -> str:
     words = growth_words(curve)
-    return words + "~" * (bool(words) and is_shaky(curve))
+    return words + "~" * (bool(words) and curve.is_shaky)
 
 
 def _said(texts: Sequence[str]) -> list[Element]:

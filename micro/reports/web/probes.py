@@ -168,7 +168,7 @@ def _curve_table(shown: Comparison, place: Benchmark) -> Element:
     for level in sorted({level for column in columns for level in column}):
         cells = [_level_cell(column.get(level)) for column in columns]
         rows.append(line(units.level_text(place.kind, level), cells))
-    for name, texts in _curve_words(curves):
+    for name, texts in _curve_words(shown, curves):
         rows.append(line(name, [cell(text, "words") for text in texts]))
     heading = head(system.label for system in shown.systems)
     return scrolling(f"{place.label} by {axis}", heading, rows)
@@ -177,22 +177,24 @@ def _curve_table(shown: Comparison, place: Benchmark) -> Element:
 def _level_cell(figure: Figure | None) -> Element:
     if figure is None:
         return cell("–")
-    half = (figure.ci95_s[1] - figure.ci95_s[0]) / 2
-    width = f"±{half / (figure.value_s or 1.0):.1%}" if half else "–"
+    width = units.half_width(figure.value_s, figure.ci95_s)
     time = units.duration(figure.value_s) + "~" * (figure.status == "unstable")
     small = ", ".join([width, *map(str, figure.counts)])
     return element("td", {}, f"{time} ", element("small", {}, small))
 
 
-def _curve_words(curves: Sequence[CurveSummary | None]) -> list[tuple[str, list[str]]]:
+def _curve_words(
+    shown: Comparison, curves: Sequence[CurveSummary | None]
+) -> list[tuple[str, list[str]]]:
     lines: dict[str, list[str]] = {}
-    for curve in curves:
+    for system, curve in zip(shown.systems, curves, strict=True):
+        cpus = system.environment.get("cpu_count", 0)
         growth, scaling = (curve.growth, curve.scaling) if curve else (None, None)
         axis, moves = (curve.axis, curve.moves_bytes) if curve else ("", False)
         told = {
             "growth": (words_on_range(curve) if curve and not moves else "") or "–",
             "exponent at the end": exponent_words(growth) if growth and not moves else "–",
-            "throughput": scaling_words(scaling, axis) if scaling else "–",
+            "throughput": scaling_words(scaling, axis, cpus) if scaling else "–",
             "ended by": (curve.stopped_by if curve else None) or "–",
         }
         for name, text in told.items():

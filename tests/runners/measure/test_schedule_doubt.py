@@ -108,7 +108,7 @@ def test_visits_that_do_not_count_do_not_move_the_figure() -> None:
         (6, 18, None),
         (5, 18, "neighbour on the core"),
         (4, 6, None),
-        (3, 6, "only 3 undisturbed rounds, 4 are needed"),
+        (3, 6, "3 of 6 rounds were disturbed"),
         (2, 6, "neighbour on the core"),
         (2, 2, "only 2 undisturbed rounds, 4 are needed"),
     ],
