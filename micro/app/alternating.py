@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from micro.app.interruption import Interrupted, interruptible
 from micro.errors import UsageError
@@ -43,11 +44,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One benchmark: B against A, and the share of false ones among differences like this."""
+    """One benchmark: B against A, and the share of false ones among differences like this.
+
+    ``a_s`` and ``b_s`` are the medians of all runs, in seconds per operation.
+    """
 
     benchmark: str
     difference: ab.Difference
     q: float
+    a_s: float
+    b_s: float
 
     @property
     def verdict(self) -> str:
@@ -86,13 +92,16 @@ def compare(
     """
     words = {side: _started(text, side) for side, text in commands.items()}
     ratios: dict[str, list[float]] = {}
+    times: dict[str, dict[str, list[float]]] = {"A": {}, "B": {}}
     blocks = interrupted = 0
     try:
         with interruptible(), scratch_directory() as state:
             for blocks in range(options.blocks):
                 on_block(blocks + 1)
-                for name, ratio in _block(words, options, state).items():
-                    ratios.setdefault(name, []).append(ratio)
+                for name, sides in _block(words, options, state).items():
+                    ratios.setdefault(name, []).append(ab.log_ratio(sides["A"], sides["B"]))
+                    for side, values in sides.items():
+                        times[side].setdefault(name, []).extend(values)
             blocks = options.blocks
     except Interrupted as stop:
         interrupted = stop.exit_code
@@ -107,7 +116,7 @@ def compare(
         return Outcome((), blocks, interrupted)
     shares = benjamini_hochberg([difference.p for difference in found.values()])
     compared = [
-        Comparison(name, difference, q)
+        Comparison(name, difference, q, *(median(times[side][name]) for side in "AB"))
         for (name, difference), q in zip(found.items(), shares, strict=True)
     ]
     return Outcome(compared, blocks, interrupted)
@@ -136,8 +145,8 @@ def _started(text: str, side: str) -> list[str]:
 
 def _block(
     commands: Mapping[str, Sequence[str]], options: Options, state: Path
-) -> dict[str, float]:
-    """One block's log ratios by benchmark, of those that all four runs have."""
+) -> dict[str, dict[str, list[float]]]:
+    """One block's seconds by benchmark and side, of those benchmarks that all four runs have."""
     values: dict[str, list[dict[str, float]]] = {"A": [], "B": []}
     limit_s = _START_S + 4 * options.budget_s
     for side in ab.order(random.Random()):
@@ -145,7 +154,7 @@ def _block(
         values[side].append(_measured(command, side, state, limit_s))
     everywhere = set.intersection(*(set(run) for runs in values.values() for run in runs))
     return {
-        name: ab.log_ratio([v[name] for v in values["A"]], [v[name] for v in values["B"]])
+        name: {side: [run[name] for run in runs] for side, runs in values.items()}
         for name in values["A"][0]
         if name in everywhere
     }

@@ -25,10 +25,15 @@ _SENTINELS = 5000
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The findings, and the share by which a figure of a usual session is expected to differ."""
+    """The findings, and the share by which a figure of a usual session is expected to differ.
+
+    Of ``visits`` of the reference measurement so many were ``undisturbed``.
+    """
 
     findings: Sequence[Finding]
     spread: float | None
+    undisturbed: int = 0
+    visits: int = 0
 
 
 def diagnose() -> Diagnosis:
@@ -43,7 +48,10 @@ def diagnose() -> Diagnosis:
     (result,) = session.results
     values = [visit.value_s for visit in result.visits if visit.doubt is None]
     return Diagnosis(
-        [*found, *_cannot_run(), *_cannot_explain()], expected_spread(values, Settings().rounds)
+        [*found, *_cannot_run(), *_cannot_explain()],
+        expected_spread(values, Settings().rounds),
+        len(values),
+        len(result.visits),
     )
 
 

@@ -20,4 +20,5 @@ COMMANDS = {
     "verify": "prove that probes measure what they say",
     "ab": "compare two ways to run micro, in interleaved blocks",
     "selftest": "measure how often the gate raises a false alarm, and what it finds",
+    "help": "print a page of the documentation",
 }

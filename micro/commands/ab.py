@@ -4,18 +4,22 @@ Each CMD is a command that starts micro: another interpreter (`python3.13 -m mic
 allocator (`env LD_PRELOAD=libjemalloc.so.2 micro`), a sandbox (`runsc do micro`), or a shell that
 first changes a setting (`sh -c 'echo never >/sys/...; exec micro "$@"' sh`). The probes' names and
 options are appended to it.
+
+A block runs A B B A or B A A B. At least 11 blocks are needed: fewer cannot show a difference. By
+default they take 11 x 4 x 10 seconds, about eight minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from micro import units
 from micro.app import alternating
 from micro.app.alternating import Comparison, Options
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_REGRESSED, UsageError
@@ -36,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--b", required=True, metavar="CMD", help="command that starts micro: B")
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument(
-        "--blocks", type=_blocks, default=LEAST_BLOCKS, help="blocks of A B B A (default: 11)"
+        "--blocks",
+        type=_blocks,
+        default=LEAST_BLOCKS,
+        help="blocks of A B B A (default: 11, which are the least)",
     )
     parser.add_argument(
         "--budget",
@@ -73,16 +80,18 @@ def run(arguments: argparse.Namespace) -> int:
         few = "" if outcome.comparisons else f": fewer than {LEAST_BLOCKS} show nothing"
         say(f"micro: stopped early, after {outcome.blocks} of {arguments.blocks} blocks{few}")
     if outcome.comparisons:
-        _print(outcome.comparisons, arguments.json)
+        _print(outcome.comparisons, commands, arguments.json)
     regressed = any(found.regressed for found in outcome.comparisons)
     return outcome.interrupted or (EXIT_REGRESSED if regressed else EXIT_OK)
 
 
-def _print(comparisons: Sequence[Comparison], as_json: bool) -> None:
+def _print(comparisons: Sequence[Comparison], commands: Mapping[str, str], as_json: bool) -> None:
     if as_json:
         rows = [
             {
                 "benchmark": found.benchmark,
+                "a_s": found.a_s,
+                "b_s": found.b_s,
                 "ratio": found.difference.ratio,
                 "interval": list(found.difference.interval),
                 "p": found.difference.p,
@@ -94,18 +103,23 @@ def _print(comparisons: Sequence[Comparison], as_json: bool) -> None:
         ]
         print(json.dumps({"schema": 1, "differences": rows}))
         return
+    out = console(stderr=False)
+    for side, command in commands.items():
+        out.print(Text(printable(f"{side}: {command}")))
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("benchmark", overflow="fold")
-    for head in ("B against A", "95 %", "q"):
+    for head in ("A", "B", "B against A", "95 %", "q"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("")
     for found in comparisons:
         low, high = found.difference.interval
         table.add_row(
             Text(printable(found.benchmark)),
+            units.duration(found.a_s),
+            units.duration(found.b_s),
             f"{found.difference.ratio:+.1%}",
             f"{low:+.1%} to {high:+.1%}",
             f"{found.q:.3f}",
             found.verdict,
         )
-    console(stderr=False).print(table)
+    out.print(table)

@@ -28,5 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         out = console(stderr=False)
         out.print(finding_table(seen.findings))
-        out.print(precision(seen.spread, Settings().rounds))
+        out.print(precision(seen, Settings().rounds))
     return 0

@@ -38,9 +38,10 @@ def expected_spread(values: Sequence[float], rounds: int) -> float | None:
 
 
 def in_one_line(findings: Sequence[Finding]) -> str:
-    """The head of a run: its warnings, or that there is none."""
+    """The head of a run: its warnings; where there is none, how far the CPUs were ours."""
     warnings = [found.short or found.topic for found in findings if found.weight == "warning"]
     notes = sum(finding.weight == "note" for finding in findings)
-    said = "; ".join(dict.fromkeys(warnings)) or "nothing in the way of good figures"
+    cores = [found.short for found in findings if found.topic == "neighbours"]
+    said = "; ".join(dict.fromkeys(warnings or ["no warning", *cores]))
     rest = f"; {notes} {'note' if notes == 1 else 'notes'}" if notes else ""
     return f"doctor: {said}{rest}" + (" (see micro doctor)" if warnings or notes else "")

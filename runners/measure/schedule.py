@@ -19,7 +19,7 @@ from runners.measure.sentinel import Clean, Slices
 from runners.measure.survey import Survey, Surveyed, survey
 from runners.model.benchmark import Scalar
 from runners.model.job import Job
-from runners.model.session import MEMORY_REFUTED, SLOWED, Curve, Result, Session, Status
+from runners.model.session import CUT_SHORT, MEMORY_REFUTED, SLOWED, Curve, Result, Session, Status
 
 #: An interval narrower than this share of the figure asks for no more rounds.
 NARROW = 0.03
@@ -317,6 +317,8 @@ class Scheduler:
             settings[SLOWED] = max(slowed)
         if self.unpinned is not None:
             settings["unpinned"] = self.unpinned
+        if self._interrupted:
+            settings[CUT_SHORT] = f"stopped in round {self.round} of {self.settings.rounds}"
         if self.agreed.disagreements:
             settings[MEMORY_REFUTED] = "; ".join(self.agreed.disagreements)
         if self.shared_cores:

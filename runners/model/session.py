@@ -14,6 +14,9 @@ SLOWED = "slowed_down"
 #: The setting that says, in words, what earlier sessions remembered and this one did not bear out:
 #: the gate does not judge such a session.
 MEMORY_REFUTED = "memory_refuted"
+#: The setting that says, in words, where a session was stopped before its end: nothing is concluded
+#: from what it lacks.
+CUT_SHORT = "cut_short"
 Status = Literal["ok", "unstable", "skipped", "failed"]
 
 

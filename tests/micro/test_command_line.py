@@ -437,3 +437,25 @@ def test_completion_knows_the_commands_and_their_options(
     script = capsys.readouterr().out
     assert "baseline" in script
     assert "rigorous" in script
+    assert "sampling" in script
+
+
+def test_help_lists_the_pages_and_prints_one(capsys: pytest.CaptureFixture[str]) -> None:
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in ROOT.glob("docs/*.md")}
+    assert main(["help"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sorted(pages)
+    assert main(["help", "gate"]) == 0
+    assert capsys.readouterr().out == pages["gate"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "sentence"),
+    [("nothing", "the pages are ci, "), ("run", "micro run --help explains the command")],
+)
+def test_help_on_an_unknown_topic_says_what_there_is(
+    topic: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", topic]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"micro: error: there is no page '{topic}'")
+    assert sentence in line

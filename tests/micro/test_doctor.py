@@ -12,6 +12,7 @@ from micro_process import Micro
 
 from micro.__main__ import main
 from micro.app import diagnosis
+from micro.app.diagnosis import Diagnosis
 from micro.reports.terminal.findings import finding_table, precision
 from runners.doctor.finding import Finding
 
@@ -94,10 +95,12 @@ def test_warnings_come_first_and_what_is_well_last() -> None:
 
 
 def test_the_precision_to_expect() -> None:
-    assert str(precision(0.0123, 10)) == (
-        "A two-second reference measurement lets expect ±1.2% for a figure of 10 rounds."
+    assert str(precision(Diagnosis([], 0.0123, 38, 40), 10)) == (
+        "Reference measurement of two seconds: 38 of 40 visits were undisturbed. "
+        "A figure of 10 undisturbed rounds will be within ±1.2%."
     )
-    assert "Precision unknown" in str(precision(None, 10))
+    assert "many figures will be unstable" in str(precision(Diagnosis([], 0.01, 12, 40), 10))
+    assert "too few to tell" in str(precision(Diagnosis([], None, 3, 40), 10))
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sample_sessions import measured, session
 
 from micro.reports.insights.events import crossings
 from micro.reports.terminal.session_table import remarks
-from runners.model.session import Curve, Result, Session
+from runners.model.session import CUT_SHORT, Curve, Result, Session
 
 LEVELS = [1 << i for i in range(17)]
 
@@ -54,6 +55,13 @@ def test_one_that_is_always_cheaper_is_said_to_be() -> None:
         "With a tenth of the descriptors ready: epoll is cheaper than select at every level from "
         "1 to 65,536 watched descriptors."
     )
+
+
+def test_nothing_is_concluded_from_a_session_that_was_cut_short() -> None:
+    whole = waits({"poll": scanning, "epoll": constant})
+    part = replace(whole, settings={**whole.settings, CUT_SHORT: "stopped in round 4 of 10"})
+    assert crossings(part) == []
+    assert remarks(part)[-1].startswith("The session was cut short (stopped in round 4 of 10)")
 
 
 def test_where_nothing_can_be_told_nothing_is_said() -> None:

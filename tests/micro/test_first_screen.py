@@ -16,6 +16,7 @@ from micro.probes.catalogue import all_probes
 from micro.reports.insights.digest import digest
 from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import of_session
+from micro.reports.terminal.braille import print_curves
 from micro.reports.terminal.first_screen import print_first_screen
 from runners.archive.reader import read
 from runners.model.session import Curve, Session
@@ -105,3 +106,13 @@ def test_show_has_the_screen_and_the_table(micro: Micro) -> None:
     short = micro("show", "--short", str(file)).stdout
     assert "Next: micro show" in short
     assert "Next: micro show" not in micro("show", str(file)).stdout
+
+
+def test_the_terminals_first_picture_has_the_mechanisms_side_by_side() -> None:
+    out = StringIO()
+    one, other = (waits(f"event.{name}", 1e-6, 1e-9) for name in ("poll", "epoll"))
+    both = session([*one.results, *other.results], [*one.curves, *other.curves])
+    print_curves(Console(file=out, width=80), both)
+    title, *picture = out.getvalue().splitlines()
+    assert title.startswith("Waiting")
+    assert {"poll", "epoll"} <= {line.strip() for line in picture[:25]}

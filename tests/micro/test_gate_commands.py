@@ -257,7 +257,10 @@ def test_two_ways_to_run_are_compared(micro: Micro, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert difference["ratio"] == pytest.approx(0.5)
     assert difference["verdict"] == "B is slower"
-    assert micro("ab", "a.x", "--a", sides["b"], "--b", sides["a"]).returncode == 0
+    assert difference["b_s"] == pytest.approx(1.5 * difference["a_s"])
+    swapped = micro("ab", "a.x", "--a", sides["b"], "--b", sides["a"])
+    assert swapped.returncode == 0
+    assert swapped.stdout.splitlines()[:2] == [f"A: {sides['b']}", f"B: {sides['a']}"]
 
 
 def test_a_side_that_does_not_measure_is_named(micro: Micro, tmp_path: Path) -> None:

@@ -53,8 +53,31 @@ def install_and_measure(interpreter: str, package: Path, folder: Path) -> str:
     told = json.loads(run(micro, "run", "fd.open_close", "--quick", "--json", "-q", folder=folder))
     statuses = {result["status"] for result in told["results"]}
     assert statuses <= {"ok", "unstable"}, f"{interpreter}: fd.open_close is {statuses}"
+    try_outside_a_checkout(micro, folder / "elsewhere")
     version = run(python, "-V").strip()
-    return f"{package.name} with {version}: {workloads} workloads imported, fd.open_close measured"
+    return (
+        f"{package.name} with {version}: {workloads} workloads imported, fd.open_close measured; "
+        "baselines and documentation are found"
+    )
+
+
+def try_outside_a_checkout(micro: Path, folder: Path) -> None:
+    """Nothing of a user's goes into the package, and its pages are there."""
+    folder.mkdir(exist_ok=True)
+    data = folder / "data"
+    os.environ["XDG_DATA_HOME"] = str(data)
+    place = Path(run(micro, "baseline", "path", folder=folder).strip())
+    assert place.is_relative_to(data), f"`baseline path` is {place}, outside {data}"
+    session = folder / "session.json"
+    run(micro, "run", "fd.open_close", "--quick", "-q", "-o", session, folder=folder)
+    run(micro, "baseline", "accept", session, "--force", "a test", folder=folder)
+    assert list(place.glob("*.json.gz")), f"`baseline accept` stored nothing in {place}"
+    assert "fd.open_close" in run(micro, "list", folder=folder)
+    pages = sorted(path.stem for path in ROOT.glob("docs/*.md"))
+    listed = [line.split()[0] for line in run(micro, "help", folder=folder).splitlines()]
+    assert listed == pages, f"`micro help` lists {listed}, the checkout has {pages}"
+    assert run(micro, "help", "gate", folder=folder).startswith("# The gate")
+    session.unlink()
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from micro.reports.insights.growth_words import scaling_words, words_on_range
 from micro.reports.insights.systems import CurveSummary, System
 from runners.analyse.growth import Growth
 from runners.model.benchmark import Benchmark
+from runners.model.session import CUT_SHORT
 
 #: Facts that make figures of two systems hard to compare, and what they are called.
 _UNLIKE = (
@@ -197,6 +198,11 @@ def remarks(shown: Comparison) -> list[str]:
         if (pooled := len(system.sessions)) > 1:
             spread = f" of {pooled + system.unread:,}, evenly spread" if system.unread else ""
             found.append(f"{system.label}: {pooled} sessions pooled{spread}.")
+        if cut_short := system.sessions[-1].settings.get(CUT_SHORT):
+            found.append(
+                f"{system.label}: the session was cut short ({cut_short}); nothing is concluded "
+                "from what it lacks."
+            )
         if shared := system.sessions[-1].settings.get("shared_cores"):
             found.append(f"{system.label}: CPUs {shared} shared a core; its team figures show it.")
     return found + _ends(shown)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runners.analyse.crossing import Crossing, CurvePair, Point, compare
-from runners.model.session import Curve, Session
+from runners.model.session import CUT_SHORT, Curve, Session
 
 #: Ways that remember what they watch, and those that are handed all of it at every wait.
 _REMEMBERING = ("event.epoll", "event.kqueue", "event.io_uring")
@@ -60,6 +60,8 @@ def crossings(session: Session) -> list[str]:
 
 def pairs(session: Session) -> list[WaysOfWaiting]:
     """Each two ways of waiting of which one is handed all descriptors at every wait."""
+    if CUT_SHORT in session.settings:
+        return []
     curves = {
         (curve.name, curve.params.get("ready"), curve.params.get("rotation")): curve
         for curve in session.curves

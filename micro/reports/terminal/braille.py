@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from micro.reports.insights.comparison import compare
+from micro.reports.insights.digest import compared_curves
 from micro.reports.insights.systems import of_session
-from micro.reports.pictures.chart import Chart, Series, curve_chart
+from micro.reports.pictures.chart import Chart, Series, curve_chart, overlay_chart
 from runners.model.session import Session
 
 #: Bits of a braille character by column and row of its dots.
@@ -21,10 +22,14 @@ _MOST_WIDTH = 100
 
 
 def print_curves(out: Console, session: Session) -> None:
-    """Draw every curve of a session, one below the other."""
+    """Draw every curve of a session, one below the other; first those compared with each other."""
     shown = compare([of_session(session)])
-    for place in shown.curves:
-        chart = curve_chart(shown, place)
+    overlays = [
+        overlay_chart(shown, list(places.values()), name, list(places))
+        for name, places in compared_curves(shown.curves).items()
+        if len(places) > 1
+    ]
+    for chart in [*overlays, *(curve_chart(shown, place) for place in shown.curves)]:
         if any(len(series.points) > 1 for series in chart.series):
             out.print(draw(chart, min(out.width, _MOST_WIDTH)), soft_wrap=True)
             out.print()

@@ -8,9 +8,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from micro.app.diagnosis import Diagnosis
 from runners.doctor.finding import Finding, Weight
 
 _STYLES: dict[Weight, str] = {"good": "green", "note": "yellow", "warning": "bold red"}
+#: Of the visits. Below it many figures lack the rounds that they need.
+_ENOUGH = 0.5
 _ORDER: tuple[Weight, ...] = ("warning", "note", "good")
 
 
@@ -27,11 +30,15 @@ def finding_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def precision(spread: float | None, rounds: int) -> Text:
-    """What a figure of ten rounds can be expected to repeat within."""
-    if spread is None:
-        return Text("Precision unknown: hardly a visit of two seconds was on a core of our own.")
-    return Text(
-        f"A two-second reference measurement lets expect ±{spread:.1%} for a figure of {rounds} "
-        "rounds."
+def precision(seen: Diagnosis, rounds: int) -> Text:
+    """What a reference measurement of two seconds says about figures of ``rounds`` rounds."""
+    said = (
+        f"Reference measurement of two seconds: {seen.undisturbed} of {seen.visits} visits were "
+        "undisturbed. "
     )
+    if seen.spread is None:
+        return Text(f"{said}That is too few to tell how precise figures will be.")
+    said += f"A figure of {rounds} undisturbed rounds will be within ±{seen.spread:.1%}"
+    if seen.undisturbed < _ENOUGH * seen.visits:
+        said += "; here most rounds are disturbed, so that many figures will be unstable"
+    return Text(f"{said}.")

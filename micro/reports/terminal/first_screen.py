@@ -20,8 +20,8 @@ from micro.reports.insights.digest import (
 )
 from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import CurveSummary, of_session
-from micro.reports.terminal.session_table import headline
-from runners.model.session import Session
+from micro.reports.terminal.session_table import cut_short_sentence, headline
+from runners.model.session import CUT_SHORT, Session
 
 _BARS = "▁▂▃▄▅▆▇█"
 #: A flat curve should look flat: the least factor that a spark line spans.
@@ -37,17 +37,21 @@ def print_first_screen(out: Console, session: Session, stored: str = "FILE") -> 
     head = headline(session)
     if head:
         out.print(Text(head, "bold"), soft_wrap=True)
-    failed = [f"{r.benchmark} failed: {r.reason}" for r in session.results if r.status == "failed"]
-    for line in lines(shown, min(out.width, 140), stored, failed):
+    first = [cut_short_sentence(session)] if CUT_SHORT in session.settings else []
+    first += [f"{r.benchmark} failed: {r.reason}" for r in session.results if r.status == "failed"]
+    for line in lines(shown, min(out.width, 140), stored, first):
         out.print(Text(line), soft_wrap=True)
 
 
-def lines(shown: Digest, width: int, stored: str = "FILE", failed: Sequence[str] = ()) -> list[str]:
-    """The lines below the head, at most ``width`` characters wide; what ``failed`` comes first."""
+def lines(shown: Digest, width: int, stored: str = "FILE", first: Sequence[str] = ()) -> list[str]:
+    """The lines below the head, at most ``width`` characters wide.
+
+    ``first`` stands before the figures.
+    """
     found = [_counts(shown), ""]
-    for text in failed:
+    for text in first:
         found += textwrap.wrap(text, width - 1, initial_indent=" ", subsequent_indent="   ")
-    found += [""] if failed else []
+    found += [""] if first else []
     for group, figures in shown.figures.items():
         cells = [f"{label} {figure_text(figure)}" for label, figure in figures]
         found += _columns(f" {group}", cells, width)

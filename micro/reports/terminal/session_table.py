@@ -16,7 +16,7 @@ from micro.reports.insights.malloc import malloc_ratio
 from micro.reports.insights.memory import cache_sentence, copy_sentence
 from micro.reports.insights.systems import CurveSummary, of_session
 from runners.model.benchmark import Benchmark, Scalar
-from runners.model.session import Curve, Result, Session
+from runners.model.session import CUT_SHORT, Curve, Result, Session
 
 SHOWN_POINTS = 5
 #: Room for a remark's number, and the narrowest column of names.
@@ -209,6 +209,14 @@ def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) ->
     return _Row(name, tuple(cells), tuple(map(str, result.counts)), remark)
 
 
+def cut_short_sentence(session: Session) -> str:
+    """That a session ended early, and what follows."""
+    return (
+        f"The session was cut short ({session.settings[CUT_SHORT]}): some figures have too few "
+        "rounds or are missing, and nothing is concluded from them."
+    )
+
+
 def remarks(session: Session) -> list[str]:
     """What a reader should know before believing the table."""
     found = []
@@ -244,5 +252,8 @@ def remarks(session: Session) -> list[str]:
             f"CPUs {session.settings['shared_cores']} slowed each other in the survey: they shared "
             "a core then, and figures of several threads show it."
         )
+    if CUT_SHORT in session.settings:
+        found.append(cut_short_sentence(session))
+        return found
     told = (cache_sentence(session), copy_sentence(session), malloc_ratio(session))
     return found + [sentence for sentence in told if sentence] + crossings(session)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from runners.doctor.finding import Finding, expected_spread, in_one_line
 
 GOOD = Finding("steal", "good", "none", short="steal 0%")
+CORE = Finding("neighbours", "good", "CPU 0: the core was ours", short="CPU 0 ours 93%")
 NOTE = Finding("ports", "note", "few ports")
 SLOW = Finding("clock source", "warning", "hpet: slow", "another", "slow clock hpet")
 BARE = Finding("governor", "warning", "powersave")
@@ -18,10 +19,12 @@ BARE = Finding("governor", "warning", "powersave")
 @pytest.mark.parametrize(
     ("findings", "line"),
     [
-        ([], "doctor: nothing in the way of good figures"),
-        ([GOOD], "doctor: nothing in the way of good figures"),
-        ([NOTE], "doctor: nothing in the way of good figures; 1 note (see micro doctor)"),
-        ([NOTE, NOTE], "doctor: nothing in the way of good figures; 2 notes (see micro doctor)"),
+        ([], "doctor: no warning"),
+        ([GOOD], "doctor: no warning"),
+        ([CORE], "doctor: no warning; CPU 0 ours 93%"),
+        ([CORE, SLOW], "doctor: slow clock hpet (see micro doctor)"),
+        ([NOTE], "doctor: no warning; 1 note (see micro doctor)"),
+        ([NOTE, NOTE], "doctor: no warning; 2 notes (see micro doctor)"),
         ([SLOW], "doctor: slow clock hpet (see micro doctor)"),
         ([GOOD, SLOW, NOTE, BARE], "doctor: slow clock hpet; governor; 1 note (see micro doctor)"),
         ([SLOW, SLOW], "doctor: slow clock hpet (see micro doctor)"),

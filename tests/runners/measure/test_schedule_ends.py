@@ -19,7 +19,7 @@ from scripted_machine import (
 
 from runners.measure.launch import Answer, Order
 from runners.model.job import Job
-from runners.model.session import Session
+from runners.model.session import CUT_SHORT, Session
 
 # The budget
 
@@ -256,8 +256,16 @@ def test_an_interrupt_leaves_the_session_as_it_was(error: type[BaseException]) -
     run = scheduler(Machine({"a": interrupted}))
     with pytest.raises(error):
         run.run()
-    result = only(run.session({"os": "linux"}))
+    session = run.session({"os": "linux"})
+    result = only(session)
     assert (result.status, result.rounds) == ("ok", 7)
+    assert str(session.settings[CUT_SHORT]).startswith("stopped in round ")
+
+
+def test_a_session_that_ends_by_itself_is_not_cut_short() -> None:
+    run = scheduler(Machine({"a": steady}))
+    run.run()
+    assert CUT_SHORT not in run.session({}).settings
 
 
 def test_an_interrupt_in_the_survey() -> None:
