@@ -89,7 +89,9 @@ PROBES = (
         f"between the two is the cost of the TLB; the figure is {_REFERENCE}.",
         source="lmbench tlb (McVoy and Staelin 1996)",
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
-        axis=Axis("touched_pages", _PAGES[::2], quick=(16, 16384), rigorous=_PAGES),
+        axis=Axis(
+            "touched_pages", _PAGES[::2], quick=(16, 16384), rigorous=_PAGES, walks_caches=True
+        ),
         clock_bound_up_to=0,
         promise=_NOTHING,
         least_effort="usual",

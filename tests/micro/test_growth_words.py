@@ -105,6 +105,15 @@ def test_what_cannot_be_told_has_no_words() -> None:
     assert words_on_range(curve(None)) == ""
 
 
+def test_a_curve_that_falls_is_not_flat() -> None:
+    level = growth("flat", Fit(1e-6, 0.0, 1.0))
+    fallen = curve(level)
+    fallen = replace(fallen, figures=fallen.figures[::-1])
+    assert growth_words(fallen) == "falls, 142 ns at 1,024 to 1.20 ns at 1,048,576"
+    assert not fallen.flat
+    assert curve(None).flat is False
+
+
 def test_a_probe_that_walks_caches_has_levels() -> None:
     words = "by cache, 1.20 ns at 1 KiB to 142 ns at 1 MiB"
     assert growth_words(curve(None, "bytes", "memory.latency")) == words

@@ -67,8 +67,8 @@ def _told(curves: Sequence[CurveSummary | None]) -> tuple[Told, Told]:
     """Curves over a load that are flat, and that are not."""
     told = [(c, c.growth) for c in curves if c and c.grows_with_load and c.growth is not None]
     return (
-        [(curve, growth) for curve, growth in told if growth.flat],
-        [(curve, growth) for curve, growth in told if not growth.flat],
+        [(curve, growth) for curve, growth in told if curve.flat],
+        [(curve, growth) for curve, growth in told if not curve.flat],
     )
 
 

@@ -69,7 +69,7 @@ def digest(system: System) -> Digest:
 def _add(found: Digest, group: str, label: str, curve: CurveSummary) -> None:
     if group:
         found.compared.setdefault(group, []).append((label, curve))
-    elif curve.growth is not None and curve.growth.flat:
+    elif curve.flat:
         found.flat.append((label, curve))
     elif curve.growth is not None or curve.walks_caches:
         found.growing.append((label, curve))

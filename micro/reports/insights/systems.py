@@ -82,6 +82,16 @@ class CurveSummary:
         return self.kind != "members" and not self.moves_bytes and not self.walks_caches
 
     @property
+    def falls(self) -> bool:
+        """Whether it costs less than half at the last level of what it costs at the first."""
+        return 2 * self.figures[-1].value_s < self.figures[0].value_s
+
+    @property
+    def flat(self) -> bool:
+        """Whether it neither grows nor falls."""
+        return self.growth is not None and self.growth.flat and not self.falls
+
+    @property
     def walks_caches(self) -> bool:
         """Whether its levels are those of caches: then no law is looked for."""
         return walks_caches(self.place.probe)
