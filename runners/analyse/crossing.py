@@ -9,6 +9,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 
+#: Another boot may move one curve against another so far: what differs by less is alike.
+ALIKE = 0.03
+
+
 class Point(NamedTuple):
     """A point of a curve: its value ``y`` at ``x``, and the interval that holds it. All above 0."""
 
@@ -32,9 +36,12 @@ class Crossing:
 class CurvePair:
     """Two curves over the range of x, first to last, that both cover.
 
+    A curve is cheaper where the intervals do not overlap and the values differ by more than boots
+    do (`ALIKE`).
     ``first_told`` and ``last_told`` are the outermost x at which one is cheaper beyond doubt, and
     ``cheaper_first`` which one; all are None where the intervals overlap throughout. ``all_told``
-    says that there is no doubt at any measured x.
+    says that there is no doubt at any measured x, ``rest_alike`` that at each x that is in doubt
+    the values differ by no more than boots do.
     """
 
     first: float
@@ -43,11 +50,12 @@ class CurvePair:
     last_told: float | None
     cheaper_first: int | None
     all_told: bool
+    rest_alike: bool
     crossings: tuple[Crossing, ...]
 
 
 class _Gap(NamedTuple):
-    """How far curve 1 lies above curve 0 at ``u``, all as logarithms."""
+    """How far curve 1 lies above curve 0 at ``u``, all as logarithms; the interval has a margin."""
 
     u: float
     middle: float
@@ -59,9 +67,12 @@ class _Gap(NamedTuple):
         return 0 if self.low > 0 else 1 if self.high < 0 else None
 
 
-def compare(curve0: Sequence[Point], curve1: Sequence[Point]) -> CurvePair | None:
+def compare(
+    curve0: Sequence[Point], curve1: Sequence[Point], alike: float = ALIKE
+) -> CurvePair | None:
     """Compare two curves where both were measured; None where they share no stretch of x.
 
+    Values that differ by no more than the share ``alike`` count as equal.
     Between points both follow straight lines on logarithmic axes; nothing is said beyond the range
     that both cover. Raises `ValueError` unless x ascends and 0 < low <= y <= high throughout.
     """
@@ -74,7 +85,8 @@ def compare(curve0: Sequence[Point], curve1: Sequence[Point]) -> CurvePair | Non
     if first >= last:
         return None
     xs = sorted({point.x for point in (*curve0, *curve1) if first <= point.x <= last})
-    gaps = [_gap(curve0, curve1, x) for x in xs]
+    margin = math.log1p(alike)
+    gaps = [_gap(curve0, curve1, x, margin) for x in xs]
     told = [at for at, gap in enumerate(gaps) if gap.cheaper is not None]
     return CurvePair(
         first=first,
@@ -83,6 +95,7 @@ def compare(curve0: Sequence[Point], curve1: Sequence[Point]) -> CurvePair | Non
         last_told=xs[told[-1]] if told else None,
         cheaper_first=gaps[told[0]].cheaper if told else None,
         all_told=len(told) == len(xs),
+        rest_alike=all(abs(gap.middle) <= margin for gap in gaps if gap.cheaper is None),
         crossings=tuple(
             _crossing(gaps[before : after + 1])
             for before, after in pairwise(told)
@@ -100,9 +113,11 @@ def _check(curve: Sequence[Point]) -> None:
             raise ValueError(f"{point} is not above 0 and within its interval")
 
 
-def _gap(curve0: Sequence[Point], curve1: Sequence[Point], x: float) -> _Gap:
+def _gap(curve0: Sequence[Point], curve1: Sequence[Point], x: float, margin: float) -> _Gap:
     one, other = _at(curve0, x), _at(curve1, x)
-    return _Gap(math.log(x), other[0] - one[0], other[1] - one[2], other[2] - one[1])
+    middle = other[0] - one[0]
+    low, high = other[1] - one[2], other[2] - one[1]
+    return _Gap(math.log(x), middle, min(low, middle - margin), max(high, middle + margin))
 
 
 def _at(curve: Sequence[Point], x: float) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runners.analyse.crossing import Crossing, CurvePair, Point, compare
+from runners.analyse.crossing import ALIKE, Crossing, CurvePair, Point, compare
 from runners.model.session import CUT_SHORT, Curve, Session
 
 #: Ways that remember what they watch, and those that are handed all of it at every wait.
@@ -25,6 +25,7 @@ _READY = {
 }
 #: A wider interval than this is no point any more.
 _WIDE = 2.0
+_ALIKE, _WATCHED = f"alike within {100 * ALIKE:.0f} %", "watched descriptors"
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,19 @@ def sentence(pair: CurvePair, names: Sequence[str]) -> str | None:
         said = "; ".join(_crossing(crossing, names) for crossing in pair.crossings)
         return f"{said} (measured: {ends})"
     if pair.cheaper_first is None:
-        return None
+        if not pair.rest_alike:
+            return None
+        return f"{names[0]} and {names[1]} are {_ALIKE} at every level from {ends} {_WATCHED}"
     cheaper = _is_cheaper(pair.cheaper_first, names)
     if pair.all_told:
-        return f"{cheaper} at every level from {ends} watched descriptors"
+        return f"{cheaper} at every level from {ends} {_WATCHED}"
     assert pair.first_told is not None
     assert pair.last_told is not None
     at = f"from {_number(pair.first_told)} to {_number(pair.last_told)}"
     if pair.first_told == pair.last_told:
         at = f"at {_number(pair.first_told)}"
-    return f"{cheaper} {at} watched descriptors; at other levels from {ends} they are about equal"
+    rest = f"they are {_ALIKE}" if pair.rest_alike else "neither is surely cheaper"
+    return f"{cheaper} {at} {_WATCHED}; at other levels from {ends} {rest}"
 
 
 def _is_cheaper(cheaper: int, names: Sequence[str]) -> str:
@@ -126,9 +130,9 @@ def _crossing(crossing: Crossing, names: Sequence[str]) -> str:
     who = _is_cheaper(crossing.cheaper, names)
     low, x, high = map(_number, (crossing.low, crossing.x, crossing.high))
     if crossing.high > _WIDE * crossing.low:
-        return f"{who} from somewhere between {low} and {high} watched descriptors on"
+        return f"{who} from somewhere between {low} and {high} {_WATCHED} on"
     between = f" ({low} to {high})" if low != high else ""
-    return f"{who} from {x} watched descriptors on{between}"
+    return f"{who} from {x} {_WATCHED} on{between}"
 
 
 def _number(x: float) -> str:

@@ -23,7 +23,7 @@ def curve(
 
 
 def compared(one: Sequence[Point], other: Sequence[Point]) -> CurvePair:
-    found = compare(one, other)
+    found = compare(one, other, alike=0.0)
     assert found is not None
     return found
 
@@ -69,6 +69,23 @@ def test_a_start_that_overlaps_is_no_crossing() -> None:
     assert found.crossings == ()
     assert (found.cheaper_first, found.first_told, found.last_told) == (0, 16, 65536)
     assert not found.all_told
+
+
+def test_what_differs_by_less_than_boots_do_is_alike() -> None:
+    found = compare(curve(flat), curve(lambda x: 645 + x / 1e5))
+    assert found is not None
+    assert (found.crossings, found.cheaper_first, found.rest_alike) == ((), None, True)
+    noisy = compare(curve(flat, 0.5), curve(lambda x: 750.0, 0.5))
+    assert noisy is not None
+    assert (noisy.cheaper_first, noisy.rest_alike) == (None, False)
+
+
+def test_a_crossing_lies_somewhere_between_the_clear_leads_of_either() -> None:
+    found = compare(curve(flat), curve(lambda x: 16 * x))
+    assert found is not None
+    (crossing,) = found.crossings
+    assert crossing.x == pytest.approx(40)
+    assert (crossing.low, crossing.high) == pytest.approx((40 / 1.03, 40 * 1.03))
 
 
 def test_two_crossings_are_both_found() -> None:
