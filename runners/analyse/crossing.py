@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-
 #: Another boot may move one curve against another so far: what differs by less is alike.
 ALIKE = 0.03
 
