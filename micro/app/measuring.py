@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +30,9 @@ from runners.model.session import Result, Session
 
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=26.0)
-RIGOROUS = Settings(rounds=20, budget_s=900.0, trace=1000)
+RIGOROUS = Settings(rounds=10, most_visits=8, budget_s=3600.0, trace=1000)
+#: What a visit takes a point, about: its slices, and its share of the worker's start and growth.
+_POINT_S = 0.06
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,32 @@ class Options:
     def settings(self) -> Settings:
         """The scheduler's settings."""
         preset = {"quick": QUICK, "usual": DEFAULT, "rigorous": RIGOROUS}[self.effort]
-        return Settings(
-            rounds=preset.rounds,
+        return replace(
+            preset,
             budget_s=self.budget_s or preset.budget_s,
             trace=1000 if self.trace else preset.trace,
             trace_all=self.trace,
         )
+
+    def plan(self, jobs: Sequence[Job]) -> str:
+        """How long these jobs will take, in words: before an hour of somebody's time is spent."""
+        settings, points = self.settings, sum(len(job.points) for job in jobs)
+        round_s = points * _POINT_S
+        fitting = max(1, int(settings.budget_s / round_s))
+        if fitting < settings.rounds:
+            return (
+                f"{points:,} figures: {_minutes(settings.budget_s)} are enough for about {fitting} "
+                f"of {settings.rounds} rounds (--budget)"
+            )
+        return (
+            f"{points:,} figures in {settings.rounds} rounds: about "
+            f"{_minutes(settings.rounds * round_s)}, and up to {_minutes(settings.budget_s)} in "
+            "all for figures that are not stable by then"
+        )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 @dataclass

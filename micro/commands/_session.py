@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="fewer probes, points and rounds: 30 s"
     )
     effort.add_argument(
-        "--rigorous", action="store_true", help="all points, and twice the rounds: up to 15 min"
+        "--rigorous",
+        action="store_true",
+        help="all points, all rounds, and more of them where a figure is not stable: up to 1 hour",
     )
     parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="stop after this time")
     parser.add_argument(
@@ -93,6 +95,8 @@ def run(
         if not arguments.quiet:
             say(in_one_line(found))
 
+    if options.effort == "rigorous" and not arguments.quiet:
+        say(options.plan(jobs))
     with display(arguments.quiet) as shown:
         measured = measuring.measure(jobs, options, shown.step, head)
     for disagreement in measured.disagreements:

@@ -27,6 +27,13 @@ LEAST_CLEAN_SHARE = 0.4
 #: Disturbance, as a share of a visit's time, from which on it does not count.
 MOST_DISTURBED = 0.02
 _TICK_NS = 10_000_000
+#: A team's members start and end within tens of microseconds. A batch of fewer operations that is
+#: no longer than this shows that, and not what the operations take.
+LEAST_TEAM_BATCH, LEAST_TEAM_BATCH_S = 100, 1e-3
+
+
+#: Visits from which on the first can be told to be far from the others, and by what factor.
+LEAST_LATER, FAR = 2, 1.5
 
 
 @dataclass
@@ -52,6 +59,8 @@ class Point:
     traced_ns: list[int] = field(default_factory=list)
     #: What each visit counted, by name, in the order of visits.
     counts: list[Mapping[str, float]] = field(default_factory=list)
+    #: Visits that found the batch by themselves.
+    calibrations: int = 0
     #: Visits that a limit ended below this level, though another visit had reached it.
     refused: int = 0
     modules: tuple[str, ...] = ()
@@ -66,6 +75,22 @@ class Point:
         for raw in self.raw[len(self._visits) :]:
             self._visits.append(evaluate(self.job, self.level, raw, clean))
         return self._visits
+
+    def frozen_batch(self, clean: Clean | None) -> int:
+        """The batch of all further visits; 0 where the next one is to find it.
+
+        It is found twice where the first visit was disturbed, or its operations took far longer or
+        shorter than those of the later visits.
+        """
+        if self.calibrations > 1 or not self.raw:
+            return self.batch
+        first, *later = self.visits(clean)
+        if first.doubt is not None:
+            return 0
+        if len(later) < LEAST_LATER:
+            return self.batch
+        ratio = first.value_s / float(np.median([visit.value_s for visit in later]))
+        return self.batch if 1 / FAR <= ratio <= FAR else 0
 
     def estimate(self, clean: Clean | None, unpinned: str | None) -> Result:
         """The figure under this clean level; ``unpinned`` is why no CPU could be bound, if so."""
@@ -83,6 +108,7 @@ class Point:
         if job.clock_bound(self.level):
             chain_ns = float(np.median([visit.chain_ns for visit in used]))
             reason = reason or scaled_too_far(clean, chain_ns)
+        reason = reason or too_small_a_batch(job, self.batch, middle)
         if len(good) < LEAST_ROUNDS <= len(visits):
             disturbed = len(visits) - len(good)
             reason = reason or f"{disturbed} of {len(visits)} rounds were disturbed"
@@ -109,6 +135,15 @@ class Point:
             visits=list(visits),
             axis_kind=job.axis_kind,
         )
+
+
+def too_small_a_batch(job: Job, batch: int, value_s: float) -> str | None:
+    """Why a team's batch tells of its members' start, and not of the operation; else None."""
+    long_enough = batch >= LEAST_TEAM_BATCH or batch * value_s >= LEAST_TEAM_BATCH_S
+    if job.workers == "single" or long_enough:
+        return None
+    operations = "1 operation" if batch == 1 else f"{batch} operations"
+    return f"a batch holds only {operations}: this would measure scheduling"
 
 
 def evaluate(job: Job, level: int | None, raw: Raw, clean: Clean | None) -> Visit:

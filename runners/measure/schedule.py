@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from runners.analyse.estimate import LEAST_ROUNDS, median_interval
+from runners.analyse.estimate import LEAST_ROUNDS, find_doubt
 from runners.measure import sentinel
 from runners.measure.clean_level import Agreed, agree
 from runners.measure.launch import Answer, Order
@@ -21,12 +21,10 @@ from runners.model.benchmark import Scalar
 from runners.model.job import Job
 from runners.model.session import CUT_SHORT, MEMORY_REFUTED, SLOWED, Curve, Result, Session, Status
 
-#: An interval narrower than this share of the figure asks for no more rounds.
-NARROW = 0.03
 #: Visits to a point, as a multiple of the rounds asked for.
 MOST_VISITS = 3
-#: The share of the budget that a curve may take to grow in one visit; there it ends.
-MOST_GROWTH = 0.125
+#: The share of the budget that a curve may take to grow in one visit, and seconds; there it ends.
+MOST_GROWTH, MOST_GROWTH_S = 0.125, 20.0
 
 
 class Launch(Survey, Protocol):
@@ -37,9 +35,13 @@ class Launch(Survey, Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """How much to measure. ``budget_s`` bounds the whole; ``rounds`` are wanted of every point."""
+    """How much to measure. ``budget_s`` bounds the whole; ``rounds`` are wanted of every point.
+
+    A figure that is not stable by then gets up to ``most_visits`` times as many, if time is left.
+    """
 
     rounds: int = 10
+    most_visits: int = MOST_VISITS
     budget_s: float = 165.0
     trace: int = 200
     #: Also operations so short that the clock weighs on them, when the user asks for a trace.
@@ -71,6 +73,17 @@ class _Track:
     def missing(self, rounds: int) -> int:
         """How many of so many rounds its least visited point has not had."""
         return max(0, rounds - min((len(point.raw) for point in self.points.values()), default=0))
+
+
+def rounds_needed(values: Sequence[float], rounds: int, most: int) -> int:
+    """How many good visits a point needs: ``rounds``, and double that until its figure is stable.
+
+    Not one more at a time: looking after each would stop at the first one that is stable by luck.
+    """
+    needed = rounds
+    while needed < most and len(values) >= needed and find_doubt(values[:needed]) is not None:
+        needed = min(2 * needed, most)
+    return needed
 
 
 class Scheduler:
@@ -131,7 +144,7 @@ class Scheduler:
     ) -> None:
         while True:
             todo = [track for track in self._tracks if self._wanted(track)]
-            if not todo or self.round >= MOST_VISITS * self.settings.rounds:
+            if not todo or self.round >= self.settings.most_visits * self.settings.rounds:
                 return
             self.round += 1
             self.rng.shuffle(todo)
@@ -206,13 +219,11 @@ class Scheduler:
 
     def _needs_visit(self, point: Point) -> bool:
         rounds = self.settings.rounds
-        if len(point.raw) >= MOST_VISITS * rounds:
+        most = self.settings.most_visits * rounds
+        if len(point.raw) + point.refused >= most:
             return False
         good = [visit.value_s for visit in point.visits(self.clean) if visit.doubt is None]
-        if len(good) < rounds:
-            return True
-        middle, (low, high) = median_interval(good)
-        return high - low > NARROW * middle
+        return len(good) < rounds_needed(good, rounds, most)
 
     def _visit(self, track: _Track) -> None:
         levels = self._wanted(track)
@@ -220,26 +231,33 @@ class Scheduler:
             job=track.job,
             levels=levels,
             cpus=self._cpus_for(track.job),
-            batch={level: point.batch for level, point in track.points.items() if point.batch},
+            batch={
+                level: batch
+                for level, point in track.points.items()
+                if (batch := point.frozen_batch(self.clean))
+            },
             clean_ratio=self.clean.ratio if self.clean else None,
             tolerance=sentinel.TOLERANCE,
             trace=self.settings.trace,
             trace_clocks=0 if self.settings.trace_all else Order.trace_clocks,
-            growth_ns=int(self.settings.budget_s * 1e9 * MOST_GROWTH),
+            growth_ns=int(min(self.settings.budget_s * MOST_GROWTH, MOST_GROWTH_S) * 1e9),
         )
         before = self.clock()
         answer = self._timed(lambda: self.launch.visit(order))
         track.seconds = self.clock() - before
+        measured = len([line for line in answer.lines if "level" in line])
+        left = levels[measured:]
         # A limit first: it says which level the last point of the curve has.
         for line in sorted(answer.lines, key=lambda line: "limit" not in line):
-            self._take(track, line)
+            if line.get("shortage") and self._was_measured(track, left):
+                track.stopped_by = line["failed"]
+                self._refuse(track, left)
+            else:
+                self._take(track, line, order)
         if not track.points:
             track.skipped = f"{track.stopped_by}: limit reached before the first point"
         if answer.error is not None:
-            at = len([line for line in answer.lines if "level" in line])
-            where = (
-                f" at {track.job.axis}={levels[at]}" if track.job.axis and at < len(levels) else ""
-            )
+            where = f" at {track.job.axis}={left[0]}" if track.job.axis and left else ""
             track.failed = answer.error + where
 
     def _cpus_for(self, job: Job) -> tuple[int, ...]:
@@ -249,7 +267,7 @@ class Scheduler:
             sorted(self.cpus, key=lambda cpu: (-self._clean_share[cpu], self.rng.random()))
         )
 
-    def _take(self, track: _Track, line: Mapping[str, Any]) -> None:
+    def _take(self, track: _Track, line: Mapping[str, Any], order: Order) -> None:
         if "skipped" in line:
             track.skipped = line["skipped"]
         elif "failed" in line:
@@ -266,6 +284,7 @@ class Scheduler:
                 return  # the limit is lower today than where the curve ends
             point = track.points.setdefault(level, Point(track.job, level))
             point.batch = line["batch"]
+            point.calibrations += level not in order.batch
             slices = Slices.from_table(line["slices"])
             wanted = max(5, min(track.job.slices, len(slices.elapsed_ns)))
             point.raw.append(
@@ -276,13 +295,22 @@ class Scheduler:
             point.modules = tuple(line.get("modules", ()))
 
     @staticmethod
-    def _end_curve(track: _Track, reached: int) -> None:
-        """Drop the levels above a limit, but none that was reached as often as it was refused.
+    def _was_measured(track: _Track, left: Sequence[int | None]) -> bool:
+        """Whether the first level that a visit left was measured before: a limit has moved."""
+        return bool(left and left[0] in track.points and track.points[left[0]].raw)
+
+    def _end_curve(self, track: _Track, reached: int) -> None:
+        """End a curve at a limit."""
+        self._refuse(track, [level for level in track.points if (level or 0) > reached])
+
+    @staticmethod
+    def _refuse(track: _Track, levels: Sequence[int | None]) -> None:
+        """Drop these levels, but none that was reached as often as it was refused.
 
         A limit may move between rounds: half of the free memory is another number each time.
         """
-        for level, point in list(track.points.items()):
-            if (level or 0) > reached:
+        for level in levels:
+            if (point := track.points.get(level)) is not None:
                 point.refused += 1
                 if point.refused > len(point.raw):
                     del track.points[level]

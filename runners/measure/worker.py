@@ -12,7 +12,8 @@ written as soon as it is known, so that a crash keeps what was measured:
 ``{"limit": {"reached", "reason"}}``
     the system would not grow further;
 ``{"skipped": reason}``, ``{"failed": reason}``
-    instead of numbers;
+    instead of numbers; with ``"shortage": true`` what failed is that the system had no more of
+    something;
 ``{"done": true}``
     everything was given back.
 
@@ -70,11 +71,16 @@ if TYPE_CHECKING:
 
 CHUNK_SLICES = 5
 CALIBRATION_RUNS = 3
+#: A team's batch holds so many operations of each member, where that takes up to so many slices.
+TEAM_OPERATIONS, LONG_SLICES = 100, 10
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
 #: A slice is worth so many clock reads, that the clock may not show in the figure.
 SLICE_CLOCKS = 200
 #: A step that took less tells nothing about how long the next one will take.
 GROWTH_TELLS_NS = 100_000_000
+SHORTAGES = frozenset(
+    (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
+)
 FAST_CLOCK_NS, CLOCK_LOOKS, CLOCK_LOOK_S = 1_000, 30, 0.1
 
 
@@ -220,14 +226,20 @@ class Gate:
         return count
 
 
-def calibrate(workload: "Workload", slice_ns: int) -> int:
-    """Operations that fill one slice: 1 where a single one takes longer."""
+def calibrate(workload: "Workload", slice_ns: int, least: int = 1) -> int:
+    """Operations that fill one slice: 1 where a single one takes longer.
+
+    Where that would be fewer than ``least``, a slice may be ten times as long: a team's start must
+    not weigh.
+    """
     n = 1
     while True:
         elapsed_ns = max(1, min(workload.run(n) for _ in range(CALIBRATION_RUNS)))
-        if elapsed_ns * 2 >= slice_ns or n >= workload.max_batch:
-            return int(max(1, min(n * slice_ns // elapsed_ns, workload.max_batch)))
-        n = int(min(n * min(10, max(2, slice_ns // elapsed_ns)), workload.max_batch))
+        wanted_ns = slice_ns if n >= least else LONG_SLICES * slice_ns
+        if elapsed_ns * 2 >= wanted_ns or n >= workload.max_batch:
+            fitting = max(n * slice_ns, min(n * LONG_SLICES * slice_ns, least * elapsed_ns))
+            return int(max(1, min(fitting // elapsed_ns, workload.max_batch)))
+        n = int(min(n * min(10, max(2, wanted_ns // elapsed_ns)), workload.max_batch))
 
 
 def counted(workload: "Workload", names: "list[str]") -> "dict[str, float]":
@@ -387,6 +399,12 @@ def reason_of(error: Exception) -> str:
     return f"{text} (a file or directory that the probe needs)"
 
 
+def failure(error: Exception) -> "dict[str, Any]":
+    """The answer's line, with whether the system refused because it had no more of something."""
+    short = isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES
+    return {"failed": reason_of(error), **({"shortage": True} if short else {})}
+
+
 def visit(order: "dict[str, Any]") -> None:
     """Measure every point of the order, a line each."""
     base = import_module("cyext.core.workload")
@@ -420,7 +438,9 @@ def visit(order: "dict[str, Any]") -> None:
             reached = level if limit is None else limit["reached"]
             if order["slowdown"]:
                 slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
-            batch = order["batch"].get(str(reached)) or calibrate(workload, slice_ns)
+            batch = order["batch"].get(str(reached)) or calibrate(
+                workload, slice_ns, 1 if single else TEAM_OPERATIONS
+            )
             noise.since()
             point = measure(
                 workload, order, int(min(batch, workload.max_batch)), cpus if single else []
@@ -435,7 +455,7 @@ def visit(order: "dict[str, Any]") -> None:
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
-        emit(failed=reason_of(error))
+        emit(**failure(error))
     finally:
         put_away(workload)
     emit(done=True)

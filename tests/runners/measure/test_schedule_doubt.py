@@ -53,6 +53,28 @@ def test_a_core_without_one_clean_slice_still_gives_a_marked_figure() -> None:
     assert result.value_s == pytest.approx(2e-6)
 
 
+@pytest.mark.parametrize(
+    ("batch", "op_ns", "doubt"),
+    [
+        (1, 253_000, "a batch holds only 1 operation: this would measure scheduling"),
+        (3, 90_000, "a batch holds only 3 operations: this would measure scheduling"),
+        (100, 2_000, None),
+        (1, 6_000_000, None),  # long enough by itself
+    ],
+)
+def test_a_teams_batch_of_few_short_operations_tells_nothing(
+    batch: int, op_ns: float, doubt: str | None
+) -> None:
+    def script(order: Order, visit: int) -> Answer:
+        return answer(point(replace(order, batch={2: batch}), 2, op_ns=op_ns))
+
+    team = Job("team", "nowhere:Workload", axis="threads", levels=(2,), workers="threads")
+    result = only(measure(Machine({"team": script}), team, rounds=6))
+    assert result.reason == doubt
+    alone = replace(team, workers="single")
+    assert only(measure(Machine({"team": script}), alone, rounds=6)).reason is None
+
+
 def test_a_team_says_that_it_may_be_its_own_neighbour() -> None:
     job = Job("team", "nowhere:Workload", axis="threads", levels=(2,), workers="threads")
     result = only(measure(Machine({"team": always(clean=2)}), job, rounds=6))

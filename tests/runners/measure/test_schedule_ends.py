@@ -6,6 +6,7 @@ import pytest
 from scripted_machine import (
     CURVE,
     JOBS,
+    OP_NS,
     Line,
     Machine,
     Script,
@@ -49,6 +50,17 @@ def test_a_dear_job_leaves_the_others_their_rounds() -> None:
     assert visits["b"] >= 1
     assert visits["d"] >= 2
     assert machine.now - 1000.0 <= 160.0
+
+
+def test_after_the_promised_rounds_the_time_goes_where_figures_are_not_stable() -> None:
+    def restless(order: Order, visit: int) -> Answer:
+        return answer(point(order, op_ns=OP_NS * (1 + 0.2 * (visit % 2))))
+
+    machine = Machine({"b": restless}, seconds=1.0)
+    measure(machine, *JOBS[:3], rounds=10, most_visits=8, budget_s=60.0)
+    assert [len(machine.of(name)) for name in "ac"] == [10, 10]
+    assert {order.job.name for order in machine.orders[30:]} == {"b"}
+    assert len(machine.of("b")) == 60 - 1 - 20  # a second each, and one for the survey
 
 
 def test_a_visit_that_ends_with_the_budget_still_starts() -> None:
@@ -163,6 +175,37 @@ def test_a_limit_that_moves_a_little_does_not_move_the_end_of_the_curve() -> Non
     assert [result.x for result in session.results] == [10, 100, 320]
     assert {result.status for result in session.results} == {"ok"}
     assert (session.curves[0].reached, session.curves[0].stopped_by) == (320, "RLIMIT_NOFILE")
+
+
+@pytest.mark.parametrize("job", [JOBS[0], CURVE])
+def test_a_shortage_where_a_visit_before_had_none_is_no_failure(job: Job) -> None:
+    def short(order: Order, visit: int) -> Answer:
+        if visit not in (2, 5):
+            return steady(order, visit)
+        lines = [point(order, level) for level in order.levels[:-1]]
+        return answer(*lines, {"failed": "clone: EAGAIN after 3", "shortage": True})
+
+    session = measure(Machine({job.name: short}), job)
+    assert {result.status for result in session.results} == {"ok"}
+    assert [result.x for result in session.results] == list(job.points)
+
+
+def test_a_shortage_from_the_first_visit_on_is_a_failure() -> None:
+    line = {"failed": "clone: EAGAIN after 3", "shortage": True}
+    result = only(measure(Machine({"a": lambda order, visit: answer(line)})))
+    assert (result.status, result.reason) == ("failed", "clone: EAGAIN after 3")
+
+
+def test_a_shortage_that_stays_ends_the_curve_below_it() -> None:
+    def short(order: Order, visit: int) -> Answer:
+        levels = [level for level in order.levels if visit == 0 or level != 1000]
+        lines = [point(order, level) for level in levels]
+        failed = {"failed": "clone: EAGAIN after 3", "shortage": True}
+        return answer(*lines) if len(lines) == len(order.levels) else answer(*lines, failed)
+
+    session = measure(Machine({"curve": short}), CURVE)
+    assert [(result.x, result.status) for result in session.results] == [(10, "ok"), (100, "ok")]
+    assert session.curves[0].stopped_by == "clone: EAGAIN after 3"
 
 
 def test_an_unbound_session_says_so_with_every_figure() -> None:

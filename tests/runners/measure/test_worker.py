@@ -115,6 +115,25 @@ def test_one_slow_run_does_not_shrink_the_batch() -> None:
     assert worker.calibrate(Hiccup(), 300_000) == 300
 
 
+@pytest.mark.parametrize(
+    ("start_ns", "op_ns", "batch"),
+    [
+        (0, 1_000.0, 300),  # an ordinary slice
+        (0, 10_000.0, 100),  # a longer one
+        (0, 100_000.0, 30),  # ten times as long, and not longer
+        (0, 10_000_000.0, 1),
+        (250_000, 1_000.0, 100),  # a team's start is not taken for its operation
+        (1_000_000, 1_000.0, 100),
+    ],
+)
+def test_a_teams_batch_holds_enough_operations(start_ns: int, op_ns: float, batch: int) -> None:
+    class Team(Plain):
+        def run(self, n: int) -> int:
+            return start_ns + round(n * op_ns)
+
+    assert worker.calibrate(Team(), 300_000, worker.TEAM_OPERATIONS) == batch
+
+
 def test_a_batch_stops_at_what_the_workload_holds() -> None:
     assert worker.calibrate(Costed(10.0, 0, 700), 300_000) == 700
     assert worker.calibrate(Costed(1e9, 0, 700), 300_000) == 1
@@ -540,7 +559,9 @@ def test_a_failure_is_told_and_everything_given_back(
 ) -> None:
     lines, workload = visit(Failing(error), levels=(10, 100, 1000))
     assert lines[0]["level"] == 10
-    assert lines[1:] == [{"failed": line}, {"done": True}]
+    is_short = isinstance(error, MemoryError) or getattr(error, "errno", None) == 24
+    short = {"shortage": True} if is_short else {}
+    assert lines[1:] == [{"failed": line, **short}, {"done": True}]
     assert workload.closed == 1
 
 
@@ -553,7 +574,7 @@ def test_what_the_system_lacks_is_skipped(visit: Visit) -> None:
 def test_a_failed_batch_is_told_in_its_own_words(visit: Visit) -> None:
     failed = worker.import_module("cyext.core.workload").OperationFailed("open", 24, 19993)
     lines, _ = visit(Failing(failed), levels=(100,))
-    assert lines[0] == {"failed": "open: EMFILE after 19993"}
+    assert lines[0] == {"failed": "open: EMFILE after 19993", "shortage": True}
 
 
 def test_every_level_of_a_team_is_a_team_of_its_own(
