@@ -64,11 +64,11 @@ def test_headlines_are_short_and_the_steepest_curve_comes_first() -> None:
     assert count == "Linux 6.1 is flat in 2 of 3 curves, gVisor 4.4 in 1 of 3."
     assert ratios.startswith("gVisor 4.4 against Linux 6.1")
     assert poll == (
-        "event.poll is about linear, 999 ns + 100 ns each on [1, 8192], ×746 (Linux 6.1); "
+        "event.poll: about linear, 999 ns + 100 ns each on [1, 8192], ×746 (Linux 6.1); "
         "about linear, 5.00 µs + 500 ns each on [1, 8192], ×746 (gVisor 4.4)."
     )
     assert files == (
-        "fd.open_interleaved is flat at 4.00 µs on [1, 8192], ×1.00 (Linux 6.1); "
+        "fd.open_interleaved: flat at 4.00 µs on [1, 8192], ×1.00 (Linux 6.1); "
         "about linear, 20.1 µs + 39.8 ns each on [1, 8192], ×17 (gVisor 4.4)."
     )
     assert teams.startswith("Throughput of malloc.threads size=512")
@@ -78,7 +78,7 @@ def test_headlines_are_short_and_the_steepest_curve_comes_first() -> None:
 def test_headlines_of_one_system_do_not_repeat_its_name() -> None:
     count, poll, _, flat = headlines(shown_of(LINUX))
     assert count == "Linux 6.1 x86_64 2cpu is flat in 2 of 3 curves."
-    assert poll == "event.poll is about linear, 999 ns + 100 ns each on [1, 8192], ×746."
+    assert poll == "event.poll: about linear, 999 ns + 100 ns each on [1, 8192], ×746."
     assert flat == "Flat: fd.open_interleaved, event.epoll."
 
 

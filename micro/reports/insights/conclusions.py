@@ -112,7 +112,7 @@ def curve_sentences(shown: Comparison) -> tuple[list[str], str]:
                 words.setdefault(_words(curve), []).append(system.label)
         several = len(shown.systems) > 1
         parts = [f"{said} ({', '.join(who)})" if several else said for said, who in words.items()]
-        sentence = f"{place.label} is {'; '.join(parts)}."
+        sentence = f"{place.label}: {'; '.join(parts)}."
         growing.append((max(_whole(curve) for curve, _ in rest), sentence))
     told = f"Flat: {', '.join(flat)}." if flat else ""
     return _descending(growing), told
@@ -124,7 +124,7 @@ def _descending(weighted: Sequence[tuple[float, str]]) -> list[str]:
 
 def _words(curve: CurveSummary) -> str:
     """Growth, range, and how much dearer the last level is than the first."""
-    return f"{words_on_range(curve)}, {ratio_text(_whole(curve))}"
+    return f"{words_on_range(curve)}, {ratio_text(_whole(curve))}{'~' * curve.is_shaky}"
 
 
 def _whole(curve: CurveSummary) -> float:

@@ -205,7 +205,8 @@ def visits_chart(shown: Comparison, place: Benchmark) -> Chart | None:
             note=_range([y for _, y in values]),
             joined=False,
         )
-        for index, (name, values) in enumerate((("with the sentinel", kept), ("without", plain)))
+        # What the sentinel kept is drawn last, above the others.
+        for index, name, values in ((1, "without", plain), (0, "with the sentinel", kept))
         if values
     )
     ys = [point.y for one in series for point in one.points]

@@ -29,7 +29,7 @@ def curve_png(chart: Chart) -> bytes:
         ys = [point.y for point in one.points]
         axes.plot(
             xs, ys, color=colour, marker=_MARKS[one.index % len(_MARKS)], markersize=4,
-            linewidth=1.5, label=label.replace("$", r"\$"),
+            linewidth=1.5 * one.joined, label=label.replace("$", r"\$"),
         )  # fmt: skip
         if one.ended is not None:
             axes.plot(xs[-1:], ys[-1:], color=colour, marker="|", markersize=16, markeredgewidth=2)
