@@ -252,7 +252,6 @@ POINT = Record(
         _point("value_s", _NUMBER),
         _point("ci95_s", _NUMBER, "ci95_low_s", "ci95_high_s"),
         _point("minimum_s", _NUMBER, "lowest_s"),
-        _point("quartiles_s", _NUMBER, "q1_s", "q3_s", optional=True),
         _point("percentiles_s", _PERCENTILES, optional=True),
         _point("bytes_per_op", _WHOLE, optional=True),
         _point("batch", _WHOLE),
@@ -265,7 +264,7 @@ POINT = Record(
 VISIT = Record(
     (
         _visit("round", _WHOLE),
-        *(_visit(f"{way}_s", _NUMBER) for way in ("plain", "minimum", "gated", "scaled", "lowest")),
+        *(_visit(f"{way}_s", _NUMBER) for way in ("plain", "minimum", "gated", "scaled")),
         _visit("clean", _WHOLE),
         _visit("slices", _WHOLE),
         _visit("cpu", _CPU),

@@ -115,7 +115,6 @@ class Point:
         reason = reason or find_doubt(values)
         counts = estimate_counts(job.counts, self.counts)
         traced_s = np.asarray(self.traced_ns, dtype=np.float64) * 1e-9
-        low, high = np.percentile(values, (25, 75))
         return Result(
             job.name,
             job.params,
@@ -125,8 +124,7 @@ class Point:
             reason=reason,
             value_s=middle,
             ci95_s=interval,
-            minimum_s=min(visit.lowest_s for visit in used),
-            quartiles_s=(float(low), float(high)),
+            minimum_s=min(visit.lowest_s or visit.value_s for visit in used),
             percentiles_s=percentiles(traced_s) if len(traced_s) else None,
             bytes_per_op=job.bytes_at(self.level),
             batch=self.batch,

@@ -31,8 +31,6 @@ class Visit:
     minimum_s: float
     gated_s: float
     scaled_s: float
-    #: The fastest slice of those that make up the value, at the same clock.
-    lowest_s: float
     clean: int
     slices: int
     cpu: int
@@ -40,6 +38,8 @@ class Visit:
     #: Why this visit does not count, or None: too few clean slices, or a disturbance that the
     #: kernel told of.
     doubt: str | None = None
+    #: The fastest slice of those that make up the value, at the same clock; not stored.
+    lowest_s: float | None = None
 
 
 @dataclass
@@ -55,7 +55,6 @@ class Result:
     value_s: float | None = None
     ci95_s: tuple[float, float] | None = None
     minimum_s: float | None = None
-    quartiles_s: tuple[float, float] | None = None
     percentiles_s: Mapping[str, float] | None = None
     bytes_per_op: int | None = None
     batch: int = 0

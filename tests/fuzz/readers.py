@@ -73,7 +73,6 @@ def _visit(number: int) -> Visit:
         minimum_s=value_s,
         gated_s=value_s,
         scaled_s=value_s,
-        lowest_s=value_s,
         clean=10,
         slices=20,
         cpu=0,

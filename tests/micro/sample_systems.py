@@ -47,7 +47,6 @@ def point(
         value_s=value_s,
         ci95_s=(value_s * 0.99, value_s * 1.01),
         minimum_s=value_s * 0.97,
-        quartiles_s=(value_s * 0.995, value_s * 1.005),
         percentiles_s={k: v * value_s for k, v in percentiles.items()} if traced else None,
         batch=100,
         visits=visits,

@@ -318,7 +318,7 @@ def test_no_scaling_without_a_single_member_and_a_second(members: list[float]) -
 
 def point(x: int, values: dict[int, float], doubtful: tuple[int, ...] = ()) -> Result:
     visits = [
-        Visit(n, v, v, v, v, v, v, 10, 20, 0, 6000.0, "neighbour" if n in doubtful else None)
+        Visit(n, v, v, v, v, v, 10, 20, 0, 6000.0, "neighbour" if n in doubtful else None)
         for n, v in values.items()
     ]
     return Result("a.b", {}, "n", x, "ok", value_s=1.0, visits=visits)

@@ -33,7 +33,7 @@ many_files = settings(
 
 def visit(number: int, value_s: float) -> Visit:
     doubt = "neighbour on the core" if number == 4 else None
-    return Visit(number, *[value_s * (1 + number / 1000)] * 6, 10, 20, 0, 6000.0, doubt)
+    return Visit(number, *[value_s * (1 + number / 1000)] * 5, 10, 20, 0, 6000.0, doubt)
 
 
 def result(name: str, value_s: float, x: int | None = None, reason: str | None = None) -> Result:

@@ -60,10 +60,9 @@ SECONDS = st.floats(0, 1e9, exclude_min=True, exclude_max=True)
 COUNT = st.integers(0, 1 << 62)
 SCALAR = TEXT | st.integers(-(1 << 62), 1 << 62) | st.floats(allow_nan=False, allow_infinity=False)
 PARAMS = st.dictionaries(TEXT, SCALAR, max_size=3)
-PAIR = st.tuples(SECONDS, SECONDS)
 VISIT = st.builds(
     Visit,
-    *[COUNT, *[SECONDS] * 6, COUNT, COUNT, st.integers(-1, 4096), SECONDS],
+    *[COUNT, *[SECONDS] * 5, COUNT, COUNT, st.integers(-1, 4096), SECONDS],
     doubt=st.none() | TEXT,
 )
 NAMED = st.dictionaries(st.sampled_from(["p50", "p90", "p99", "p99.9", "max"]), SECONDS, min_size=1)
@@ -87,7 +86,6 @@ MEASURED = st.builds(
     status=st.sampled_from(["ok", "unstable"]),
     reason=st.none() | TEXT,
     minimum_s=SECONDS,
-    quartiles_s=st.none() | PAIR,
     percentiles_s=st.none() | NAMED,
     bytes_per_op=st.none() | COUNT,
     batch=COUNT,

@@ -102,7 +102,7 @@ def test_members_of_a_team_are_not_its_level() -> None:
 
 
 def visit(doubt: str | None) -> Visit:
-    return Visit(1, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 15, 15, 0, 6000.0, doubt)
+    return Visit(1, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 15, 15, 0, 6000.0, doubt)
 
 
 def test_only_rounds_without_a_doubt_count() -> None:
