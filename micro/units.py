@@ -38,6 +38,11 @@ def duration(seconds: float) -> str:
     return _in_unit(seconds, _DURATIONS)
 
 
+def share(value: float) -> str:
+    """A change as a share of what it was: ``4.9%``; "×28" where it is more than that again."""
+    return f"{value:.1%}" if value < 1 else f"×{three_digits(1 + value)}"
+
+
 def half_width(value: float, interval: tuple[float, float]) -> str:
     """Half of a 95 % interval as a share of the value; "–" where one round shows no width."""
     low, high = interval

@@ -61,9 +61,9 @@ def markdown_text(text: str) -> str:
         # A pipe would end the cell of a table, also inside backticks.
         code = word.replace("`", "'").replace("|", "\u00a6")
         if words and words[-1].endswith("`"):
-            words[-1] = f"{words[-1][:-1]} {code}`"
-        else:
-            words.append(f"`{code}`")
+            code = f"{words.pop()[1:-1]} {code}"
+        inside = code.rstrip(",;:") or code
+        words.append(f"`{inside}`{code[len(inside) :]}")
     return " ".join(words)
 
 

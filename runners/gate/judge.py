@@ -326,7 +326,8 @@ def _verdict(
     if sure and row.sessions >= rules.least_sessions:
         return _told(row, "regressed" if slower else "improved", direction, detectable)
     if sure and slower:
-        why = f"{direction}, but only {row.sessions} of {rules.least_sessions} sessions"
+        known = f"known from {row.sessions} sessions, {rules.least_sessions} are needed"
+        why = f"{direction}, but {known}"
         return _told(row, "suspect", why, detectable, "sessions")
     if doubtful and slower:
         return _told(row, "suspect", why, detectable, "second look")

@@ -64,7 +64,10 @@ def test_levels_of_a_curve_are_one_entry_with_its_change_in_words() -> None:
 def test_a_suspect_names_what_it_lacks_and_what_supplies_it() -> None:
     text = " ".join(printed(outcome(count=3, slower=1.3), 80).split())
     assert text.startswith("SUSPECT: 9 figures are probably slower")
-    assert "slower, but only 3 of 5 sessions: micro baseline record adds sessions" in text
+    assert (
+        "slower, but known from 3 sessions, 5 are needed: micro baseline record adds sessions"
+        in text
+    )
 
 
 def test_what_was_too_noisy_in_every_baseline_session_is_said_so() -> None:

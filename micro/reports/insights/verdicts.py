@@ -90,7 +90,7 @@ class Entry:
             low, high = most.interval
             parts.append(f"95 %: {low:+.1%} to {high:+.1%}")
         if most.detectable is not None:
-            parts.append(f"detectable from {most.detectable:.1%}")
+            parts.append(f"detectable from {units.share(most.detectable)}")
         return "; ".join(parts)
 
     @property
@@ -181,8 +181,8 @@ def sentences(outcome: Outcome) -> list[str]:
         lines.append(f"Not decided: {listed}{'; and others' if len(reasons) > 3 else ''}.")
     if found:
         lines.append(
-            f"Smallest detectable change: {median(found):.1%} for half of the "
-            f"benchmarks, {min(found):.1%} at best."
+            f"Smallest detectable change: {units.share(median(found))} for half of the "
+            f"benchmarks, {units.share(min(found))} at best."
         )
     if outcome.advisory:
         lines.append(f"Advisory only, nothing fails: {outcome.advisory}.")
