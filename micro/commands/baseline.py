@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from micro import units
 from micro.app import recording
 from micro.app.configuration import configuration
 from micro.commands._gate import folder as shipped_or_path
@@ -199,12 +200,14 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
     table.add_column("smallest change found", justify="right")
     found = recording.precision(baseline)
     for judgement in found:
-        share = "–" if judgement.detectable is None else f"{judgement.detectable:.1%}"
-        table.add_row(Text(str(judgement.benchmark)), str(judgement.sessions), share)
+        share = "–" if judgement.detectable is None else units.share(judgement.detectable)
+        place = judgement.benchmark
+        name = f"{place.curve.label} {units.level_of(place)}".rstrip()
+        table.add_row(Text(printable(name)), str(judgement.sessions), share)
     out.print(table)
     known = [j.detectable for j in found if j.detectable is not None]
     if known:
-        out.print(f"median of {len(known)}: {median(known):.1%}")
+        out.print(f"median of {len(known)}: {units.share(median(known))}")
     out.print(Text(_boots_known(baseline)))
     least = Rules().least_sessions
     if len(baseline.sessions) < least:

@@ -32,7 +32,7 @@ def cpus(surveyed: Surveyed, root: Path = environment.ROOT) -> Iterator[Finding]
             "the sentinel has no sharp level here (an emulator, or a core that is never ours): "
             "neighbours cannot be told apart, figures are plain medians with wider intervals",
             "measure on the hardware itself, or at a quieter time",
-            "no sharp sentinel",
+            "no sharp sentinel level: neighbours cannot be told apart",
         )
         return
     for cpu, share in sorted(surveyed.clean_share.items()):

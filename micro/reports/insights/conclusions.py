@@ -55,7 +55,8 @@ def _crossings(shown: Comparison) -> list[str]:
     for system in shown.systems:
         latest = system.sessions[-1]
         asked = replace(latest, results=[r for r in latest.results if r.name in names])
-        found += [f"{system.label}: {said}" for said in crossings(asked)]
+        who = f"{system.label}: " if len(shown.systems) > 1 else ""
+        found += [f"{who}{said}" for said in crossings(asked)]
     return found
 
 
@@ -162,7 +163,9 @@ def _ratio(pair: tuple[Row, float]) -> float:
 def _side(word: str, pairs: Sequence[object], most: tuple[Row, float] | None) -> str:
     if most is None:
         return ""
-    return f"{word} in {len(pairs)}, most in {most[0].label} ({ratio_text(most[1])})"
+    row, ratio = most
+    shaky = any(cell is not None and cell.figure.status == "unstable" for cell in row.cells)
+    return f"{word} in {len(pairs)}, most in {row.label} ({ratio_text(ratio)}{'~' * shaky})"
 
 
 def scaling_sentence(shown: Comparison, place: Benchmark) -> str:

@@ -188,7 +188,7 @@ def system_names(environments: Sequence[Mapping[str, Scalar]]) -> list[str]:
 
     A single one has its architecture and its CPUs with it: ``Linux 6.18 x86_64 2cpu``.
     """
-    names = [_base_name(facts) for facts in environments]
+    names = [base_name(facts) for facts in environments]
     details = [_details(facts) for facts in environments]
     for fact in details[0] if details else ():
         texts = [detail[fact] for detail in details]
@@ -207,7 +207,8 @@ def system_names(environments: Sequence[Mapping[str, Scalar]]) -> list[str]:
     return names
 
 
-def _base_name(facts: Mapping[str, Scalar]) -> str:
+def base_name(facts: Mapping[str, Scalar]) -> str:
+    """The system and its release: ``Linux 6.12 RT``."""
     system = str(facts.get("os", "unknown"))
     release = str(facts.get("os_release", ""))
     version = re.match(r"\d+(\.\d+)?", release)

@@ -66,7 +66,9 @@ def lines(shown: Digest, width: int, stored: str = "FILE", first: Sequence[str] 
     for end, count in shown.ends.most_common(2):
         curves_ended = f"{count} curve{'s' * (count > 1)} ended at: {end}"
         found += textwrap.wrap(curves_ended, width - 1, initial_indent=" ", subsequent_indent="   ")
-    hint = f"Next: micro show {stored} (every figure) · micro report {stored} -o report.html"
+    # Without a name `micro show` finds what `micro all` has just stored.
+    named = "" if stored == "FILE" else f" {stored}"
+    hint = f"Next: micro show{named} (every figure) · micro report {stored} -o report.html"
     found += textwrap.wrap(hint, width - 1, initial_indent=" ", subsequent_indent="   ")
     return [printable(line) for line in found]
 

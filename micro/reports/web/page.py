@@ -9,6 +9,7 @@ from importlib.resources import files
 from xml.etree.ElementTree import Element
 
 from micro import units
+from micro.reports import printable
 from micro.reports.insights.comparison import Comparison
 from micro.reports.insights.conclusions import headlines, remarks
 from micro.reports.insights.digest import (
@@ -17,7 +18,7 @@ from micro.reports.insights.digest import (
     figure_text,
 )
 from micro.reports.insights.growth_words import growth_words
-from micro.reports.insights.systems import CurveSummary, System
+from micro.reports.insights.systems import CurveSummary, System, base_name
 from micro.reports.markup import element, html, style
 from micro.reports.pictures import svg
 from micro.reports.web.probes import groups
@@ -93,6 +94,7 @@ def _title(systems: Sequence[System]) -> str:
     parts = [system.label for system in systems]
     if len(systems) == 1:
         facts = systems[0].environment
+        parts = [printable(base_name(facts))]
         parts += [str(facts["cpu_model"])] if "cpu_model" in facts else []
         parts += [f"{facts['cpu_count']} CPUs"] if "cpu_count" in facts else []
     return f"Operating-system costs: {', '.join(parts)}"
@@ -144,7 +146,7 @@ def _growth(shown: Digest) -> list[Element]:
         heading = head(["from – to", "growth"])
         parts.append(scrolling("Grows with load", heading, rows))
     if shown.flat:
-        labels = ", ".join(label + "~" * curve.is_shaky for label, curve in shown.flat)
+        labels = " · ".join(label + "~" * curve.is_shaky for label, curve in shown.flat)
         parts.append(element("p", {}, f"Stays flat: {labels}."))
     return parts
 
