@@ -326,7 +326,9 @@ class Scheduler:
         points = [point for track in self._tracks for point in track.points.values()]
         done = sum(min(len(point.raw), rounds) for point in points) / max(1, rounds * len(points))
         elapsed = self.elapsed_s
-        left = min(self.settings.budget_s - elapsed, elapsed * (1 - done) / done if done else 1e9)
+        left = self.settings.budget_s - elapsed
+        if done < 1:  # after the rounds that were asked for it takes what is left, at most
+            left = min(left, elapsed * (1 - done) / done if done else 1e9)
         return Progress(self.round, rounds, job, done, max(0.0, left))
 
     def session(self, environment: Mapping[str, Scalar]) -> Session:

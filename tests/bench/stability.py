@@ -1,7 +1,8 @@
 """What the rule for a stable figure costs and what it lets pass, on the sessions stored with micro.
 
 For the sessions of each boot and code: the share of figures that are stable, and the share of pairs
-of stable figures that lie more than 3 % apart, by the rule in use and by others. Prints; judges
+of stable figures that lie more than 3 % apart, by the rule in use and by others. Then the pairs of
+all figures and of stable ones that lie apart by other estimates than the median. Prints; judges
 nothing: ``python tests/bench/stability.py [DIRECTORY]``.
 """
 
@@ -17,8 +18,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from runners.analyse.estimate import find_doubt, median_interval, one_sided_error
+from runners.analyse.estimate import LEAST_ROUNDS, find_doubt, median_interval, one_sided_error
 from runners.archive.reader import read
+from runners.model.benchmark import Benchmark
 from runners.model.session import Result
 
 APART = 0.03
@@ -51,6 +53,24 @@ RULES: dict[str, Callable[[Values], bool]] = {
 }
 
 
+ESTIMATES: dict[str, Callable[[Values], float]] = {
+    "median": lambda values: float(np.median(values)),
+    "lower quartile": lambda values: float(np.percentile(values, 25)),
+    "minimum": min,
+}
+
+
+def apart(sessions: list[dict[Benchmark, Values]], estimate: Callable[[Values], float]) -> str:
+    """The share of pairs of figures that lie more than 3 % apart."""
+    pairs = [
+        abs(np.log(estimate(first[b]) / estimate(second[b])))
+        for first, second in itertools.combinations(sessions, 2)
+        for b in first.keys() & second.keys()
+    ]
+    share = np.mean(np.array(pairs) > np.log(1 + APART)) if pairs else float("nan")
+    return f"{share:5.1%} of {len(pairs)} pairs apart"
+
+
 def main(directory: Path) -> None:
     """Print a line a rule for each day of sessions."""
     days = defaultdict(list)
@@ -63,13 +83,11 @@ def main(directory: Path) -> None:
         for name, rule in RULES.items():
             stable = [{b: v for b, v in session.items() if v and rule(v)} for session in sessions]
             share = sum(map(len, stable)) / sum(map(len, sessions))
-            pairs = [
-                abs(np.log(np.median(first[b]) / np.median(second[b])))
-                for first, second in itertools.combinations(stable, 2)
-                for b in first.keys() & second.keys()
-            ]
-            apart = np.mean(np.array(pairs) > np.log(1 + APART)) if pairs else float("nan")
-            print(f"  {name:30} {share:6.1%} stable, {apart:5.1%} of {len(pairs)} pairs apart")
+            print(f"  {name:30} {share:6.1%} stable, {apart(stable, ESTIMATES['median'])}")
+        told = [{b: v for b, v in each.items() if len(v) >= LEAST_ROUNDS} for each in sessions]
+        stable = [{b: v for b, v in s.items() if find_doubt(v) is None} for s in told]
+        for name, estimate in ESTIMATES.items():
+            print(f"  {name:30} all: {apart(told, estimate)}; stable: {apart(stable, estimate)}")
 
 
 if __name__ == "__main__":

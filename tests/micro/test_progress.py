@@ -184,3 +184,16 @@ def test_an_exception_of_a_step_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LookupError, match="of the step"):
         work()
     assert "\x1b[?25h" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "words"),
+    [
+        (None, "1,000 figures in 10 rounds: about 10 min, and up to 60 min in all for figures"),
+        (120.0, "1,000 figures: 2 min are enough for about 2 of 10 rounds (--budget)"),
+        (1.0, "1,000 figures: 1 s are enough for about 1 of 10 rounds (--budget)"),
+    ],
+)
+def test_a_rigorous_run_says_how_long_it_will_take(budget_s: float | None, words: str) -> None:
+    jobs = [Job("a", "nowhere:W", axis="n", levels=tuple(range(1, 501)))] * 2
+    assert Options("rigorous", budget_s).plan(jobs).startswith(words)

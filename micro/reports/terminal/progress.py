@@ -52,7 +52,8 @@ class _Bar(Display):
 def _left(step: Step) -> str:
     if step.seconds_left >= 1e8:
         return "…"
-    return f"{step.seconds_left:.0f} s left"
+    most = "up to " if step.share_done >= 1 else ""
+    return f"{most}{step.seconds_left:.0f} s left"
 
 
 @contextmanager
