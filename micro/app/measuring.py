@@ -63,11 +63,11 @@ class Options:
         """How long these jobs will take, in words: before an hour of somebody's time is spent."""
         settings, points = self.settings, sum(len(job.points) for job in jobs)
         round_s = points * _POINT_S
-        fitting = max(1, int(settings.budget_s / round_s))
+        fitting = int(settings.budget_s / round_s)
         if fitting < settings.rounds:
             return (
-                f"{points:,} figures: {_minutes(settings.budget_s)} are enough for about {fitting} "
-                f"of {settings.rounds} rounds (--budget)"
+                f"{points:,} figures: --budget {settings.budget_s:g} is enough for about {fitting} "
+                f"of {settings.rounds} rounds, of about {_minutes(round_s)} each"
             )
         return (
             f"{points:,} figures in {settings.rounds} rounds: about "

@@ -10,8 +10,10 @@ from io import StringIO
 
 import pytest
 
+from micro.app.measuring import Options
 from micro.reports.terminal.progress import display, steps
 from runners.measure.schedule import Progress
+from runners.model.job import Job
 
 
 def step(number: int, job: str = "fd.open_close", left_s: float = 12.3) -> Progress:
@@ -190,8 +192,8 @@ def test_an_exception_of_a_step_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     ("budget_s", "words"),
     [
         (None, "1,000 figures in 10 rounds: about 10 min, and up to 60 min in all for figures"),
-        (120.0, "1,000 figures: 2 min are enough for about 2 of 10 rounds (--budget)"),
-        (1.0, "1,000 figures: 1 s are enough for about 1 of 10 rounds (--budget)"),
+        (120.0, "1,000 figures: --budget 120 is enough for about 2 of 10 rounds, of about 60 s"),
+        (1.0, "1,000 figures: --budget 1 is enough for about 0 of 10 rounds, of about 60 s"),
     ],
 )
 def test_a_rigorous_run_says_how_long_it_will_take(budget_s: float | None, words: str) -> None:
