@@ -25,7 +25,7 @@ def make(folder: Path, number: int, benchmarks: int, systems: int = 1) -> int:
     """
     start = datetime(2026, 1, 1, tzinfo=UTC)
     first = folder / "first.json"
-    write(_larger(read(next(SHIPPED.rglob("*.json"))), benchmarks), first)
+    write(_larger(read(next(SHIPPED.rglob("*.json.gz"))), benchmarks), first)
     stored = json.loads(first.read_bytes())
     first.unlink()
     runs = [_text(benchmark["runs"]) for benchmark in stored["benchmarks"]]
@@ -50,7 +50,7 @@ def _text(value: object) -> str:
 
 def _varied(point: dict[str, Any], factor: float) -> dict[str, Any]:
     return {
-        key: value * factor if key.endswith("_s") and "visit" not in key else value
+        key: value * factor if isinstance(value, float) and "visit" not in key else value
         for key, value in point.items()
     }
 
