@@ -53,18 +53,21 @@ _MARKUP = re.compile(r"[`*_<>\[\]#@|&!\\]|~(?=\S)|:/|www\.")
 
 def markdown_text(text: str) -> str:
     """The text with those words in backticks that could mean something else than themselves."""
-    words: list[str] = []
+    runs: list[tuple[bool, list[str]]] = []
     for word in _printable(text).split(" "):
-        if not _MARKUP.search(word):
-            words.append(word)
-            continue
-        # A pipe would end the cell of a table, also inside backticks.
-        code = word.replace("`", "'").replace("|", "\u00a6")
-        if words and words[-1].endswith("`"):
-            code = f"{words.pop()[1:-1]} {code}"
-        inside = code.rstrip(",;:") or code
-        words.append(f"`{inside}`{code[len(inside) :]}")
-    return " ".join(words)
+        is_code = _MARKUP.search(word) is not None
+        if not runs or runs[-1][0] != is_code:
+            runs.append((is_code, []))
+        runs[-1][1].append(word)
+    return " ".join(_code(" ".join(run)) if is_code else " ".join(run) for is_code, run in runs)
+
+
+def _code(text: str) -> str:
+    """In backticks, but for the punctuation at its end."""
+    # A pipe would end the cell of a table, also inside backticks.
+    text = text.replace("`", "'").replace("|", "\u00a6")
+    inside = text.rstrip(",;:") or text
+    return f"`{inside}`{text[len(inside) :]}"
 
 
 def xml(root: Element) -> str:
