@@ -16,7 +16,9 @@ from micro.probes.declaration import Choice, Probe
 from runners.model.benchmark import Benchmark
 
 MOST_RESOURCES = 512
-MOST_CHILDREN = 32
+MOST_TASKS = 32
+#: Axes whose levels are processes or threads.
+TASKS = ("live_children", "live_threads", "runnable", "sleepers", "tasks", "waiters")
 MOST_BYTES = 1 << 20
 MEMBERS = 2
 
@@ -78,8 +80,8 @@ def levels(probe: Probe) -> list[int]:
     """A few levels of a curve, ascending, that a test can afford."""
     assert probe.axis is not None
     most = MOST_RESOURCES
-    if probe.axis.name in ("live_children", "live_threads"):
-        most = MOST_CHILDREN
+    if probe.axis.name in TASKS:
+        most = MOST_TASKS
     elif probe.axis.name in ("rss", "size") or probe.bytes_per_op == "level":
         most = MOST_BYTES
     cheap = [level for level in probe.axis.of("rigorous") if level <= most]

@@ -216,6 +216,15 @@ def test_a_fault_that_did_not_happen_is_not_counted() -> None:
     assert check.detail == "1 injected: named error 1"
 
 
+def test_a_library_s_own_futex_is_spared_where_the_probe_says_nothing_of_it() -> None:
+    def injected(promise: Promise) -> int:
+        return int(faults(told(futex=3), job(), None, promise).data["injected"])
+
+    assert injected(Promise({"read": 1})) == 0
+    assert injected(Promise({"futex": 1})) == 6
+    assert injected(Promise(tolerated=frozenset({"futex"}))) == 6
+
+
 def test_a_probe_without_calls_has_no_faults() -> None:
     check = faults(told(), job(), None, Promise())
     assert (check.verdict, check.detail) == ("ok", "0 injected: none")

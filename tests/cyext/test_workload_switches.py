@@ -1,0 +1,85 @@
+"""Switches between tasks: that the token really passes through all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyext.core.workload import LimitReached, NotSupported, OperationFailed, run_on
+from cyext.switch.rings import Ring, WakeOne, WorkingSet, Yield
+from held import children
+from isolated import isolated
+
+each_peer = pytest.mark.parametrize("peer", ["thread", "process"])
+
+
+@pytest.fixture(autouse=True)
+def one_cpu() -> Iterator[None]:
+    run_on(sorted(os.sched_getaffinity(0))[:1])
+    yield
+    run_on(())
+
+
+def switches(task: Path) -> int:
+    """How often a task gave its CPU to another: by sleeping, or preempted by whom it woke."""
+    lines = (task / "status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if "voluntary_ctxt_switches" in line)
+
+
+def tasks_beside(peer: str) -> list[Path]:
+    if peer == "process":
+        return [Path(f"/proc/{pid}") for pid in children()]
+    own = Path("/proc/self/task")
+    return [path for path in own.iterdir() if path.name != str(os.getpid())]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system counts no switches")
+@each_peer
+@pytest.mark.parametrize(("hops", "laps"), [(40, 10), (41, 10), (43, 10), (39, 9)])
+def test_each_task_has_the_token_once_a_lap(peer: str, hops: int, laps: int) -> None:
+    def check() -> None:
+        ring = Ring(peer)
+        ring.grow(4)
+        ring.run(4)
+        tasks = tasks_beside(peer)
+        assert len(tasks) == 3
+        before = [switches(task) for task in tasks]
+        ring.run(hops)
+        ring.run(1)  # the last one has gone to sleep by now
+        for was, task in zip(before, tasks, strict=True):
+            # A token that comes before its task sleeps again is taken without a switch.
+            assert laps // 2 <= switches(task) - was <= 2 * laps + 2
+        ring.close()
+
+    isolated(check)
+
+
+@each_peer
+def test_a_task_that_dies_is_named(peer: str) -> None:
+    def check() -> None:
+        ring = Ring(peer)
+        ring.grow(3)
+        os.kill(children()[0], 9)
+        with pytest.raises(OperationFailed, match="peer process: ECHILD"):
+            ring.run(1000)
+        ring.close()
+
+    if peer == "process":
+        isolated(check)
+
+
+def test_a_larger_set_than_there_is_room_for_is_a_limit() -> None:
+    workload = WorkingSet("thread", 2)
+    with pytest.raises(LimitReached, match="sets of at most 1048576 bytes"):
+        workload.grow(1 << 21)
+    assert workload.run(4) > 0
+    workload.close()
+
+
+@pytest.mark.parametrize("kind", [Ring, WorkingSet, WakeOne, Yield])
+def test_without_a_cpu_of_its_own_it_is_a_named_skip(kind: type[Ring]) -> None:
+    run_on(())
+    with pytest.raises(NotSupported, match="binds no program to a CPU"):
+        kind("thread")
