@@ -30,8 +30,8 @@ from runners.model.session import Result, Session
 
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=26.0)
-RIGOROUS = Settings(rounds=10, most_visits=8, budget_s=3600.0, trace=1000)
-#: What a visit takes a point, about: its slices, and its share of the worker's start and growth.
+RIGOROUS = Settings(rounds=20, most_visits=4, budget_s=3600.0, trace=1000)
+#: What a visit takes a point at least: its slices, and its share of the worker's start and growth.
 _POINT_S = 0.06
 
 
@@ -66,11 +66,11 @@ class Options:
         fitting = int(settings.budget_s / round_s)
         if fitting < settings.rounds:
             return (
-                f"{points:,} figures: --budget {settings.budget_s:g} is enough for about {fitting} "
-                f"of {settings.rounds} rounds, of about {_minutes(round_s)} each"
+                f"{points:,} figures: --budget {settings.budget_s:g} is enough for at most "
+                f"{fitting} of {settings.rounds} rounds, of at least {_minutes(round_s)} each"
             )
         return (
-            f"{points:,} figures in {settings.rounds} rounds: about "
+            f"{points:,} figures in {settings.rounds} rounds: at least "
             f"{_minutes(settings.rounds * round_s)}, and up to {_minutes(settings.budget_s)} in "
             "all for figures that are not stable by then"
         )

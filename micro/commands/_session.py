@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     effort.add_argument(
         "--rigorous",
         action="store_true",
-        help="all points, all rounds, and more of them where a figure is not stable: up to 1 hour",
+        help="twice the rounds, and more where a figure is not stable: up to 1 hour; all levels "
+        "and parameters of probes that are named",
     )
     parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="stop after this time")
     parser.add_argument(
