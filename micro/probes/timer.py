@@ -1,0 +1,61 @@
+"""Timers: how late a sleeper wakes, and what a timer costs beside many others."""
+
+from collections.abc import Mapping
+
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_four, powers_of_two
+from runners.model.benchmark import Scalar
+from runners.model.job import Promise
+
+_CALLS = ("nanosleep", "clock_nanosleep", "timerfd", "epoll_wait")
+
+
+def _one(usual: str, *others: str) -> Choice:
+    return Choice((usual, *others), usual=(usual,), quick=(usual,))
+
+
+def _sleeps(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    if params["call"] == "timerfd":
+        return Promise({"timerfd_settime": 1, "read": 1})
+    called = "epoll_wait" if params["call"] == "epoll_wait" else "clock_nanosleep"
+    return Promise({called: 1})
+
+
+PROBES = (
+    Probe(
+        name="timer.overshoot",
+        workload="cyext.timer.timers:Overshoot",
+        title="how late a sleeper wakes",
+        method="One operation is the time between the moment that a sleeper asked for, 100 µs "
+        "ahead (1 ms for epoll_wait(), which counts in milliseconds), and the moment at which it "
+        "runs again; the CPU is idle or has a busy thread; with slack=default the system may put "
+        "off the wake-up by the timer slack (50 µs on Linux), with slack=least by 1 ns.",
+        source="lmbench, lat_usleep (McVoy and Staelin 1996); cyclictest",
+        params={
+            "call": Choice(_CALLS, usual=("nanosleep", "epoll_wait"), quick=("nanosleep",)),
+            "load": Choice(("idle", "busy"), usual=("idle", "busy"), quick=("idle",)),
+            "slack": _one("default", "least"),
+            "scheduler": _one("other", "fifo"),
+        },
+        promise=_sleeps,
+        clock_bound_up_to=0,
+        waits=True,
+        least_effort="usual",
+        also_known_as=("lat_usleep",),
+    ),
+    Probe(
+        name="timer.arm",
+        workload="cyext.timer.timers:Arm",
+        title="arm and cancel a timer",
+        method="One operation is timerfd_settime() of a moment far ahead and timerfd_settime() "
+        "that cancels it, while the other timers are pending, each for another moment.",
+        source="Banga, Druschel and Mogul 1998: a server has a time-out for each connection",
+        axis=Axis(
+            "pending",
+            powers_of_four(1, 16384),
+            quick=(1, 16),
+            rigorous=powers_of_two(1, 16384),
+        ),
+        promise=Promise({"timerfd_settime": 2}),
+        least_effort="usual",
+    ),
+)
