@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from micro.app.availability import unavailable
@@ -14,13 +14,19 @@ from runners.doctor.finding import Finding, expected_spread
 from runners.doctor.limits import limits
 from runners.doctor.load import Watch
 from runners.doctor.settings import settings
+from runners.doctor.wakeups import wakeups
 from runners.explain.refusal import cannot_explain
 from runners.measure.schedule import Settings
+from runners.model.benchmark import Scalar
+from runners.model.session import Result
 
 #: Measured for two seconds, to tell how sharp figures will be: a system call on a core of our own.
 _MEASURED = "fd.open_close"
 _SETTINGS = Settings(rounds=40, budget_s=2.0)
 _SENTINELS = 5000
+#: A hand-over to a task that sleeps, on the same CPU and on another, and to one that polls.
+_ASLEEP, _POLLED = "ipc.pipe", "hardware.core_to_core"
+_HAND_OVERS = Settings(rounds=5, budget_s=1.0)
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,34 @@ def diagnose() -> Diagnosis:
         (job,) = select([_MEASURED])[0].jobs()
         session = bench.measure([job], _SETTINGS)
         found = [*watch.findings(), *cpu_findings(surveyed), *settings(bench.facts), *limits()]
+        jobs = [job for probe in select([_ASLEEP, _POLLED]) for job in probe.jobs("quick")]
+        handed_over = bench.measure(jobs, _HAND_OVERS).results
     (result,) = session.results
     values = [visit.value_s for visit in result.visits if visit.doubt is None]
     return Diagnosis(
-        [*found, *_cannot_run(), *_cannot_explain()],
+        [
+            *found,
+            *_wakeups(handed_over, bench.facts),
+            *_cannot_run(),
+            *_cannot_explain(),
+        ],
         expected_spread(values, Settings().rounds),
         len(values),
         len(result.visits),
     )
+
+
+def _wakeups(results: Sequence[Result], facts: Mapping[str, Scalar]) -> Iterator[Finding]:
+    one_way_s: dict[Scalar, float] = {}
+    polled_s = None
+    for result in results:
+        if result.value_s is not None and result.name == _ASLEEP:
+            one_way_s[result.params["cpu"]] = result.value_s / 2
+        elif result.value_s is not None:
+            polled_s = result.value_s
+    stable = all(result.status == "ok" for result in results if result.value_s is not None)
+    same_s, other_s = one_way_s.get("same"), one_way_s.get("other")
+    return wakeups(same_s, other_s, polled_s, facts, stable=stable)
 
 
 def _cannot_run() -> list[Finding]:
