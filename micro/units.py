@@ -23,6 +23,11 @@ def three_digits(value: float) -> str:
     )
 
 
+def grouped(value: float) -> str:
+    """A number to three significant digits, or whole with its thousands apart: ``12,345``."""
+    return f"{value:,.0f}" if value >= 100 else three_digits(value)
+
+
 def change(ratio: float) -> str:
     """A ratio of times in words: ``12 % slower``, ``1,600 times faster``."""
     word, factor = ("slower", ratio) if ratio >= 1 else ("faster", 1 / max(ratio, 1e-15))

@@ -16,6 +16,8 @@ from micro.reports.terminal.braille import print_curves
 from micro.reports.terminal.first_screen import print_first_screen
 from micro.reports.terminal.noise import noise_table
 from micro.reports.terminal.session_table import print_session
+from micro.reports.terminal.suite_table import suite_table
+from micro.suites.suite import NAMES, suite
 from runners.archive.bad_file import BadFile
 from runners.archive.reader import read
 
@@ -35,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print the SD between rounds: plain, minimum, gated by the sentinel, gated and scaled",
     )
     parser.add_argument("--plot", action="store_true", help="draw the curves in the terminal")
+    parser.add_argument(
+        "--like",
+        choices=NAMES,
+        help="the figures under another suite's names, in its units and order",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document for each file")
 
 
@@ -53,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps(document(session)))
         elif arguments.noise:
             out.print(noise_table(session))
+        elif arguments.like:
+            out.print(suite_table(suite(arguments.like), session))
         else:
             if len(arguments.files) > 1:
                 out.rule(Text(printable(str(path))))

@@ -1,0 +1,95 @@
+"""lmbench 3, in the order of its summary."""
+
+from micro.suites.suite import Operation, Suite
+
+_FILE = "a file in memory; lmbench takes the time of a whole file"
+_PEER = {"peer": "process", "cpu": "same"}
+
+SUITE = Suite(
+    "lmbench 3 (McVoy and Staelin 1996)",
+    "µs",
+    (
+        Operation("lat_syscall null", "syscall.getppid"),
+        Operation("lat_syscall read", "syscall.read"),
+        Operation("lat_syscall write", "syscall.write"),
+        Operation("lat_syscall stat", "syscall.stat"),
+        Operation("lat_syscall fstat", "syscall.fstat"),
+        Operation("lat_syscall open", "fd.open_close"),
+        Operation(
+            "lat_select 64 fd",
+            "event.select",
+            level=64,
+            differs="one of 64 is ready; lmbench passes the number of descriptors as the highest "
+            "one, so that select looks at fewer",
+        ),
+        Operation("lat_sig install", "signal.install"),
+        Operation("lat_sig catch", "signal.catch", differs="tgkill() to the thread"),
+        Operation("lat_sig prot", "signal.fault", differs="returns after the store"),
+        Operation("lat_pipe", "ipc.pipe", _PEER, differs="both on one CPU, said in the name"),
+        Operation("lat_fifo", "ipc.fifo", _PEER, differs="both on one CPU"),
+        Operation("lat_unix", "ipc.unix_stream", _PEER, differs="both on one CPU"),
+        Operation("lat_unix_connect", differs="not measured yet"),
+        Operation("lat_proc procedure", differs="the compiler's affair, not the system's"),
+        Operation("lat_proc fork", "process.fork_exit", {"image": "dynamic"}),
+        Operation("lat_proc exec", "process.fork_exec", {"image": "dynamic", "program": "dynamic"}),
+        Operation("lat_proc shell", differs="a shell's start is not the system's"),
+        Operation(
+            "lat_pagefault",
+            "mmap.fault_file",
+            {"pages": "4k"},
+            differs="without the pages around; mmap.fault_around has them",
+        ),
+        Operation("lat_mmap", "mmap.length", level=524288, differs="512 KiB, mapped and unmapped"),
+        Operation("lat_fs", differs="creating and deleting files is not measured yet"),
+        Operation("lat_fcntl", "lock.file", {"kind": "fcntl", "file": "one"}, 2),
+        Operation("lat_sem", "ipc.sysv_semaphore", _PEER),
+        Operation(
+            "lat_usleep",
+            "timer.overshoot",
+            {"call": "nanosleep", "load": "idle", "slack": "default", "scheduler": "other"},
+            differs="only the time after the moment that was asked for",
+        ),
+        Operation("lat_udp", "net.udp", _PEER, 1, differs="1 B instead of 4 B, both on one CPU"),
+        Operation("lat_tcp", "net.tcp", _PEER, 1, differs="1 B instead of 4 B, both on one CPU"),
+        Operation("lat_rpc", differs="SunRPC is not measured"),
+        Operation(
+            "lat_connect",
+            "port.connect_ephemeral",
+            {"bind": "none"},
+            4,
+            differs="beside 4 open connections, without accept()",
+        ),
+        Operation("lat_http", differs="not measured"),
+        Operation(
+            "lat_ctx 2",
+            "switch.ring",
+            {"peer": "process"},
+            2,
+            differs="the pipe is part of it; lmbench subtracts a pipe's time, and drops what is "
+            "negative then",
+        ),
+        Operation("lat_ctx 8", "switch.ring", {"peer": "process"}, 8, differs="with the pipe"),
+        Operation(
+            "lat_ctx -s 32 8",
+            "switch.working_set",
+            {"peer": "process", "tasks": 8},
+            32768,
+            differs="with the pipe; touching is subtracted as a task alone needs it",
+        ),
+        Operation(
+            "lat_mem_rd 16M", "memory.latency", level=16777216, unit="ns", differs="random order"
+        ),
+        Operation("tlb", "hardware.tlb", {"pages": "4k"}, 1024, unit="ns"),
+        Operation("bw_mem bcopy", "memory.copy", level=67108864, unit="MB/s"),
+        Operation("bw_mem bzero", "memory.set", level=67108864, unit="MB/s"),
+        Operation("bw_mem rd", "memory.read", level=67108864, unit="MB/s", differs="every word"),
+        Operation("bw_mem wr", "memory.write", level=67108864, unit="MB/s", differs="every word"),
+        Operation("bw_file_rd", "syscall.pread", level=65536, unit="MB/s", differs=_FILE),
+        Operation("bw_mmap_rd", differs="not measured yet"),
+        Operation("bw_pipe", "ipc.pipe_bandwidth", level=65536, unit="MB/s"),
+        Operation("bw_unix", "ipc.unix_bandwidth", level=65536, unit="MB/s"),
+        Operation("bw_tcp", differs="streaming is not measured yet; net.tcp has round trips"),
+        Operation("lat_ops, par_ops", differs="the processor's arithmetic, not the system's"),
+        Operation("par_mem", "hardware.memory_parallelism", level=8, unit="ns"),
+    ),
+)

@@ -1,0 +1,69 @@
+"""What another suite measures, operation by operation, and micro's figure for it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from runners.model.benchmark import Scalar
+from runners.model.session import Result
+
+Unit = Literal["ns", "µs", "MB/s", "operations/s"]
+#: Their names on the command line, each a module of this package that has a ``SUITE``.
+NAMES = ("lebench", "lmbench", "libmicro", "will-it-scale")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One figure of another suite, in its order.
+
+    ``name`` is the suite's; ``probe`` is micro's, with the ``params`` and the ``level`` that come
+    nearest; None where micro measures nothing like it. ``differs`` says in what micro's definition
+    is another one, and why; empty where it is the same.
+    """
+
+    name: str
+    probe: str | None = None
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    level: int | None = None
+    differs: str = ""
+    unit: Unit | None = None
+    #: Operations of micro in one of the other suite.
+    times: float = 1.0
+
+    def among(self, results: Sequence[Result]) -> Result | None:
+        """The first result that is a figure of this operation; None where there is none."""
+        for result in results:
+            if (
+                result.name == self.probe
+                and result.x == self.level
+                and result.value_s is not None
+                and self.params.items() <= result.params.items()
+            ):
+                return result
+        return None
+
+    def value(self, result: Result, unit: Unit) -> float:
+        """What the result is in the other suite's unit."""
+        assert result.value_s is not None
+        seconds = result.value_s * self.times
+        if unit == "MB/s":
+            return (result.bytes_per_op or 0) / 1e6 / result.value_s
+        return {"ns": 1e9, "µs": 1e6}[unit] * seconds if unit in ("ns", "µs") else 1 / seconds
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Another suite: its title and source, its unit unless an operation has its own."""
+
+    title: str
+    unit: Unit
+    operations: tuple[Operation, ...]
+
+
+def suite(name: str) -> Suite:
+    """The suite of one of `NAMES`."""
+    found: Suite = importlib.import_module(f"micro.suites.{name.replace('-', '_')}").SUITE
+    return found

@@ -1,0 +1,42 @@
+"""will-it-scale, of one task; its figures count operations a second."""
+
+from micro.suites.suite import Operation, Suite
+
+_PEER = {"peer": "process", "cpu": "same"}
+_SHARED_FILE = "not measured yet"
+
+SUITE = Suite(
+    "will-it-scale, one task",
+    "operations/s",
+    (
+        Operation("context_switch1", "ipc.pipe", _PEER, times=0.5, differs="half a round trip"),
+        Operation("dup1", "fd.dup_lowest", level=8, differs="beside 8 descriptors"),
+        Operation("eventfd1", "ipc.eventfd", _PEER, differs="there and back between two tasks"),
+        Operation("fallocate1", differs=_SHARED_FILE),
+        Operation(
+            "futex1", "lock.futex", {"call": "wake", "shared": "private"}, differs="nobody waits"
+        ),
+        Operation("getppid1", "syscall.getppid"),
+        Operation("lock1", "lock.file", {"kind": "fcntl", "file": "one"}, 1),
+        Operation("lseek1", "syscall.lseek"),
+        Operation("malloc1", "malloc.size", level=131072, differs="128 KiB, with free()"),
+        Operation("mmap1", "mmap.length", level=8388608, differs="8 MiB instead of 128 MiB"),
+        Operation("open1", "fd.open_close"),
+        Operation("page_fault1", "mmap.fault_anon", {"pages": "4k"}, differs="one page"),
+        Operation("page_fault3", "mmap.fault_file", {"pages": "4k"}, differs="one page"),
+        Operation("pipe1", "ipc.pipe", _PEER, differs="two tasks; will-it-scale has one"),
+        Operation("poll1", "event.poll", level=16, differs="one of 16 is ready"),
+        Operation("posix_semaphore1", "ipc.posix_semaphore", _PEER, differs="with a switch"),
+        Operation("pread1", "syscall.pread", level=4096),
+        Operation("pthread_mutex1", "lock.mutex", {"shared": "private"}, 1),
+        Operation("pwrite1", "syscall.pwrite", level=4096),
+        Operation("read1", "syscall.read", differs="1 B of /dev/zero"),
+        Operation("sched_yield", "syscall.sched_yield"),
+        Operation("signal1", "signal.catch"),
+        Operation("tlb_flush1", "mmap.protect_threads", level=1, differs="mprotect()"),
+        Operation("unix1", "ipc.unix_datagram", _PEER, differs="with a switch"),
+        Operation("unlink1", differs="creating and deleting files is not measured yet"),
+        Operation("brk1", differs="not measured yet"),
+        Operation("writeseek1", "syscall.pwrite", level=4096, differs="pwrite() seeks itself"),
+    ),
+)
