@@ -10,6 +10,7 @@ from typing import Any
 import cyext.lock.wakeups
 import cyext.mmap.mappings
 import cyext.process.parents
+import cyext.sched.groups
 import cyext.switch.rings
 import cyext.thread.threads
 import pytest
@@ -225,6 +226,7 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         cyext.process.parents.most_maps = lambda: (2000, "a limit of 2000")
         cyext.mmap.mappings.MOST_FILES = 1000
         cyext.lock.wakeups.MOST_WAITERS = 60
+        cyext.sched.groups.MOST_GROUPS = 2
         cyext.switch.rings.MOST_TASKS = 60
         cyext.thread.threads.most_threads = lambda stack_bytes: (60, "a limit of 60")
         before = Held.now(scratch)

@@ -16,7 +16,7 @@ from cyext.fd.descriptors import OpenClose
 from cyext.memory.moves import Copy
 from cyext.process.parents import ForkExit, VforkExit
 from cyext.thread.threads import CreateJoin
-from discovered import CURVES, PROBES, each, make_one, workload_class
+from discovered import CURVES, PROBES, each, levels, make_one, workload_class
 from held import Held, allow_descriptors, leave_descriptors, same_as
 from isolated import isolated
 
@@ -157,7 +157,7 @@ def fails_or_works(probe: Probe) -> str:
         return f"{type(failure).__name__}: {failure}"
     try:
         if probe in CURVES.values():
-            workload.grow(probe.axis.of("rigorous")[3])  # type: ignore[union-attr]
+            workload.grow(min(probe.axis.of("rigorous")[3], levels(probe)[-1]))  # type: ignore[union-attr]
         assert workload.run(2) > 0
     except (OperationFailed, LimitReached) as failure:
         return f"{type(failure).__name__}: {failure}"

@@ -55,7 +55,15 @@ class Left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         self._reap()
-        return found + [f"left shared memory: {name}" for name in shared() - self._objects]
+        return found + [f"left shared memory: {name}" for name in self._objects_left(deadline)]
+
+    def _objects_left(self, deadline: float) -> set[str]:
+        """Objects that stay; what other programs use beside this one goes again."""
+        left = shared() - self._objects
+        while left and time.monotonic() < deadline:
+            time.sleep(0.1)
+            left &= shared()
+        return left
 
     def _reap(self) -> None:
         for child in set(children()) - self._children:

@@ -1,0 +1,28 @@
+"""The scheduler under load."""
+
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from runners.model.job import Promise
+
+PROBES = (
+    Probe(
+        name="sched.hackbench",
+        workload="cyext.sched.groups:Hackbench",
+        title="groups of senders and receivers",
+        method="One operation is a message of 100 bytes from each of 20 senders to each of 20 "
+        "receivers in every group: 400 messages a group, over pipes or Unix stream sockets; all "
+        "tasks run on the CPUs of this run, as the system likes, and the batch ends when the last "
+        "receiver has its last message.",
+        source="hackbench (Rusty Russell 2001, from Craig Thomas' Chat simulator); perf bench "
+        "sched messaging",
+        params={
+            "transport": Choice(("pipe", "socket"), usual=("pipe",), quick=("pipe",)),
+            "peer": Choice(("process", "thread"), usual=("process",), quick=("process",)),
+        },
+        axis=Axis("groups", (1, 4), quick=(1,), rigorous=powers_of_two(1, 16)),
+        promise=Promise(tolerated=frozenset({"read", "write"})),
+        waits=True,
+        clock_bound_up_to=0,
+        least_effort="usual",
+        also_known_as=("hackbench",),
+    ),
+)
