@@ -142,3 +142,16 @@ def mode_gap(values: Floats) -> float | None:
     if middle <= 0 or gap <= 4 * spread or gap < 0.02 * middle:
         return None
     return gap / middle
+
+
+#: A team's members start and end within tens of microseconds. A batch of fewer operations that is
+#: no longer than this shows that, and not what the operations take.
+LEAST_TEAM_BATCH, LEAST_TEAM_BATCH_S = 100, 1e-3
+
+
+def too_small_a_batch(batch: int, value_s: float) -> str | None:
+    """Why a team's batch tells of its members' start, and not of the operation; else None."""
+    if batch >= LEAST_TEAM_BATCH or batch * value_s >= LEAST_TEAM_BATCH_S:
+        return None
+    operations = "1 operation" if batch == 1 else f"{batch} operations"
+    return f"a batch holds only {operations}: this would measure scheduling"

@@ -13,6 +13,7 @@ from runners.analyse.estimate import (
     find_doubt,
     median_interval,
     percentiles,
+    too_small_a_batch,
 )
 from runners.machine.code import code_hash
 from runners.measure.clean_level import scaled_too_far
@@ -27,11 +28,6 @@ LEAST_CLEAN_SHARE = 0.4
 #: Disturbance, as a share of a visit's time, from which on it does not count.
 MOST_DISTURBED = 0.02
 _TICK_NS = 10_000_000
-#: A team's members start and end within tens of microseconds. A batch of fewer operations that is
-#: no longer than this shows that, and not what the operations take.
-LEAST_TEAM_BATCH, LEAST_TEAM_BATCH_S = 100, 1e-3
-
-
 #: Visits from which on the first can be told to be far from the others, and by what factor.
 LEAST_LATER, FAR = 2, 1.5
 
@@ -108,7 +104,8 @@ class Point:
         if job.clock_bound(self.level):
             chain_ns = float(np.median([visit.chain_ns for visit in used]))
             reason = reason or scaled_too_far(clean, chain_ns)
-        reason = reason or too_small_a_batch(job, self.batch, middle)
+        if job.workers != "single":
+            reason = reason or too_small_a_batch(self.batch, middle)
         if len(good) < LEAST_ROUNDS <= len(visits):
             disturbed = len(visits) - len(good)
             reason = reason or f"{disturbed} of {len(visits)} rounds were disturbed"
@@ -133,15 +130,6 @@ class Point:
             visits=list(visits),
             axis_kind=job.axis_kind,
         )
-
-
-def too_small_a_batch(job: Job, batch: int, value_s: float) -> str | None:
-    """Why a team's batch tells of its members' start, and not of the operation; else None."""
-    long_enough = batch >= LEAST_TEAM_BATCH or batch * value_s >= LEAST_TEAM_BATCH_S
-    if job.workers == "single" or long_enough:
-        return None
-    operations = "1 operation" if batch == 1 else f"{batch} operations"
-    return f"a batch holds only {operations}: this would measure scheduling"
 
 
 def evaluate(job: Job, level: int | None, raw: Raw, clean: Clean | None) -> Visit:

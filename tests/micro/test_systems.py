@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,20 @@ def test_unstable_sessions_do_not_spoil_the_stable(tmp_path: Path) -> None:
     (system,) = read_systems([tmp_path])
     figure = system.figures[Benchmark("fd.open_close")]
     assert (figure.status, figure.sessions, figure.value_s) == ("ok", 1, 2e-6)
+
+
+def test_a_stored_team_whose_batch_was_too_small_has_no_figure(tmp_path: Path) -> None:
+    session = system_session(1.0)
+    for members, batch in ((2, 20_000), (8, 1)):
+        figure = replace(session.results[0], name="malloc.processes", params={}, axis="processes")
+        figure.x, figure.axis_kind, figure.batch = members, "members", batch
+        session.results.append(figure)
+    writer.write(session, tmp_path / "session.json")
+    (system,) = read_systems([tmp_path])
+    found = {place.level for place in system.figures if place.probe == "malloc.processes"}
+    assert found == {2}
+    (why,) = (why for place, why in system.missing.items() if place.probe == "malloc.processes")
+    assert why == "a batch holds only 1 operation: this would measure scheduling"
 
 
 def test_different_systems_are_not_pooled(tmp_path: Path) -> None:

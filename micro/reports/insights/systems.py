@@ -11,7 +11,7 @@ import numpy as np
 
 from micro.probes.catalogue import walks_caches
 from micro.reports import printable
-from runners.analyse.estimate import INTERVAL_ROUNDS, median_interval
+from runners.analyse.estimate import INTERVAL_ROUNDS, median_interval, too_small_a_batch
 from runners.analyse.growth import Floats, Growth, find_growth, round_values
 from runners.analyse.scaling import Scaling, find_scaling
 from runners.archive.reader import read, read_environment
@@ -242,11 +242,12 @@ def _summarise(system: System) -> None:
         measured = {}
         for result in session.results:
             place = result.benchmark
-            if result.value_s is not None and result.ci95_s is not None:
+            why_not = _no_figure(result)
+            if why_not is None:
                 measured[place] = result
                 found.setdefault(place, []).append(result)
             else:
-                system.missing[place] = f"{result.status}: {result.reason}"
+                system.missing[place] = why_not
         sessions.append(measured)
     system.figures = {place: _pool(results) for place, results in found.items()}
     levels: dict[Benchmark, list[Benchmark]] = {}
@@ -262,6 +263,16 @@ def _summarise(system: System) -> None:
     for place, curve in ends.items():
         mine = levels.get(place, [])
         system.curves[place] = _curve(system, place, curve, mine, _values(sessions, mine))
+
+
+def _no_figure(result: Result) -> str | None:
+    """Why a result says nothing of its system, or None where it does."""
+    if result.value_s is None or result.ci95_s is None:
+        return f"{result.status}: {result.reason}"
+    if result.axis_kind == "members" and (result.x or 1) > 1 and result.batch:
+        # Files tell of batches that are refused when measured today.
+        return too_small_a_batch(result.batch, result.value_s)
+    return None
 
 
 def _pool(results: Sequence[Result]) -> Figure:
