@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_of_unstable_figures_only_a_multiple_is_told() -> None:
     for after, told in ((slower, False), (much_slower, True)):
         found = entries(compare(of_sessions([[busy], [after]], ["a", "b"])))
         assert (count(found, slower=True) > 0) is told
+
+
+def test_unstable_figures_whose_rounds_meet_are_not_told_apart() -> None:
+    busy, chance = system_session(), system_session(3)
+    for result in chance.results:  # one round of many counts, and it is the slow one
+        result.status, result.reason = "unstable", "5 of 6 rounds were disturbed"
+        assert result.value_s is not None
+        result.visits = [
+            replace(result.visits[0], value_s=result.value_s * share) for share in (0.34, 0.35, 1)
+        ]
+    found = entries(compare(of_sessions([[busy], [chance]], ["a", "b"])))
+    assert count(found, slower=True) == 0
 
 
 @pytest.mark.parametrize("width", [80, 140])

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from micro import units
 from micro.reports.insights.comparison import Cell, Comparison, Row
+from micro.reports.insights.systems import Figure
 from runners.model.benchmark import Benchmark
 
 #: What two sessions can differ by without a reason: another boot moves a figure by up to 5 %, and
-#: nothing in one session of each says by how much. Of unstable figures only a multiple is told.
+#: nothing in one session of each says by how much. Of unstable figures only a multiple is told, and
+#: only where even the nearest of all their rounds differ by as much as firm figures must.
 LEAST_FIRM, LEAST_UNSTABLE = 1.10, 2.0
 
 
@@ -70,7 +72,15 @@ def _slower(before: Cell, after: Cell) -> bool | None:
     least = LEAST_UNSTABLE if unstable else LEAST_FIRM
     if after.ratio is None or not after.apart or _distance(after) < least:
         return None
+    if unstable and _nearest_rounds(before.figure, after.figure) < LEAST_FIRM:
+        return None
     return after.ratio > 1
+
+
+def _nearest_rounds(first: Figure, second: Figure) -> float:
+    """The ratio of the nearest rounds of two figures; below 1 where they overlap."""
+    (low, high), (other_low, other_high) = first.rounds_s, second.rounds_s
+    return max(other_low / high if high else 0.0, low / other_high if other_high else 0.0)
 
 
 def count(found: Sequence[Entry], slower: bool | None) -> int:

@@ -42,6 +42,8 @@ class Figure:
     percentiles_s: Mapping[str, float]
     counts: tuple[CountEstimate, ...]
     sessions: int
+    #: The least and the most of all rounds, also those that do not count.
+    rounds_s: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -294,7 +296,15 @@ def _pool(results: Sequence[Result]) -> Figure:
         percentiles_s=_pooled_percentiles(used),
         counts=_pooled_counts(used),
         sessions=len(used),
+        rounds_s=_range_of_rounds(used),
     )
+
+
+def _range_of_rounds(results: Sequence[Result]) -> tuple[float, float]:
+    """The least and the most of all rounds; of the intervals where the rounds were not read."""
+    seen = [visit.value_s for result in results for visit in result.visits]
+    seen += [end for result in results for end in result.ci95_s or ()]
+    return min(seen), max(seen)
 
 
 def _pooled_counts(results: Sequence[Result]) -> tuple[CountEstimate, ...]:
