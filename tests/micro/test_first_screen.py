@@ -94,6 +94,15 @@ def test_a_session_of_nothing_known_says_how_much_it_holds() -> None:
     assert "1 figures: 1 firm" in printed(session([measured("other.probe", 1e-6)]))
 
 
+def test_what_cannot_be_measured_here_is_named() -> None:
+    lacking = [
+        replace(measured(f"other.{name}", 1e-6), status="skipped", value_s=None, ci95_s=None)
+        for name in ("one", "two", "three", "four", "five")
+    ]
+    shown = printed(session([measured("other.probe", 1e-6), *lacking]))
+    assert "Not available here: other.one, other.two, other.three and 2 more" in shown
+
+
 def test_headlines_are_of_figures_that_a_usual_session_has() -> None:
     for probe in all_probes():
         places = {job.at(level) for job in probe.jobs() for level in (None, *job.points)}

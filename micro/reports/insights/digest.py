@@ -33,6 +33,8 @@ class Digest:
     causes: Counter[str]
     #: Limits that ended curves.
     ends: Counter[str]
+    #: Probes that cannot be measured here.
+    absent: tuple[str, ...] = ()
     figures: dict[str, list[tuple[str, Figure]]] = field(default_factory=dict)
     #: Curves that are compared with each other.
     compared: dict[str, list[tuple[str, CurveSummary]]] = field(default_factory=dict)
@@ -48,6 +50,7 @@ def digest(system: System) -> Digest:
         Counter(result.status for result in results),
         Counter(_cause(r.reason or "") for r in results if r.status == "unstable"),
         Counter(curve.stopped_by for curve in system.curves.values() if curve.stopped_by),
+        tuple(dict.fromkeys(r.benchmark.label for r in results if r.status == "skipped")),
     )
     figures = {_key(place): figure for place, figure in system.figures.items()}
     curves = {_key(place): curve for place, curve in system.curves.items()}

@@ -29,6 +29,8 @@ _LEAST_SPAN = 4.0
 _SPARK_WIDTH = 7
 _MOST_GROWING = 9
 _INDENT = 14
+#: Probes that are named where they cannot be measured.
+_MOST_ABSENT = 3
 
 
 def print_first_screen(out: Console, session: Session, stored: str = "FILE") -> None:
@@ -63,6 +65,11 @@ def lines(shown: Digest, width: int, stored: str = "FILE", first: Sequence[str] 
         labels = [label + "~" * curve.is_shaky for label, curve in shown.flat]
         found += ["", *_listed(" Stays flat: ", labels, width)]
     found += ["", *_why_unstable(shown, width)]
+    if shown.absent:
+        more = len(shown.absent) - _MOST_ABSENT
+        names = ", ".join(shown.absent[:_MOST_ABSENT]) + f" and {more} more" * (more > 0)
+        absent = f"Not available here: {names}"
+        found += textwrap.wrap(absent, width - 1, initial_indent=" ", subsequent_indent="   ")
     for end, count in shown.ends.most_common(2):
         curves_ended = f"{count} curve{'s' * (count > 1)} ended at: {end}"
         found += textwrap.wrap(curves_ended, width - 1, initial_indent=" ", subsequent_indent="   ")
