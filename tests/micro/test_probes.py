@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from micro.probes.catalogue import BadParameter, UnknownProbe, all_probes, jobs_with, select
 from micro.probes.declaration import Axis, Choice, Effort, Probe
+from micro.reports.insights.comparison import GROUPS
 from runners.model.job import Job
 
 EACH = pytest.mark.parametrize("probe", all_probes(), ids=lambda probe: probe.name)
@@ -263,3 +264,8 @@ def test_whatever_is_typed_gives_sound_jobs_or_says_no(
         assert list(job.levels) == sorted(set(job.levels))
         for level in job.levels:
             assert 1 <= level <= (4096 if probe is TEAM else 1 << 40)
+
+
+@pytest.mark.parametrize("family", sorted({probe.family for probe in all_probes()}))
+def test_each_family_stands_under_a_heading(family: str) -> None:
+    assert any(family in families for _, families in GROUPS)

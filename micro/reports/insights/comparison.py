@@ -20,13 +20,19 @@ LEAST_DIFFERENCE = 0.01
 #: Families by the headings of lmbench's summary, in their order.
 GROUPS = (
     ("Processes", ("process", "thread")),
+    ("System calls", ("syscall",)),
+    ("Signals", ("signal",)),
+    ("Context switches and scheduling", ("switch", "sched")),
+    ("Messages between two tasks", ("ipc",)),
+    ("Locks", ("lock",)),
+    ("Timers", ("timer",)),
     ("Files", ("fd", "file")),
     ("Network", ("port", "net", "socket")),
     ("Memory mapping", ("mmap",)),
     ("Allocation", ("malloc",)),
     ("Memory", ("memory",)),
     ("Events", ("event",)),
-    ("Processor", ("cpu",)),
+    ("Processor", ("cpu", "hardware")),
 )
 
 
