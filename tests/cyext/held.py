@@ -43,8 +43,11 @@ def maps(of: Path | None = None) -> int:
     """The number of maps, or of those that map files in a directory."""
     if not MAPS.exists():
         return 0
-    data = MAPS.read_bytes()
-    return data.count(b"\n") if of is None else data.count(os.fsencode(of) + b"/")
+    if of is not None:
+        return MAPS.read_bytes().count(os.fsencode(of) + b"/")
+    with MAPS.open("rb", buffering=0) as file:
+        # In pieces: room for the whole text of a large process would be a map of its own.
+        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(4096), b""))
 
 
 def address_space_bytes() -> int:
