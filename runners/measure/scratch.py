@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import resource
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -30,10 +31,13 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
     """A fresh directory, removed at the end; raises `OSError` where none can be made."""
     base = parent or _temporary_directory()
     remove_abandoned(base)
-    path, lock = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)), None
+    path, lock = _fresh(base), None
     try:
+        # In here: an interruption between its making and this block would leave it.
+        path.mkdir(0o700)
         while (lock := _locked(path)) is None:  # a session that tidied up took it for abandoned
-            path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+            path = _fresh(base)
+            path.mkdir(0o700)
         if lock == _NO_FLOCK:
             path = path.rename(base / path.name.replace(PREFIX, UNLOCKED_PREFIX, 1))
         yield path
@@ -42,6 +46,11 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
         if lock is not None and lock != _NO_FLOCK:
             os.close(lock)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _fresh(base: Path) -> Path:
+    """A name that nobody else has."""
+    return base / f"{PREFIX}{secrets.token_hex(8)}"
 
 
 def _locked(path: Path) -> int | None:

@@ -50,6 +50,11 @@ def maps(of: Path | None = None) -> int:
         return sum(piece.count(b"\n") for piece in iter(lambda: file.read(4096), b""))
 
 
+def guards() -> int:
+    """The number of maps without any access: the guards below thread stacks."""
+    return MAPS.read_bytes().count(b" ---p ") if MAPS.exists() else 0
+
+
 def address_space_bytes() -> int:
     """The size of the address space; 0 where the system does not tell."""
     return int(STATM.read_text().split()[0]) * resource.getpagesize() if STATM.exists() else 0

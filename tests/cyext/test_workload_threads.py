@@ -9,7 +9,7 @@ import cyext.thread.threads
 import pytest
 from cyext.core.workload import LimitReached, OperationFailed
 from cyext.thread.threads import CreateAlive, CreateJoin
-from held import Held, eventually, maps, same_as, threads
+from held import Held, eventually, guards, same_as, threads
 from isolated import isolated
 
 import cyext.core.limits
@@ -46,16 +46,15 @@ def test_stacks_are_kept_for_the_next_thread_or_not(
         warm.run(4)
         warm.run(4)
         warm.close()
-        maps()
         workload = workload_class("minimal", stack_memory)
-        before = maps()
+        before = guards()
         workload.run(4)
-        assert (maps() > before) == kept
-        after_first = maps()
+        assert (guards() > before) == kept
+        after_first = guards()
         workload.run(4)
-        assert maps() == after_first
+        assert guards() == after_first
         workload.close()
-        assert maps() == before
+        assert guards() == before
 
     isolated(check)
 
@@ -66,9 +65,9 @@ def test_the_librarys_stacks_are_for_threads_that_live_alone(stack: str) -> None
     def check() -> None:
         workload = CreateJoin(stack, "library")
         workload.run(1)
-        before = maps()
+        before = guards()
         assert workload.run(20) > 0
-        assert abs(maps() - before) < 20  # one an operation; the interpreter's own come and go
+        assert guards() == before
         workload.close()
         with pytest.raises(ValueError, match="library"):
             CreateAlive(stack, "library")

@@ -162,15 +162,15 @@ def test_one_that_another_session_takes_for_abandoned_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_meanwhile: bool
 ) -> None:
     """Between its making and its locking nobody holds it."""
-    make, made = scratch.tempfile.mkdtemp, []
+    make, made = Path.mkdir, []
 
-    def raced(**how: Any) -> str:
-        made.append(make(**how))
+    def raced(path: Path, mode: int) -> None:
+        make(path, mode)
+        made.append(path)
         if len(made) == 1 and not held_meanwhile:
             remove_abandoned(tmp_path)
-        return made[-1]
 
-    monkeypatch.setattr(scratch.tempfile, "mkdtemp", raced)
+    monkeypatch.setattr(Path, "mkdir", raced)
     if held_meanwhile:
         lock = scratch.fcntl.flock
 
@@ -181,9 +181,24 @@ def test_one_that_another_session_takes_for_abandoned_is_made_again(
 
         monkeypatch.setattr(scratch.fcntl, "flock", refused)
     with scratch_directory(tmp_path) as path:
-        assert str(path) == made[1]
+        assert path == made[1]
         assert path.name.startswith(PREFIX)
         assert path.is_dir()
+
+
+def test_an_interruption_as_soon_as_it_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.mkdir
+
+    def interrupted(path: Path, mode: int) -> None:
+        make(path, mode)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), scratch_directory(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_that_cannot_be_removed_does_not_save_the_others(
