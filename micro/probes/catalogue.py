@@ -14,6 +14,7 @@ from functools import cache
 import micro.probes
 from micro.errors import UsageError
 from micro.probes.declaration import Choice, Effort, Probe
+from micro.suites.suite import named
 from runners.model.benchmark import Scalar
 from runners.model.job import Job
 
@@ -63,16 +64,16 @@ def matches(probe: Probe, pattern: str) -> bool:
 
 
 def _unknown(pattern: str, probes: Sequence[Probe]) -> str:
-    known_as = [
-        f"{probe.name} ({name})"
-        for probe in probes
-        for name in probe.also_known_as
-        if pattern in (name, name.partition(" ")[0])
-    ]
-    if known_as:
-        return f"{pattern!r} is another suite's name: micro measures it as {', '.join(known_as)}"
     names = [probe.name for probe in probes]
     near = [name for name in names if pattern in name.partition(".")[2]][:3]
+    if not near and (elsewhere := named(pattern)):
+        known_as = dict.fromkeys(f"{op.probe} ({op.name})" for op in elsewhere if op.probe)
+        measures = (
+            f"measures it as {', '.join(known_as)}"
+            if known_as
+            else f"has no such probe ({elsewhere[0].differs})"
+        )
+        return f"{pattern!r} is another suite's name: micro {measures}"
     near += difflib.get_close_matches(pattern, names, n=3, cutoff=0.4)
     shorts = {name.partition(".")[2]: name for name in names}
     near += [shorts[short] for short in difflib.get_close_matches(pattern, shorts, n=2, cutoff=0.6)]

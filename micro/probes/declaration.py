@@ -97,8 +97,6 @@ class Probe:
     #: What `verify` counts; a function of parameters and level where it depends on them.
     promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _NO_CALLS
     headlines: tuple[Headline, ...] = ()
-    #: What other suites call it: lmbench's programs.
-    also_known_as: tuple[str, ...] = ()
 
     @property
     def family(self) -> str:

@@ -71,7 +71,6 @@ PROBES = (
         axis=_SHORTER,
         promise=_level_triggered("select"),
         headlines=(_waiting("select"),),
-        also_known_as=("lat_select",),
     ),
     Probe(
         name="event.poll",

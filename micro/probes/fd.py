@@ -41,10 +41,6 @@ PROBES = (
         source="lmbench, lat_syscall open (McVoy and Staelin 1996)",
         promise=Promise(calls={"openat": 1, "close": 1}),
         headlines=(Headline("open+close", "Files"),),
-        also_known_as=(
-            "lat_syscall open",
-            "lat_fs",
-        ),
     ),
     Probe(
         name="fd.open_interleaved",

@@ -95,7 +95,6 @@ PROBES = (
         clock_bound_up_to=0,
         promise=_NOTHING,
         least_effort="usual",
-        also_known_as=("tlb",),
     ),
     Probe(
         name="hardware.memory_parallelism",
@@ -110,6 +109,5 @@ PROBES = (
         clock_bound_up_to=0,
         promise=_NOTHING,
         least_effort="usual",
-        also_known_as=("par_mem",),
     ),
 )

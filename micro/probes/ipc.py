@@ -37,7 +37,6 @@ def _round_trip(
     promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _READ_WRITE,
     *,
     main: bool = False,
-    known_as: tuple[str, ...] = (),
 ) -> Probe:
     """The probe of one mechanism; of the ``main`` ones more combinations are measured unasked."""
     usual_peers = ("process", "thread") if name == "pipe" else ("process",)
@@ -56,7 +55,6 @@ def _round_trip(
         waits=True,
         counts=SWITCHES,
         least_effort="quick" if main else "usual",
-        also_known_as=known_as,
     )
 
 
@@ -69,7 +67,6 @@ PROBES = (
         "pipe, and the read() of that byte",
         f"{_LMBENCH}; LEBench context switch (Ren et al. 2019)",
         main=True,
-        known_as=("lat_pipe",),
     ),
     _round_trip(
         "fifo",
@@ -77,7 +74,6 @@ PROBES = (
         "of a byte over two fifos",
         "the same as ipc.pipe over two named pipes whose names have been removed",
         _LMBENCH,
-        known_as=("lat_fifo",),
     ),
     _round_trip(
         "eventfd",
@@ -95,7 +91,6 @@ PROBES = (
         "back, and the read() of that byte",
         f"{_LMBENCH}; LEBench send and recv (Ren et al. 2019)",
         main=True,
-        known_as=("lat_unix",),
     ),
     _round_trip(
         "unix_datagram",
@@ -140,7 +135,6 @@ PROBES = (
         "second semaphore that the peer raises",
         _LMBENCH,
         Promise({"semop": 2}),
-        known_as=("lat_sem",),
     ),
     _round_trip(
         "message_queue",
@@ -201,11 +195,10 @@ PROBES = (
             waits=True,
             counts=SWITCHES,
             least_effort="usual",
-            also_known_as=known_as,
         )
-        for transport, through, how, source, promise, known_as in (
-            ("pipe", "a pipe", "write() of size bytes", _LMBENCH, _WRITE, ("bw_pipe",)),
-            ("unix", "Unix sockets", "write() of size bytes", _LMBENCH, _WRITE, ("bw_unix",)),
+        for transport, through, how, source, promise in (
+            ("pipe", "a pipe", "write() of size bytes", _LMBENCH, _WRITE),
+            ("unix", "Unix sockets", "write() of size bytes", _LMBENCH, _WRITE),
             (
                 "memory",
                 "shared memory",
@@ -213,7 +206,6 @@ PROBES = (
                 "side with nothing to do sleeps on a futex",
                 "the least that a message can cost: one copy in, one copy out",
                 _FUTEX,
-                (),
             ),
         )
     ),

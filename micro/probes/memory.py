@@ -52,10 +52,6 @@ PROBES = (
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
         headlines=(Headline("copy 16 KiB", "Memory", level=16 * _KIB),),
-        also_known_as=(
-            "bw_mem bcopy",
-            "bw_mem cp",
-        ),
     ),
     Probe(
         name="memory.set",
@@ -77,7 +73,6 @@ PROBES = (
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
-        also_known_as=("bw_mem bzero",),
     ),
     Probe(
         name="memory.write",
@@ -99,10 +94,6 @@ PROBES = (
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
-        also_known_as=(
-            "bw_mem wr",
-            "bw_mem fwr",
-        ),
     ),
     Probe(
         name="memory.read",
@@ -125,10 +116,6 @@ PROBES = (
         bytes_per_op="level",
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
-        also_known_as=(
-            "bw_mem rd",
-            "bw_mem frd",
-        ),
     ),
     Probe(
         name="memory.copy_threads",
@@ -155,7 +142,6 @@ PROBES = (
         bytes_per_op="size",
         clock_bound_up_to=0,
         promise=_NOTHING,
-        also_known_as=("STREAM copy",),
     ),
     Probe(
         name="memory.latency",
@@ -177,6 +163,5 @@ PROBES = (
         clock_bound_up_to=_IN_CACHES_OF_THE_CORE,
         promise=_NOTHING,
         headlines=(Headline("load from 64 MiB", "Memory", level=64 * _MIB),),
-        also_known_as=("lat_mem_rd",),
     ),
 )

@@ -54,7 +54,6 @@ PROBES = (
         axis=_MAPS,
         promise=Promise({"mmap": 1}),
         headlines=(Headline("mmap, many maps"),),
-        also_known_as=("lat_mmap",),
     ),
     Probe(
         name="mmap.touch",
@@ -134,7 +133,6 @@ PROBES = (
         params={"pages": _PAGES},
         counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
-        also_known_as=("lat_pagefault",),
     ),
     Probe(
         name="mmap.fault_threads",

@@ -46,7 +46,7 @@ def _zero_copy(params: Mapping[str, Scalar], level: int | None) -> Promise:
     return Promise(calls, tolerated)
 
 
-def _round_trip(protocol: str, over: str, longest: int, known_as: tuple[str, ...]) -> Probe:
+def _round_trip(protocol: str, over: str, longest: int) -> Probe:
     return Probe(
         name=f"net.{protocol}",
         workload="cyext.net.replies:RoundTrip",
@@ -66,7 +66,6 @@ def _round_trip(protocol: str, over: str, longest: int, known_as: tuple[str, ...
         promise=Promise({"write": 1, "read": 1}),
         waits=True,
         counts=SWITCHES,
-        also_known_as=known_as,
     )
 
 
@@ -78,8 +77,8 @@ def _file_axis() -> Axis:
 
 
 PROBES = (
-    _round_trip("tcp", "a TCP connection with TCP_NODELAY", 65536, ("lat_tcp", "bw_tcp")),
-    _round_trip("udp", "UDP", 65507, ("lat_udp", "bw_udp")),
+    _round_trip("tcp", "a TCP connection with TCP_NODELAY", 65536),
+    _round_trip("udp", "UDP", 65507),
     Probe(
         name="net.header_body",
         workload="cyext.net.replies:HeaderBody",

@@ -76,6 +76,5 @@ PROBES = (
         promise=_connect,
         waits=True,
         headlines=(Headline("connect, many"),),
-        also_known_as=("lat_connect",),
     ),
 )

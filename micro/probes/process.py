@@ -67,7 +67,6 @@ PROBES = (
         waits=True,
         promise=_FORK_EXIT,
         headlines=(Headline("fork+exit", "Processes", {"image": "static"}),),
-        also_known_as=("lat_proc fork",),
     ),
     Probe(
         name="process.vfork_exit",
@@ -92,7 +91,6 @@ PROBES = (
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
         promise=_executed,
-        also_known_as=("lat_proc exec",),
     ),
     Probe(
         name="process.vfork_exec",

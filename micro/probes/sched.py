@@ -23,6 +23,5 @@ PROBES = (
         waits=True,
         clock_bound_up_to=0,
         least_effort="usual",
-        also_known_as=("hackbench",),
     ),
 )

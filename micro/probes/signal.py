@@ -17,7 +17,6 @@ PROBES = (
         source=_LMBENCH,
         least_effort="usual",
         promise=Promise({"rt_sigaction": 1}),
-        also_known_as=("lat_sig install",),
     ),
     Probe(
         name="signal.catch",
@@ -28,7 +27,6 @@ PROBES = (
         source=f"{_LMBENCH}; will-it-scale, signal1",
         promise=Promise({"tgkill": 1, "rt_sigreturn": 1}),
         headlines=(Headline("signal", "System calls"),),
-        also_known_as=("lat_sig catch",),
     ),
     Probe(
         name="signal.mask",
@@ -59,7 +57,6 @@ PROBES = (
         source=f"{_LMBENCH}; collectors and sandboxes that protect pages",
         least_effort="usual",
         promise=Promise({"rt_sigreturn": 1}),
-        also_known_as=("lat_sig prot",),
     ),
     Probe(
         name="signal.to_thread",

@@ -28,7 +28,6 @@ PROBES = (
             Headline("context switch", "Processes", params={"peer": "process"}, level=2),
             Headline("switch, many tasks", params={"peer": "process"}),
         ),
-        also_known_as=("lat_ctx",),
     ),
     Probe(
         name="switch.working_set",
@@ -51,7 +50,6 @@ PROBES = (
         promise=_HOPS,
         waits=True,
         least_effort="usual",
-        also_known_as=("lat_ctx -s",),
     ),
     Probe(
         name="switch.wake_one",

@@ -50,7 +50,6 @@ PROBES = (
         source=f"{_LMBENCH}; will-it-scale getppid1; LEBench getpid (Ren et al. 2019)",
         promise=Promise({"getppid": 1}),
         headlines=(Headline("system call", "System calls"),),
-        also_known_as=("lat_syscall null",),
     ),
     Probe(
         name="syscall.clock_gettime",
@@ -72,7 +71,6 @@ PROBES = (
         source=_LMBENCH,
         promise=Promise({"read": 1}),
         headlines=(Headline("read 1 B", "System calls"),),
-        also_known_as=("lat_syscall read",),
     ),
     Probe(
         name="syscall.write",
@@ -82,7 +80,6 @@ PROBES = (
         source=_LMBENCH,
         least_effort="usual",
         promise=Promise({"write": 1}),
-        also_known_as=("lat_syscall write",),
     ),
     _of_file("pread", "from", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pread; LEBench read"),
     _of_file("pwrite", "to", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pwrite; LEBench write"),
@@ -95,7 +92,6 @@ PROBES = (
         source=_LMBENCH,
         least_effort="usual",
         promise=Promise({"newfstatat": 1}),
-        also_known_as=("lat_syscall stat",),
     ),
     Probe(
         name="syscall.fstat",
@@ -106,7 +102,6 @@ PROBES = (
         source=_LMBENCH,
         least_effort="usual",
         promise=Promise({"fstat": 1}),
-        also_known_as=("lat_syscall fstat",),
     ),
     Probe(
         name="syscall.open_missing",

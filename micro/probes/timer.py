@@ -40,7 +40,6 @@ PROBES = (
         clock_bound_up_to=0,
         waits=True,
         least_effort="usual",
-        also_known_as=("lat_usleep",),
     ),
     Probe(
         name="timer.arm",

@@ -1,4 +1,4 @@
-"""libMicro, in the order of the alphabet, as it prints them."""
+"""libMicro: its programs, in the order in which its script runs them; the rest at the end."""
 
 from micro.suites.suite import Operation, Suite
 
@@ -10,61 +10,62 @@ SUITE = Suite(
     "libMicro",
     "µs",
     (
-        Operation("atomic", "hardware.atomic_add", level=1, differs="one thread"),
-        Operation("bind", "port.bind_ephemeral", {"protocol": "tcp", "ip": "4"}, 8),
+        Operation("getpid", "syscall.getppid", differs="getppid(), which no library answers"),
+        Operation("gettimeofday", "syscall.clock_gettime", {"by": "library"}),
+        Operation("memset", "memory.set", level=16384, differs="16 KiB"),
+        Operation("memrand", "memory.latency", level=67108864, differs="from 64 MiB"),
         Operation("cachetocache", "hardware.core_to_core", differs="one line, there and back"),
+        Operation("malloc", "malloc.size", level=512, differs="512 B, with free()"),
+        Operation("close", "fd.open_close", differs="with open()"),
+        Operation("memcpy", "memory.copy", level=16384, differs="16 KiB"),
+        Operation("mem*, str*", differs=_STRING),
+        Operation("getcontext, longjmp, recurse", differs="the C library's, not the system's"),
+        Operation("mutex", "lock.mutex", {"shared": "private"}, 1),
+        Operation("getrusage", "syscall.getrusage"),
+        Operation("cascade_mutex", "lock.mutex", {"shared": "private"}, 2, differs=_ALONE),
         Operation("cascade_cond", "lock.condition_wake", {"wake": "one"}, 1, differs=_ALONE),
-        Operation(
-            "cascade_fcntl", "lock.file", {"kind": "fcntl", "file": "one"}, 2, differs=_ALONE
-        ),
         Operation(
             "cascade_flock", "lock.file", {"kind": "flock", "file": "one"}, 2, differs=_ALONE
         ),
-        Operation("cascade_mutex", "lock.mutex", {"shared": "private"}, 2, differs=_ALONE),
+        Operation(
+            "cascade_fcntl", "lock.file", {"kind": "fcntl", "file": "one"}, 2, differs=_ALONE
+        ),
+        Operation("file_lock", "lock.file", {"kind": "fcntl", "file": "one"}, 1),
         Operation("chdir", differs="not measured yet"),
-        Operation("close", "fd.open_close", differs="with open()"),
+        Operation("stat", "syscall.stat"),
+        Operation("fcntl", differs="F_GETFL is not measured yet"),
+        Operation("lseek", "syscall.lseek"),
+        Operation("open", "fd.open_close", differs="with close()"),
+        Operation("dup", "fd.dup_lowest", level=8, differs="with close(), beside 8 descriptors"),
+        Operation("socket", "fd.socket_create", {"family": "tcp"}, differs="with close()"),
+        Operation("socketpair", differs="not measured yet"),
+        Operation("bind", "port.bind_ephemeral", {"protocol": "tcp", "ip": "4"}, 8),
         Operation(
             "connection", "port.connect_ephemeral", {"bind": "none"}, 4, differs="without accept()"
         ),
-        Operation("dup", "fd.dup_lowest", level=8, differs="with close(), beside 8 descriptors"),
-        Operation("exec", "process.fork_exec", {"image": "dynamic", "program": "dynamic"}),
-        Operation("exit, fork", "process.fork_exit", {"image": "dynamic"}, differs="together"),
-        Operation("fcntl", differs="F_GETFL is not measured yet"),
-        Operation("file_lock", "lock.file", {"kind": "fcntl", "file": "one"}, 1),
-        Operation("getcontext, longjmp, recurse", differs="the C library's, not the system's"),
-        Operation("getpid", "syscall.getppid", differs="getppid(), which no library answers"),
-        Operation("getrusage", "syscall.getrusage"),
-        Operation("gettimeofday", "syscall.clock_gettime", {"by": "library"}),
-        Operation("lseek", "syscall.lseek"),
-        Operation("malloc", "malloc.size", level=512, differs="512 B, with free()"),
-        Operation("memcpy", "memory.copy", level=16384, differs="16 KiB"),
-        Operation("memset", "memory.set", level=16384, differs="16 KiB"),
-        Operation("memrand", "memory.latency", level=67108864, differs="from 64 MiB"),
-        Operation("mem*, str*", differs=_STRING),
-        Operation("mmap", "mmap.map", level=16, differs="one page, beside 16 maps"),
-        Operation("mprotect", "mmap.protect", level=256, differs="one page, beside 256 maps"),
-        Operation("msync", differs="not measured yet"),
-        Operation("munmap", "mmap.unmap", level=256, differs="one page, beside 256 maps"),
-        Operation("mutex", "lock.mutex", {"shared": "private"}, 1),
-        Operation("open", "fd.open_close", differs="with close()"),
-        Operation("pipe", "ipc.pipe", _PEER),
         Operation("poll", "event.poll", level=16, differs="one of 16 is ready"),
-        Operation("pread", "syscall.pread", level=1, differs="1 B"),
-        Operation(
-            "pthread_create", "thread.create_join", {"stack": "default"}, differs="with join"
-        ),
-        Operation("pwrite", "syscall.pwrite", level=1, differs="1 B"),
-        Operation("read", "syscall.read", differs="1 B of /dev/zero"),
         Operation("select", "event.select", level=16, differs="one of 16 is ready"),
         Operation("semop", "ipc.sysv_semaphore", _PEER, differs="there and back"),
         Operation("sigaction", "signal.install"),
         Operation("signal", "signal.catch"),
         Operation("sigprocmask", "signal.mask", differs="block and unblock"),
-        Operation("socket", "fd.socket_create", {"family": "tcp"}, differs="with close()"),
-        Operation("socketpair", differs="not measured yet"),
-        Operation("stat", "syscall.stat"),
+        Operation(
+            "pthread_create", "thread.create_join", {"stack": "default"}, differs="with join"
+        ),
+        Operation("exit, fork", "process.fork_exit", {"image": "dynamic"}, differs="together"),
+        Operation("exec", "process.fork_exec", {"image": "dynamic", "program": "dynamic"}),
+        Operation("posix_spawn", "process.posix_spawn", {"image": "dynamic", "program": "dynamic"}),
         Operation("system", differs="a shell's start is not the system's"),
+        Operation("read", "syscall.read", differs="1 B of /dev/zero"),
         Operation("write", "syscall.write", differs="1 B to /dev/null"),
         Operation("writev", "net.header_body", {"how": "writev"}, differs="over TCP, read"),
+        Operation("pread", "syscall.pread", level=1, differs="1 B"),
+        Operation("pwrite", "syscall.pwrite", level=1, differs="1 B"),
+        Operation("mmap", "mmap.map", level=16, differs="one page, beside 16 maps"),
+        Operation("munmap", "mmap.unmap", level=256, differs="one page, beside 256 maps"),
+        Operation("mprotect", "mmap.protect", level=256, differs="one page, beside 256 maps"),
+        Operation("pipe", "ipc.pipe", _PEER),
+        Operation("atomic", "hardware.atomic_add", level=1, differs="one thread"),
+        Operation("msync", differs="not measured yet"),
     ),
 )

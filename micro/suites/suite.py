@@ -10,7 +10,7 @@ from typing import Literal
 from runners.model.benchmark import Scalar
 from runners.model.session import Result
 
-Unit = Literal["ns", "µs", "MB/s", "operations/s"]
+Unit = Literal["s", "ns", "µs", "MB/s", "operations/s"]
 #: Their names on the command line, each a module of this package that has a ``SUITE``.
 NAMES = ("lebench", "lmbench", "libmicro", "will-it-scale")
 
@@ -51,7 +51,9 @@ class Operation:
         seconds = result.value_s * self.times
         if unit == "MB/s":
             return (result.bytes_per_op or 0) / 1e6 / result.value_s
-        return {"ns": 1e9, "µs": 1e6}[unit] * seconds if unit in ("ns", "µs") else 1 / seconds
+        if unit == "operations/s":
+            return 1 / seconds
+        return seconds * {"s": 1.0, "µs": 1e6, "ns": 1e9}[unit]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ class Suite:
     title: str
     unit: Unit
     operations: tuple[Operation, ...]
+
+
+def named(name: str) -> list[Operation]:
+    """The operations that any suite calls so: by its whole name, or by its program's."""
+    return [
+        operation
+        for suite_name in NAMES
+        for operation in suite(suite_name).operations
+        if name in (operation.name, operation.name.partition(" ")[0])
+    ]
 
 
 def suite(name: str) -> Suite:

@@ -27,7 +27,8 @@ def suite_table(suite: Suite, session: Session) -> Group:
         result = operation.among(session.results)
         if result is not None:
             unit = operation.unit or suite.unit
-            value = units.grouped(operation.value(result, unit))
+            found = operation.value(result, unit)
+            value = f"{found:.9f}" if unit == "s" else units.grouped(found)
             value += f" {unit}" if operation.unit else ""
             if result.status != "ok":
                 value += "~"

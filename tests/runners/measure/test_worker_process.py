@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.measure import worker
+from runners.measure import noise, worker
 
 ROOT = Path(worker.__file__).parents[2]
 
@@ -66,8 +66,8 @@ CPU_STATS = ["/cgroup/cpu.stat", "/cgroup/ours/cpu.stat"]
 def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
     """Plants what the workload tells before (0) or after (1)."""
     place = {path: tmp_path / path.replace("/", "_") for path in PROC}
-    opened = worker._open
-    monkeypatch.setattr(worker, "_open", lambda path: opened(str(place[path])))
+    opened = noise._open
+    monkeypatch.setattr(noise, "_open", lambda path: opened(str(place[path])))
 
     def plant(which: int) -> None:
         for path, texts in PROC.items():
@@ -78,24 +78,24 @@ def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Non
 
 def test_disturbance_is_what_was_counted_since(proc: Callable[[int], None]) -> None:
     proc(0)
-    noise = worker.Noise(CPU_STATS)
+    counter = noise.Noise(CPU_STATS)
     proc(1)
-    counts = noise.since()
+    counts = counter.since()
     assert isinstance(counts.pop("wall_ns"), int)
     assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 57, "pressure_us": 600}
-    again = noise.since()
+    again = counter.since()
     assert {again[name] for name in counts} == {0}
 
 
 def test_a_system_that_tells_nothing(proc: Callable[[int], None]) -> None:
-    assert set(worker.Noise(CPU_STATS).since()) == {"wall_ns"}
+    assert set(noise.Noise(CPU_STATS).since()) == {"wall_ns"}
 
 
 def test_files_of_another_shape_tell_nothing(proc: Callable[[int], None], tmp_path: Path) -> None:
     proc(0)
     for path in tmp_path.iterdir():
         path.write_text("cpu\nwhat is this\n")
-    assert set(worker.Noise(CPU_STATS).since()) == {"wall_ns"}
+    assert set(noise.Noise(CPU_STATS).since()) == {"wall_ns"}
 
 
 # Imports
