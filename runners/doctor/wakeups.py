@@ -8,8 +8,8 @@ from runners.doctor.finding import Finding
 from runners.model.benchmark import Scalar
 
 #: A wake-up on another CPU that costs so many times one on the same CPU is worth a note.
-_DEAR = 2.0
-#: Where there may be virtual CPUs or none: what carries the kernel is not a hypervisor or not told.
+_EXPENSIVE = 2.0
+#: Not known: whether the CPUs are virtual.
 _NOT_KNOWN = ("", "gvisor", "uml")
 
 
@@ -44,7 +44,7 @@ def wakeups(
             "look again when it is quieter",
         )
         return
-    if other_s < _DEAR * same_s:
+    if other_s < _EXPENSIVE * same_s:
         yield Finding("wake-ups", "good", seen)
         return
     carrier = facts.get("virtualization", "")
@@ -58,7 +58,7 @@ def wakeups(
         "wake-ups",
         "note",
         f"{seen}: {why}",
-        "compare figures with cpu=other with each other only, not with those of one CPU",
+        "compare a figure with cpu=other only with another such figure",
     )
 
 
