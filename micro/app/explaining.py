@@ -1,18 +1,30 @@
-"""Profiles of probes: typed options in, profiles out."""
+"""Profiles of probes, by themselves or of a session's figures: typed options in, profiles out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
 
 from micro.errors import UsageError
+from runners.archive.reader import read_profiles
 from runners.explain.refusal import cannot_explain
 from runners.explain.sampling import PROCESSES, CannotSample, Explained, Explaining
 from runners.explain.symbols import KernelSymbols, NoSymbols, kernel_symbols
 from runners.measure.launch import Launcher
+from runners.model.benchmark import Benchmark
 from runners.model.job import Job
+from runners.model.profile import Profile
+from runners.model.session import Result
 
 #: Sampled time of each level in each process: 20,000 samples over five processes.
 SAMPLED_NS = 400_000_000
+#: The same for a figure of a session: 3,000 samples.
+SESSION_SAMPLED_NS = 60_000_000
+#: What a figure's profile costs, about: the sampled time, half of it for the time without sampling,
+#: and its share of the worker's start and growth, in five processes.
+SESSION_PROFILE_S = 1.2
 
 
 def named_kernel() -> KernelSymbols:
@@ -40,13 +52,80 @@ def explain(
     The processes of all jobs take turns, so that a slow phase of the machine hits them alike.
     Raises `UsageError` where this system does not let us sample.
     """
-    kernel = named_kernel()
-    collected = [(job, Explaining(job, kernel, sampled_ns)) for job in jobs]
     try:
-        for _ in range(PROCESSES):
-            for job, explaining in collected:
-                step(job.name)
-                explaining.process(launcher, cpus)
+        return sample(jobs, launcher, cpus, step, named_kernel(), sampled_ns)
     except CannotSample as refused:
         raise UsageError(f"cannot explain here: {refused}") from None
+
+
+def sample(
+    jobs: Sequence[Job],
+    launcher: Launcher,
+    cpus: Sequence[int],
+    step: Callable[[str], None],
+    kernel: KernelSymbols,
+    sampled_ns: int,
+) -> list[Explained]:
+    """The same with the kernel's symbols at hand. Raises `CannotSample`."""
+    collected = [(job, Explaining(job, kernel, sampled_ns)) for job in jobs]
+    for _ in range(PROCESSES):
+        for job, explaining in collected:
+            step(job.name)
+            explaining.process(launcher, cpus)
     return [explaining.explained() for _, explaining in collected]
+
+
+def figures_explained(found: Sequence[Explained], results: Sequence[Result]) -> list[Profile]:
+    """The profiles of a session: shares are of samples, nanoseconds are of its figures."""
+    figures = {result.benchmark: result for result in results}
+    return [
+        replace(profile, figure_ns=_nanoseconds(figures[profile.benchmark]))
+        for each in found
+        for profile in each.profiles
+    ]
+
+
+def _nanoseconds(figure: Result) -> tuple[float, float, float] | None:
+    if not figure.value_s or not figure.ci95_s or not figure.ci95_s[0]:
+        return None
+    low_s, high_s = figure.ci95_s
+    return figure.value_s * 1e9, low_s * 1e9, high_s * 1e9
+
+
+def stored_profiles(files: Sequence[Path]) -> dict[Benchmark, Profile]:
+    """The profiles in these files by benchmark, those of several sessions as one of more processes.
+
+    Raises `BadFile`.
+    """
+    gathered: dict[Benchmark, list[Profile]] = {}
+    for file in files:
+        for profile in read_profiles(file)[0]:
+            gathered.setdefault(profile.benchmark, []).append(profile)
+    return {benchmark: _pooled(profiles) for benchmark, profiles in gathered.items()}
+
+
+def _pooled(profiles: Sequence[Profile]) -> Profile:
+    """One profile of several, without stacks."""
+    first = profiles[0]
+    figures = [profile.figure_ns for profile in profiles if profile.figure_ns is not None]
+    middles, lows, highs = zip(*figures, strict=True) if figures else ((), (), ())
+    return Profile(
+        first.benchmark,
+        first.period_ns,
+        [run for profile in profiles for run in profile.runs],
+        figure_ns=(median(middles), min(lows), max(highs)) if figures else None,
+    )
+
+
+def jobs_measured(jobs: Sequence[Job], results: Sequence[Result]) -> list[Job]:
+    """Those jobs that have figures, with the levels that have one."""
+    levels: dict[Benchmark, set[int]] = {}
+    for result in results:
+        if result.value_s is not None:
+            found = levels.setdefault(result.benchmark.curve, set())
+            found |= set() if result.x is None else {result.x}
+    return [
+        replace(job, levels=tuple(sorted(levels[job.at(None)])))
+        for job in jobs
+        if job.at(None) in levels
+    ]

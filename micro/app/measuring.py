@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from micro.app.explaining import (
+    SESSION_PROFILE_S,
+    SESSION_SAMPLED_NS,
+    figures_explained,
+    jobs_measured,
+    named_kernel,
+    sample,
+)
 from micro.app.installation import require_workloads
 from micro.app.interruption import Interrupted, interruptible
-from micro.app.workbench import workbench
+from micro.app.workbench import Workbench, workbench
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Effort
 from runners.archive import history, writer
@@ -19,6 +29,8 @@ from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import Finding
 from runners.doctor.limits import limits
 from runners.doctor.settings import settings as setting_findings
+from runners.explain.sampling import PROCESSES, CannotSample
+from runners.explain.symbols import KernelSymbols
 from runners.machine import environment
 from runners.machine.limits import explain
 from runners.measure.allocator import BadAllocator, checked
@@ -40,6 +52,7 @@ class Options:
     """How much to measure, with which allocator, and where the session goes.
 
     ``budget_s`` replaces the effort's budget. ``trace`` times single operations of all probes.
+    ``explain`` takes profiles of the figures after them; None: of a rigorous run, where it can be.
     """
 
     effort: Effort = "usual"
@@ -47,6 +60,7 @@ class Options:
     trace: bool = False
     output: Path | None = None
     allocator: Path | None = None
+    explain: bool | None = None
 
     @property
     def settings(self) -> Settings:
@@ -59,9 +73,24 @@ class Options:
             trace_all=self.trace,
         )
 
-    def plan(self, jobs: Sequence[Job]) -> str:
-        """How long these jobs will take, in words: before an hour of somebody's time is spent."""
-        settings, points = self.settings, sum(len(job.points) for job in jobs)
+    @property
+    def wants_profiles(self) -> bool:
+        """Whether profiles are taken where this system lets us."""
+        return self.effort == "rigorous" if self.explain is None else self.explain
+
+    def plan(self, jobs: Sequence[Job]) -> list[str]:
+        """What takes minutes, in words: before an hour of somebody's time is spent."""
+        points = sum(len(job.points) for job in jobs)
+        lines = [self._plan_of_rounds(points)] if self.effort == "rigorous" else []
+        if self.wants_profiles:
+            profiles_s = points * SESSION_PROFILE_S
+            lines.append(
+                f"after the figures come their profiles: about {_minutes(profiles_s)} more"
+            )
+        return lines
+
+    def _plan_of_rounds(self, points: int) -> str:
+        settings = self.settings
         round_s = points * _POINT_S
         fitting = int(settings.budget_s / round_s)
         if fitting < settings.rounds:
@@ -112,13 +141,15 @@ class Measured:
     """A session and what became of it.
 
     ``interrupted`` is the signal that ended it early; further ones are ignored as long as it is
-    kept. ``disagreements`` say where the session contradicts what earlier ones remembered.
+    kept. ``disagreements`` say where the session contradicts what earlier ones remembered,
+    ``unexplained`` why there are no profiles of a probe, where they were taken.
     """
 
     session: Session
     storage: Storage
     interrupted: Interrupted | None
     disagreements: Sequence[str] = ()
+    unexplained: Sequence[str] = ()
 
     @property
     def failed(self) -> list[Result]:
@@ -139,12 +170,15 @@ def measure(
     options: Options,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_findings: Callable[[Sequence[Finding]], None] = lambda _: None,
+    on_profile: Callable[[str, float], None] = lambda _, __: None,
 ) -> Measured:
     """Measure the jobs and store the session; a signal ends it early with what was measured.
 
-    ``on_findings`` gets what makes figures noisy here, before the first round. Raises `UsageError`.
+    ``on_findings`` gets what makes figures noisy here, before the first round; ``on_profile`` the
+    name of each job that is sampled, and the share that is done. Raises `UsageError`.
     """
     require_workloads()
+    kernel = _symbols(options)
     facts = environment.describe()
     allocator = _allocator(options.allocator)
     if allocator is not None:
@@ -167,9 +201,58 @@ def measure(
         except Interrupted as stop:
             interrupted = stop.with_traceback(None)  # which would keep it for longer than we do
         session = scheduler.session(facts)
+        unexplained: Sequence[str] = ()
+        if kernel is not None and interrupted is None:
+            try:
+                with interruptible():
+                    unexplained = _take_profiles(session, jobs, bench, kernel, on_profile)
+            except Interrupted as stop:
+                interrupted = stop.with_traceback(None)
     storage.keep(session)
     history.remember(facts, scheduler.agreed)
-    return Measured(session, storage, interrupted, scheduler.agreed.disagreements)
+    return Measured(session, storage, interrupted, scheduler.agreed.disagreements, unexplained)
+
+
+def _symbols(options: Options) -> KernelSymbols | None:
+    """The names that profiles take; None where there are to be none, or cannot and need not be."""
+    if options.wants_profiles:
+        try:
+            return named_kernel()
+        except UsageError:
+            if options.explain:
+                raise
+    return None
+
+
+def _take_profiles(
+    session: Session,
+    jobs: Sequence[Job],
+    bench: Workbench,
+    kernel: KernelSymbols,
+    on_profile: Callable[[str, float], None],
+) -> list[str]:
+    """Add profiles of its figures to a session; returns why some have none."""
+    began_s = time.monotonic()
+    measured = jobs_measured(jobs, session.results)
+    steps = PROCESSES * len(measured)
+    begun = itertools.count()
+    try:
+        found = sample(
+            measured,
+            bench.launcher,
+            bench.cpus,
+            lambda name: on_profile(name, next(begun) / steps),
+            kernel,
+            SESSION_SAMPLED_NS,
+        )
+    except CannotSample as refused:
+        return [f"no profiles: {refused}"]
+    session.profiles = figures_explained(found, session.results)
+    session.settings = {
+        **session.settings,
+        "explaining_s": round(time.monotonic() - began_s, 3),
+    }
+    return [f"no profile of {e.job.at(None)}: {e.reason}" for e in found if not e.profiles]
 
 
 def _allocator(wanted: Path | None) -> Path | None:

@@ -37,10 +37,11 @@ class NotRecorded(Exception):
         self.exit_code = exit_code
 
 
-def measure_session(file: Path, quick: bool) -> int:
+def measure_session(file: Path, quick: bool, explain: bool = False) -> int:
     """Measure one session into a new file, in a process of its own; returns its exit code."""
     command = [sys.executable, "-m", "micro", "all", "--quiet", "-o", str(file.absolute())]
-    return leash.run([*command, *(["--quick"] if quick else [])], cwd=ROOT).exit_code
+    options = [*["--quick"] * quick, *["--explain"] * explain]
+    return leash.run([*command, *options], cwd=ROOT).exit_code
 
 
 def record(
@@ -48,6 +49,7 @@ def record(
     sessions: int | None,
     gap_s: float,
     quick: bool,
+    explain: bool,
     on_session: Callable[[int, int, Path], None],
 ) -> None:
     """Measure whole sessions and add them to a folder one by one, ``gap_s`` seconds apart.
@@ -70,17 +72,17 @@ def record(
         for number in range(1, wanted + 1):
             if number > 1:
                 time.sleep(gap_s)
-            on_session(number, wanted, _record_one(folder, quick))
+            on_session(number, wanted, _record_one(folder, quick, explain))
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()  # nothing came of it
 
 
-def _record_one(folder: Path, quick: bool) -> Path:
+def _record_one(folder: Path, quick: bool, explain: bool) -> Path:
     began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     partial = folder / f"{began}.partial.json"
     try:
-        exit_code = measure_session(partial, quick)
+        exit_code = measure_session(partial, quick, explain)
     except Interrupted as stop:
         raise NotRecorded(_unfinished("interrupted", partial), stop.exit_code) from None
     except leash.NotRun as error:

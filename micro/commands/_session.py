@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from micro.app import measuring
+from micro.app.explaining import SESSION_PROFILE_S
 from micro.app.measuring import Measured, Options
 from micro.probes.declaration import Effort
 from micro.reports import say
@@ -45,6 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="preload this library (jemalloc, mimalloc, tcmalloc) into the worker for its malloc; "
         "programs that probes start do not get it",
+    )
+    parser.add_argument(
+        "--explain",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="after the figures take their profiles, which say in `micro compare` and `micro "
+        f"explain` what made them slower: about {SESSION_PROFILE_S:g} s a figure; with "
+        "--rigorous unless --no-explain",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
@@ -90,16 +99,17 @@ def run(
         getattr(arguments, "trace", False),
         arguments.output,
         arguments.allocator,
+        arguments.explain,
     )
 
     def head(found: Sequence[Finding]) -> None:
         if not arguments.quiet:
             say(in_one_line(found))
 
-    if options.effort == "rigorous" and not arguments.quiet:
-        say(options.plan(jobs))
+    for line in () if arguments.quiet else options.plan(jobs):
+        say(line)
     with display(arguments.quiet) as shown:
-        measured = measuring.measure(jobs, options, shown.step, head)
+        measured = measuring.measure(jobs, options, shown.step, head, shown.profile)
     for disagreement in measured.disagreements:
         say(f"micro: {disagreement}")
     interrupted, exit_code = measured.interrupted is not None, measured.exit_code
@@ -121,8 +131,9 @@ def run(
                 print_session(out, measured.session, full=arguments.full)
     if not interrupted:
         _say_where(measured, arguments.quiet)
-    for result in measured.failed:
-        say(f"micro: {result.benchmark} failed: {result.reason}")
+    failures = [f"{result.benchmark} failed: {result.reason}" for result in measured.failed]
+    for remark in (*measured.unexplained, *failures):
+        say(f"micro: {remark}")
     if judged is None or interrupted:
         return exit_code
     return judged(measured.session) or exit_code

@@ -54,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gap", type=_gap, default=0.0, metavar="SECONDS", help="pause between sessions"
     )
     record.add_argument("--quick", action="store_true", help="measure as `micro all --quick`")
+    record.add_argument(
+        "--explain", action="store_true", help="with profiles, as `micro all --explain`"
+    )
     actions.add_parser("list", parents=[shared], help="list keys, sessions, ages and machines")
     actions.add_parser(
         "show", parents=[shared], help="print the smallest change that would be found"
@@ -125,7 +128,14 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
         say(f"session {number} of {sessions}: {file}")
 
     try:
-        recording.record(folder, arguments.sessions, arguments.gap, arguments.quick, added)
+        recording.record(
+            folder,
+            arguments.sessions,
+            arguments.gap,
+            arguments.quick,
+            arguments.explain,
+            added,
+        )
     except recording.NotRecorded as error:
         say(f"micro: {error}")
         return error.exit_code

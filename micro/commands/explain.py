@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from micro.app.explaining import explain
@@ -16,24 +17,29 @@ from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import say
 from micro.reports.console import console
 from micro.reports.exports.files import write_text
+from micro.reports.insights.causes import by_change, environment_differences, nanoseconds
 from micro.reports.terminal.explanation import (
     change_table,
-    environment_differences,
     grouped,
     growth_sentences,
     levels_table,
-    nanoseconds,
     plain,
     profile_notes,
     profile_table,
 )
 from micro.reports.terminal.progress import steps
+from runners.archive.reader import read_profiles
+from runners.archive.writer import profiles_document
 from runners.explain.change import changes
 from runners.explain.flame import folded, stacks_of, svg
 from runners.explain.sampling import PROCESSES, Explained
-from runners.explain.stored import BadProfiles, encode, is_stored, read
 from runners.explain.subsystem import subsystem
 from runners.machine.environment import describe
+from runners.model.benchmark import Benchmark, Scalar
+from runners.model.profile import Profile
+
+#: Comparisons of two files that are printed without --full.
+_MOST_COMPARED = 5
 
 EXAMPLES = ("micro explain event.poll", "micro explain before.json after.json")
 
@@ -44,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="+",
         metavar="NAME|GLOB|FILE",
-        help="probes or families; or two files of stored profiles, to compare them",
+        help="probes or families; or two files with profiles to compare, and what of them",
     )
     parser.add_argument(
         "-p",
@@ -71,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Sample, and tell."""
-    if any(is_stored(Path(name)) for name in arguments.names):
+    if any(_is_file(name) for name in arguments.names):
         return _compare(arguments)
     require_workloads()
     jobs = chosen_jobs(arguments.names, arguments.parameter, "quick")
@@ -85,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(found, arguments)
     if arguments.output:
-        write_text(arguments.output, encode(profiles, describe()))
+        write_text(arguments.output, profiles_document(profiles, describe()))
     if arguments.folded:
         write_text(arguments.folded, folded(stacks_of(profiles)))
     if arguments.flame:
@@ -97,35 +103,60 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if any(not each.profiles for each in found) else EXIT_OK
 
 
+def _is_file(name: str) -> bool:
+    """Whether an argument means a file rather than a probe."""
+    return name.endswith((".json", ".json.gz")) or Path(name).is_file()
+
+
 def _compare(arguments: argparse.Namespace) -> int:
     """What changed from one file of profiles to another."""
-    if len(arguments.names) != 2:
-        raise UsageError("explain compares two files of profiles: micro explain A.json B.json")
-    try:
-        before, old_facts = read(Path(arguments.names[0]))
-        after, new_facts = read(Path(arguments.names[1]))
-    except BadProfiles as bad:
-        raise UsageError(str(bad)) from None
-    pairs = [(a, b) for a in before for b in after if a.benchmark == b.benchmark]
+    files, names = arguments.names[:2], arguments.names[2:]
+    if len(files) != 2 or not all(map(_is_file, files)) or any(map(_is_file, names)):
+        raise UsageError("explain compares two files with profiles: micro explain A.json B.json")
+    (before, old_facts), (after, new_facts) = (_profiles(file, names) for file in files)
+    pairs = by_change(before, after)
     if not pairs:
-        raise UsageError("the two files have no benchmark in common: explain the same probes")
+        raise UsageError("the two files have no such benchmark in common: explain the same probes")
     if arguments.json:
         found = [
             {"benchmark": str(a.benchmark), "changes": [asdict(one) for one in changes(a, b)]}
             for a, b in pairs
         ]
-        print(json.dumps({"schema": 1, "differences": found}))
+        differing = environment_differences(old_facts, new_facts)
+        print(json.dumps({"schema": 1, "differences": found, "environment": differing}))
         return EXIT_OK
     out = console(stderr=False)
-    for a, b in pairs:
+    shown = pairs if arguments.full else pairs[:_MOST_COMPARED]
+    for a, b in shown:
         was, now = nanoseconds(a.op_ns), nanoseconds(b.op_ns)
         out.print(f"{a.benchmark}: {was}, then {now} per operation", style="bold", markup=False)
         out.print(change_table(a, b, arguments.full))
+    if len(pairs) > len(shown):
+        left = len(pairs) - len(shown)
+        out.print(f"{left} more benchmarks changed less: --full, or name some after the files")
     differing = environment_differences(old_facts, new_facts)
     out.print("The two systems differ in:" if differing else "The two systems are set up alike.")
     for line in differing:
         out.print(f"  {line}", markup=False)
     return EXIT_OK
+
+
+def _profiles(
+    file: str, names: Sequence[str]
+) -> tuple[dict[Benchmark, Profile], Mapping[str, Scalar]]:
+    """What a file has of these probes, and of which system it is."""
+    profiles, facts = read_profiles(Path(file))
+    if not profiles:
+        raise UsageError(
+            f"{file}: a session without profiles: measure with --explain, or write some with "
+            "`micro explain NAME -o FILE`"
+        )
+    return {p.benchmark: p for p in profiles if not names or _is_meant(p.benchmark, names)}, facts
+
+
+def _is_meant(benchmark: Benchmark, names: Sequence[str]) -> bool:
+    """Whether a name, a glob or a family among these means it."""
+    return benchmark.family in names or any(fnmatchcase(benchmark.probe, name) for name in names)
 
 
 def _reasons(found: Sequence[Explained]) -> list[str]:

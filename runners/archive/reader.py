@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.archive import schema
+from runners.archive import profiles, schema
 from runners.archive.bad_file import BadFile
 from runners.archive.schema import Values, printable
 from runners.machine.files import content
 from runners.model.benchmark import Scalar
+from runners.model.profile import Profile
 from runners.model.session import Curve, Result, Session, Visit
 
 MOST_BYTES = 100 << 20
@@ -31,7 +32,8 @@ _NO_SESSION = (LookupError, TypeError, ValueError, OverflowError, RecursionError
 def read(path: Path, visits: bool = True) -> Session:
     """The session in a file. Raises `BadFile` for whatever is not one.
 
-    Without ``visits`` the results have none; `Result.rounds` is as it would be with them.
+    Without ``visits`` the results have none, and the session no profiles; `Result.rounds` is as it
+    would be with them.
     """
     data = _content(path)
     with _named(path):
@@ -46,9 +48,28 @@ def read_environment(path: Path) -> Mapping[str, Scalar]:
     """
     data = _content(path)
     with _named(path):
-        last = data.rfind(_LAST)
-        document = schema.parsed(b"{" + data[last + len(b"}]}],") :] if last >= 0 else data)
-        return _prefixed(_common(document), schema.ENVIRONMENT)
+        return _prefixed(_common(_without_benchmarks(data)), schema.ENVIRONMENT)
+
+
+def read_profiles(path: Path) -> tuple[list[Profile], Mapping[str, Scalar]]:
+    """The profiles in a file and their environment: of a session, or in a file of their own.
+
+    A session may have none. Raises `BadFile` like `read`.
+    """
+    data = _content(path)
+    with _named(path):
+        document = _object(_without_benchmarks(data))
+        if document.get("kind") != schema.PROFILES_KIND:
+            common = _common(document)
+            return _profiles(common), _prefixed(common, schema.ENVIRONMENT)
+        _check_schema(document["schema"])
+        return profiles.profiles(document), schema.scalars(document["environment"])
+
+
+def _without_benchmarks(data: bytes) -> Any:
+    """The document as far as it is the whole session's; all of it if pyperf did not write it."""
+    last = data.rfind(_LAST)
+    return schema.parsed(b"{" + data[last + len(b"}]}],") :] if last >= 0 else data)
 
 
 def _bad(path: Path, why: object) -> BadFile:
@@ -105,10 +126,13 @@ def _common(document: Any) -> dict[str, Any]:
     if document["version"] != _VERSION:
         raise ValueError(f"pyperf's format {document['version']!r:.80}, not {_VERSION!r}")
     common = _object(document["metadata"])
-    found = common["micro_schema"]
+    _check_schema(common["micro_schema"])
+    return common
+
+
+def _check_schema(found: Any) -> None:
     if type(found) is not int or found != schema.SCHEMA:
         raise ValueError(f"schema {found!r:.80}, this version reads {schema.SCHEMA}")
-    return common
 
 
 def _session(document: Any, visits: bool) -> Session:
@@ -134,7 +158,15 @@ def _session(document: Any, visits: bool) -> Session:
         Result(**schema.WITHOUT_VALUE.read(item)) for item in _list(common, "micro_without_value")
     ]
     session.curves = [Curve(**schema.CURVE.read(item)) for item in _list(common, "micro_curves")]
+    session.profiles = _profiles(common) if visits else []
     return session
+
+
+def _profiles(common: Values) -> list[Profile]:
+    if "micro_profiles" not in common:
+        return []
+    text = schema.json_text(common["micro_profiles"], "micro_profiles")
+    return profiles.profiles(_object(schema.parsed(text)))
 
 
 def _prefixed(metadata: Values, prefix: str) -> dict[str, Scalar]:

@@ -20,6 +20,8 @@ from runners.model.count import Count, CountEstimate, Direction
 SCHEMA = 1
 #: What a key of the environment, and of the settings, begins with.
 ENVIRONMENT, SETTING = "micro_env_", "micro_set_"
+#: What a file of profiles alone says that it is.
+PROFILES_KIND = "micro-profiles"
 _MOST = 1e9
 _MOST_LETTERS = 500
 Values = Mapping[str, Any]
@@ -46,6 +48,11 @@ class Record:
     """The fields of one class."""
 
     fields: tuple[Field, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all fields, in the order in which they are written."""
+        return tuple(key for field in self.fields for key in field.keys)
 
     def write(self, thing: object) -> dict[str, Any]:
         """The values by key; what is None is left out."""
@@ -131,10 +138,24 @@ def number(value: Any, key: str) -> float:
     return found
 
 
-def _read_whole(value: Any, key: str, least: int = 0) -> int:
+def whole(value: Any, key: str = "a number", least: int = 0) -> int:
+    """A count."""
     if type(value) is not int or not least <= value < 1 << 63:
         raise ValueError(f"{key} is {value!r:.80}, no count")
     return value
+
+
+def rounded(value: float) -> float:
+    """A number with six digits."""
+    return float(f"{value:.6g}")
+
+
+def nanoseconds(value: Any, key: str = "a time") -> float:
+    """A duration that was measured."""
+    found = _read_amount(value, key)
+    if not 0 < found < _MOST * 1e9:
+        raise ValueError(f"{key} is {value!r:.80}, no measured time")
+    return found
 
 
 def _one_of(*known: str) -> Kind:
@@ -200,7 +221,7 @@ def _read_count(item: Any) -> CountEstimate:
     value, low, high = (_read_amount(item[key], key) for key in ("value", "low", "high"))
     if not low <= value <= high:
         raise ValueError(f"{value:g} {count.unit} lies outside its own interval")
-    return CountEstimate(count, value, (low, high), _read_whole(item["rounds"], "rounds", least=1))
+    return CountEstimate(count, value, (low, high), whole(item["rounds"], "rounds", least=1))
 
 
 def _read_amount(value: Any, key: str) -> float:
@@ -218,8 +239,9 @@ _COUNTS = Kind(_write_counts, _read_counts)
 _LINE = Kind(tidy, _read_line)
 _TEXT = Kind(str, text)
 _NUMBER = Kind(float, number)
-_WHOLE = Kind(int, _read_whole)
-_CPU = Kind(int, functools.partial(_read_whole, least=-1))
+_WHOLE = Kind(int, whole)
+_CPU = Kind(int, functools.partial(whole, least=-1))
+_NANOSECONDS = Kind(rounded, nanoseconds)
 _AXIS_KIND = _one_of(*get_args(AxisKind))
 #: Inside JSON, an object; in pyperf's metadata, which holds nothing but scalars, a text of it.
 _OBJECT = Kind(dict, scalars)
@@ -292,5 +314,26 @@ CURVE = Record(
         _plain("axis_kind", _AXIS_KIND),
         _plain("reached", _WHOLE),
         _plain("stopped_by", _TEXT, optional=True),
+    )
+)
+#: What a profile is of: of a `Benchmark`.
+PROFILE = Record(
+    (
+        _plain("probe", _TEXT),
+        _plain("params", _OBJECT),
+        _plain("axis", _TEXT, optional=True),
+        _plain("level", _WHOLE, optional=True),
+        _plain("kind", _AXIS_KIND),
+    )
+)
+#: One of its processes, as a list of values in this order.
+PROFILE_RUN = Record(
+    (
+        _plain("plain_op_ns", _NANOSECONDS),
+        _plain("sampled_op_ns", _NANOSECONDS),
+        _plain("measured_ns", _WHOLE),
+        _plain("cpus", _WHOLE),
+        _plain("others", _WHOLE),
+        _plain("lost", _WHOLE),
     )
 )

@@ -3,7 +3,7 @@
 ``python -m pyperf show FILE`` reads them. What pyperf has no place for travels as scalar metadata:
 ``micro_*`` of a run belong to its visit, those of all runs of a benchmark to the point or, equal in
 the whole file, to the session. Points without a value (skipped, failed) and the ends of curves are
-JSON texts in the session's metadata. `runners.archive.reader` reads it all back.
+JSON texts in the session's metadata, as profiles are. `runners.archive.reader` reads it back.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyperf
 
-from runners.archive import schema
+from runners.archive import profiles, schema
 from runners.archive.schema import printable
+from runners.model.benchmark import Scalar
+from runners.model.profile import Profile
 from runners.model.session import Result, Session
 
 
@@ -31,6 +33,8 @@ def suite(session: Session) -> pyperf.BenchmarkSuite | None:
     without = [schema.WITHOUT_VALUE.write(r) for r in session.results if r.value_s is None]
     common["micro_without_value"] = json.dumps(without)
     common["micro_curves"] = json.dumps([schema.CURVE.write(curve) for curve in session.curves])
+    if session.profiles:
+        common["micro_profiles"] = _short(profiles.plain(session.profiles))
     common = _metadata(common)
     benchmarks = [
         pyperf.Benchmark(_runs(result, common))
@@ -38,6 +42,16 @@ def suite(session: Session) -> pyperf.BenchmarkSuite | None:
         if result.value_s is not None
     ]
     return pyperf.BenchmarkSuite(benchmarks) if benchmarks else None
+
+
+def _short(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def profiles_document(found: Sequence[Profile], environment: Mapping[str, Scalar]) -> str:
+    """Profiles for a file of their own, with the environment they are from."""
+    head = {"kind": schema.PROFILES_KIND, "schema": schema.SCHEMA, "environment": dict(environment)}
+    return _short(head | profiles.plain(found))
 
 
 def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:

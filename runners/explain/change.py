@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from runners.explain.profile import REST, Profile, cost_of
-from runners.explain.symbols import Symbol
+from runners.explain.costs import cost_of
+from runners.model.profile import REST, Profile, Symbol
 
 #: Of what an operation gains between two levels.
 MOST_OF_A_GAIN = 0.9
@@ -37,9 +37,10 @@ class Change:
 def changes(before: Profile, after: Profile) -> list[Change]:
     """Every function of two profiles, what gained most first, what lost most last.
 
-    A function of one side only is "new" or "gone": it may have been inlined or renamed.
+    A function of one side only is "new" or "gone": it may have been inlined or renamed, or, in a
+    stored profile, have been too small to be named.
     """
-    symbols = dict.fromkeys(s for side in (before, after) for run in side.runs for s in run.samples)
+    symbols = dict.fromkeys([*before.symbols, *after.symbols])
     return sorted((_change(before, after, s) for s in symbols), key=lambda c: -c.gained_ns)
 
 

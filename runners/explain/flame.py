@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-from runners.explain.profile import Profile
+from runners.model.profile import Profile
 
 Stacks = Mapping[tuple[str, ...], int]
 

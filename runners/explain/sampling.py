@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from runners.explain.profile import NOT_RUNNING, Profile, Run
 from runners.explain.refusal import reason
-from runners.explain.symbols import KernelSymbols, Symbol, symbol_of
+from runners.explain.symbols import KernelSymbols, symbol_of
 from runners.measure.launch import Launcher, Order
 from runners.model.job import Job
+from runners.model.profile import NOT_RUNNING, Profile, Run, Symbol
 
 EXPLAIN_WORKER = "runners.explain.explain_worker"
 PERIOD_NS = 100_000

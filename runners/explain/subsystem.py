@@ -6,7 +6,7 @@ name is known: its prefix is a guess, by the kernel's own habits of naming, and 
 
 from __future__ import annotations
 
-from runners.explain.symbols import Symbol
+from runners.model.profile import Symbol
 
 _GUESSED = {
     "network": "tcp udp ip ip6 inet inet6 sock unix skb dev net nf datagram neigh fib lock_sock "

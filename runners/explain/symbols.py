@@ -8,7 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+
+from runners.model.profile import Symbol
 
 #: Addresses further behind the last symbol belong to no symbol.
 FARTHEST_BYTES = 1 << 20
@@ -17,18 +18,6 @@ _ELF_IDENT = b"\x7fELF\x02\x01"  # 64 bits, little endian: every system where we
 _LOAD, _SYMTAB, _DYNSYM, _FUNCTION = 1, 2, 11, 2
 #: Cython's name of a function: module and class parts with their lengths, then the function.
 _CYTHON = re.compile(r"__pyx_f_((?:\d+[a-zA-Z_]\w*?_)+)(\w+)")
-
-
-class Symbol(NamedTuple):
-    """A function; ``where`` is "kernel", a kernel module in brackets, or the name of a file."""
-
-    name: str
-    where: str
-
-    @property
-    def label(self) -> str:
-        """The function as it is printed: the built-in kernel needs no mention."""
-        return self.name if self.where == "kernel" else f"{self.name} ({self.where})"
 
 
 class NoSymbols(Exception):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import CountEstimate
+from runners.model.profile import Profile
 
 #: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
 SLOWED = "slowed_down"
@@ -105,6 +106,8 @@ class Session:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
+    #: Where the nanoseconds of its benchmarks go, where that was asked for.
+    profiles: list[Profile] = field(default_factory=list)
 
     def points(self, curve: Curve) -> list[Result]:
         """The measured results of a curve, ascending."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from micro.app.explaining import explain
 from micro.probes.catalogue import jobs_with, select
 from runners.explain.change import steepest, step
-from runners.explain.profile import Profile, costs
+from runners.explain.costs import costs
 from runners.machine.environment import usable_cpus
 from runners.measure.launch import Launcher
+from runners.model.profile import Profile
 
 SPIN = 0.3
 SHOWN = 6

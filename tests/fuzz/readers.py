@@ -27,8 +27,11 @@ from micro.errors import UsageError  # noqa: E402
 from runners.archive import history, writer  # noqa: E402
 from runners.archive.bad_file import BadFile  # noqa: E402
 from runners.archive.baselines import of_session  # noqa: E402
-from runners.archive.reader import read, read_environment  # noqa: E402
+from runners.archive.reader import read, read_environment, read_profiles  # noqa: E402
+from runners.explain.costs import costs  # noqa: E402
 from runners.measure.sentinel import Clean  # noqa: E402
+from runners.model.benchmark import Benchmark  # noqa: E402
+from runners.model.profile import Profile, Run, Symbol  # noqa: E402
 from runners.model.session import Result, Session, Visit  # noqa: E402
 
 FACTS = {"cpu_model": "Sample CPU", "arch": "x86_64", "cpu_identity": "family 1"}
@@ -55,6 +58,14 @@ def session(path: Path) -> None:
                 assert math.isfinite(figure.log_s), figure
     with contextlib.suppress(BadFile):
         read_environment(path)
+    profiles(path)
+
+
+def profiles(path: Path) -> None:
+    """Profiles of which every function has a cost, or `BadFile`."""
+    with contextlib.suppress(BadFile):
+        for profile in read_profiles(path)[0]:
+            assert all(0 <= cost.ns < math.inf for cost in costs(profile)), profile
 
 
 def settings(path: Path) -> None:
@@ -92,6 +103,15 @@ def good_session(folder: Path) -> bytes:
     return path.read_bytes()
 
 
+def good_profiles() -> bytes:
+    """A small profile in a file of its own."""
+    outer, inner = Symbol("a", "kernel"), Symbol("b", "libc.so.6")
+    runs = [Run(100.0, 150.0, 10**9, 1, {outer: 10, inner: 90 + n}) for n in range(2)]
+    figure_ns = (100.0, 90.0, 110.0)
+    made = Profile(Benchmark("a.x"), 100_000, runs, {(outer, inner): 181, (outer,): 20}, figure_ns)
+    return writer.profiles_document([made], FACTS).encode()
+
+
 def targets(folder: Path) -> list[tuple[Reader, Path, bytes]]:
     """Each reader, the file it reads, and a good one."""
     os.environ["XDG_STATE_HOME"] = str(folder)
@@ -102,6 +122,7 @@ def targets(folder: Path) -> list[tuple[Reader, Path, bytes]]:
     return [
         (levels, folder / "micro" / "clean_levels.json", json.dumps({key: entry}).encode()),
         (session, folder / "session.json", good_session(folder)),
+        (profiles, folder / "profiles.json", good_profiles()),
         (settings, folder / "pyproject.toml", table),
     ]
 

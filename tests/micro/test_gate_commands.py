@@ -186,7 +186,7 @@ def test_what_came_with_micro_is_compared_with_on_request_and_never_changed(
 
 
 def test_record_adds_whole_sessions(tmp_path: Path, monkeypatch: Any) -> None:
-    def measured(file: Path, quick: bool) -> int:
+    def measured(file: Path, *_: bool) -> int:
         shown = figures(1)
         shown.environment = describe()
         write(shown, file)
@@ -207,7 +207,7 @@ def test_record_adds_whole_sessions(tmp_path: Path, monkeypatch: Any) -> None:
 def test_a_session_in_which_probes_failed_is_no_baseline(
     tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def measured(file: Path, quick: bool) -> int:
+    def measured(file: Path, *_: bool) -> int:
         shown = figures(1, failed=True)
         shown.environment = describe()
         write(shown, file)

@@ -201,4 +201,26 @@ def test_an_exception_of_a_step_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_rigorous_run_says_how_long_it_will_take(budget_s: float | None, words: str) -> None:
     jobs = [Job("a", "nowhere:W", axis="n", levels=tuple(range(1, 501)))] * 2
-    assert Options("rigorous", budget_s).plan(jobs).startswith(words)
+    rounds, profiles = Options("rigorous", budget_s).plan(jobs)
+    assert rounds.startswith(words)
+    assert "profiles: about 20 min more" in profiles
+    assert len(Options("rigorous", budget_s, explain=False).plan(jobs)) == 1
+
+
+def test_profiles_are_told_beforehand_and_a_usual_run_has_nothing_to_tell() -> None:
+    jobs = [Job("a", "nowhere:W")]
+    assert Options().plan(jobs) == []
+    assert Options(explain=True).plan(jobs) == [
+        "after the figures come their profiles: about 1 s more"
+    ]
+
+
+def test_profiles_are_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with display(quiet=False) as shown:
+        for share in (0.0, 0.05, 0.1, 0.99):
+            shown.profile("fd.open_close", share)
+    assert capsys.readouterr().err.splitlines() == [
+        "profiles: 0%",
+        "profiles: 10%",
+        "profiles: 99%",
+    ]

@@ -12,7 +12,9 @@ import pytest
 
 from runners.archive.bad_file import BadFile
 from runners.archive.reader import read
+from runners.model.benchmark import Benchmark
 from runners.model.count import SWITCHES, Count, CountEstimate
+from runners.model.profile import Profile, Run, Symbol
 from runners.model.session import Curve, Result, Session, Visit
 
 
@@ -43,8 +45,18 @@ def switches(x: int) -> list[CountEstimate]:
     return [CountEstimate(each, x * 0.5, (x * 0.25, x * 0.75), 9) for each in SWITCHES]
 
 
+def profile(benchmark: Benchmark, op_ns: float = 100.0) -> Profile:
+    """Two processes that saw two functions, one of them below the other."""
+    outer, inner = Symbol("do_sys_poll", "kernel"), Symbol("malloc", "libc.so.6")
+    runs = [
+        Run(op_ns, 1.5 * op_ns, 10**9, 1, {inner: 9000 + n, outer: 1000 - n}, 3, 4) for n in (0, 1)
+    ]
+    stacks = {(outer,): 1999, (outer, inner): 18_001}
+    return Profile(benchmark, 100_000, runs, stacks, (op_ns, op_ns - 10, op_ns + 10))
+
+
 def session() -> Session:
-    """A curve, a single point, a skip, a failure."""
+    """A curve and its profiles, a single point, a skip, a failure."""
     points = [
         Result(
             "fd.open_interleaved",
@@ -90,6 +102,7 @@ def session() -> Session:
                 "RLIMIT_NOFILE",
             )
         ],
+        profiles=[profile(point.benchmark) for point in points],
     )
 
 
@@ -157,4 +170,5 @@ def without_visits(whole: Session) -> Session:
     for result in whole.results:
         if result.value_s is not None:
             result.counted, result.visits = result.rounds, []
+    whole.profiles = []
     return whole

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from micro.reports.insights.causes import nanoseconds
 from runners.explain.change import Change, changes, steepest, step
-from runners.explain.profile import NOT_RUNNING, Cost, Profile, Run, costs
+from runners.explain.costs import Cost, costs
 from runners.explain.sampling import COVERED_TOLERANCE, Explained
-from runners.explain.symbols import Symbol
-from runners.model.benchmark import Scalar
+from runners.model.profile import NOT_RUNNING, Profile, Run, Symbol
 
 SHOWN, SHOWN_CHANGES = 15, 10
 #: A caller that makes less of a function's samples is not "the" caller.
 MOSTLY = 0.5
 #: Where interrupts are enabled again: what ran without them before is charged to these.
 _ENABLING = ("_raw_spin_unlock_irq", "_raw_read_unlock_irq", "_raw_write_unlock_irq")
-#: Facts that explain a difference of two systems.
-ENVIRONMENT = (
-    "os_release",
-    "kernel_version",
-    "cpu_model",
-    "kernel_parameters",
-    "kernel_config",
-    "mitigations",
-    "thp",
-    "preemption",
-    "security_modules",
-    "seccomp",
-    "cgroup_depth",
-    "sched_features",
-    "virtualization",
-    "clock_source",
-)
-
-
-def nanoseconds(value_ns: float) -> str:
-    """A duration with its sign."""
-    return ("-" if value_ns < 0 else "") + units.duration(abs(value_ns) * 1e-9)
 
 
 def grouped(profile: Profile, by: Callable[[Symbol], Symbol]) -> Profile:
@@ -211,29 +189,6 @@ def _change_row(change: Change) -> list[str]:
         f"{nanoseconds(low)} – {nanoseconds(high)}",
         change.kind,
     ]
-
-
-def environment_differences(before: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> list[str]:
-    """Facts of the two systems that differ and can explain a change of the kernel's work."""
-    found = []
-    for name in ENVIRONMENT:
-        old, new = str(before.get(name, "unknown")), str(after.get(name, "unknown"))
-        if old == new:
-            continue
-        gone, come = _words_apart(old, new)
-        found.append(f"{name}: {gone} → {come}")
-    return found
-
-
-def _words_apart(old: str, new: str) -> tuple[str, str]:
-    """Of lists only the members that differ."""
-    for separator in (";", " "):
-        if separator in old and separator in new:
-            olds, news = old.split(separator), new.split(separator)
-            gone = [word for word in olds if word not in news]
-            come = [word for word in news if word not in olds]
-            return " ".join(gone) or "nothing", " ".join(come) or "nothing"
-    return old, new
 
 
 def plain(explained: Explained) -> list[dict[str, object]]:

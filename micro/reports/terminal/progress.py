@@ -17,20 +17,29 @@ class Display:
     def step(self, step: Step) -> None:
         """A visit is about to start."""
 
+    def profile(self, job: str, share_done: float) -> None:
+        """A job is about to be sampled, after the last visit."""
+
 
 class _Lines(Display):
     def __init__(self) -> None:
         self._round = 0
+        self._tenth = -1
         self._console = console(stderr=True)
 
     def step(self, step: Step) -> None:
         if step.round != self._round:
             self._round = step.round
-            with suppress(OSError):  # nobody reads it, or the disk is full: no reason to stop
-                self._console.print(
-                    f"round {step.round}: {step.share_done:.0%} measured, {_left(step)}",
-                    markup=False,
-                )
+            self._say(f"round {step.round}: {step.share_done:.0%} measured, {_left(step)}")
+
+    def profile(self, job: str, share_done: float) -> None:
+        if int(10 * share_done) > self._tenth:
+            self._tenth = int(10 * share_done)
+            self._say(f"profiles: {share_done:.0%}")
+
+    def _say(self, line: str) -> None:
+        with suppress(OSError):  # nobody reads it, or the disk is full: no reason to stop
+            self._console.print(line, markup=False)
 
 
 class _Bar(Display):
@@ -39,12 +48,13 @@ class _Bar(Display):
         self._task = progress.add_task("", total=1.0, left="")
 
     def step(self, step: Step) -> None:
-        self._progress.update(
-            self._task,
-            completed=step.share_done,
-            description=f"round {step.round}  {step.job:<24.24}",
-            left=_left(step),
-        )
+        self._draw(step.share_done, f"round {step.round}  {step.job:<24.24}", _left(step))
+
+    def profile(self, job: str, share_done: float) -> None:
+        self._draw(share_done, f"profiles  {job:<24.24}", "")
+
+    def _draw(self, share_done: float, description: str, left: str) -> None:
+        self._progress.update(self._task, completed=share_done, description=description, left=left)
         with suppress(OSError):
             self._progress.refresh()
 

@@ -9,7 +9,7 @@ import pytest
 import seccomp
 from isolated import isolated
 
-from runners.explain.profile import costs
+from runners.explain.costs import costs
 from runners.explain.refusal import cannot_explain, reason
 from runners.explain.sampling import Explaining
 from runners.explain.symbols import kernel_symbols

@@ -1,17 +1,28 @@
-"""What a profile is, and what each function of it costs."""
+"""Where an operation's nanoseconds go: samples by function, from several processes."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from runners.explain.symbols import Symbol
 from runners.model.benchmark import Benchmark
 
-#: Standard errors on either side of a 95 % interval.
-Z = 1.96
+
+class Symbol(NamedTuple):
+    """A function; ``where`` is "kernel", a kernel module in brackets, or the name of a file."""
+
+    name: str
+    where: str
+
+    @property
+    def label(self) -> str:
+        """The function as it is printed: the built-in kernel needs no mention."""
+        return self.name if self.where == "kernel" else f"{self.name} ({self.where})"
+
+
 #: Time in which the probe did not run, where only its own tasks may be sampled.
 NOT_RUNNING = Symbol("[not running: asleep or waiting for the CPU]", "kernel")
 #: What a stored profile does not name one by one.
@@ -49,17 +60,33 @@ class Profile:
     benchmark: Benchmark
     period_ns: int
     runs: list[Run] = field(default_factory=list)
-    #: Samples of all processes by stack, the outermost function first. Not stored.
+    #: Samples of all processes by stack, the outermost function first.
     stacks: dict[tuple[Symbol, ...], int] = field(default_factory=dict)
+    #: The figure that it explains, where there is one: its value and the ends of its interval.
+    figure_ns: tuple[float, float, float] | None = None
+
+    @property
+    def symbols(self) -> list[Symbol]:
+        """Every function that was seen, `REST` among them where some are not named."""
+        return list(dict.fromkeys(symbol for run in self.runs for symbol in run.samples))
+
+    @property
+    def named(self) -> list[Symbol]:
+        """Every function that is named."""
+        return [symbol for symbol in self.symbols if symbol not in (REST, NOT_RUNNING)]
 
     @property
     def op_ns(self) -> float:
-        """Nanoseconds per operation without sampling: the median over processes."""
+        """Nanoseconds per operation without sampling: the figure, or the median over processes."""
+        if self.figure_ns is not None:
+            return self.figure_ns[0]
         return statistics.median(run.plain_op_ns for run in self.runs)
 
     @property
     def op_error_ns(self) -> float:
-        """Standard error of `op_ns`: that of a median, from the spread of the processes."""
+        """Standard error of `op_ns`: of a median, from the spread of the processes."""
+        if self.figure_ns is not None:
+            return (self.figure_ns[2] - self.figure_ns[1]) / 3.92
         values = [run.plain_op_ns for run in self.runs]
         if len(values) < 2:
             return 0.0
@@ -109,71 +136,3 @@ class Profile:
         total = sum(found.values())
         ranked = sorted(found.items(), key=lambda item: -item[1])
         return {caller: count / total for caller, count in ranked}
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a function costs per operation: nanoseconds, its share, and both 95 % intervals."""
-
-    symbol: Symbol
-    ns: float
-    ci95_ns: tuple[float, float]
-    share: float
-    ci95_share: tuple[float, float]
-    samples: int
-
-
-def costs(profile: Profile) -> list[Cost]:
-    """Every function of a profile, the most expensive first."""
-    totals = [run.taken for run in profile.runs]
-    symbols = dict.fromkeys(symbol for run in profile.runs for symbol in run.samples)
-    found = []
-    for symbol in symbols:
-        counts = [run.samples.get(symbol, 0) for run in profile.runs]
-        found.append(_cost(profile, symbol, counts, totals))
-    return sorted(found, key=lambda cost: (-cost.samples, cost.symbol))
-
-
-def cost_of(profile: Profile, symbol: Symbol) -> Cost:
-    """What one function costs; one that was never seen costs nothing, with an upper limit."""
-    counts = [run.samples.get(symbol, 0) for run in profile.runs]
-    return _cost(profile, symbol, counts, [run.taken for run in profile.runs])
-
-
-def _cost(profile: Profile, symbol: Symbol, counts: Sequence[int], totals: Sequence[int]) -> Cost:
-    low, high = share_interval(counts, totals)
-    share = sum(counts) / max(1, sum(totals))
-    op_ns, error_ns = profile.op_ns, Z * profile.op_error_ns * share
-    ci95_ns = (
-        max(0.0, share * op_ns - math.hypot((share - low) * op_ns, error_ns)),
-        share * op_ns + math.hypot((high - share) * op_ns, error_ns),
-    )
-    return Cost(symbol, share * op_ns, ci95_ns, share, (low, high), sum(counts))
-
-
-def share_interval(counts: Sequence[int], totals: Sequence[int]) -> tuple[float, float]:
-    """The 95 % interval of a share, from counts and totals by process.
-
-    Wilson's interval of the binomial distribution, as if there were fewer samples where processes
-    differ by more than that distribution explains (Pearson's dispersion).
-    """
-    k, n = sum(counts), sum(totals)
-    if n == 0:
-        return 0.0, 1.0
-    share = k / n
-    dispersion = 1.0
-    if len(counts) > 1 and 0 < k < n:
-        deviation = sum(
-            (count - total * share) ** 2 / (total * share * (1 - share))
-            for count, total in zip(counts, totals, strict=True)
-            if total
-        )
-        dispersion = max(1.0, deviation / (len(counts) - 1))
-    return wilson(share, n / dispersion)
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share that was seen in ``n`` samples."""
-    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))

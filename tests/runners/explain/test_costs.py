@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.explain.change import changes, steepest, step
+from runners.explain.costs import cost_of, costs, share_interval
 from runners.explain.flame import folded, stacks_of, svg
-from runners.explain.profile import Profile, Run, cost_of, costs, share_interval
-from runners.explain.symbols import Symbol
 from runners.model.benchmark import Benchmark
+from runners.model.profile import Profile, Run, Symbol
 
 A, B, C = (Symbol(name, "kernel") for name in ("alpha", "beta", "gamma"))
 COUNTS = st.lists(

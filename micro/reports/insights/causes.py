@@ -1,0 +1,84 @@
+"""What may have made a system slower: functions that gained time, facts in which it differs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from micro import units
+from runners.explain.change import Change, changes
+from runners.model.benchmark import Benchmark, Scalar
+from runners.model.profile import REST, Profile
+
+#: Functions that are named beside a figure that became slower.
+_MOST_NAMED = 3
+#: Facts that explain a difference of two systems, beside those that every comparison tells.
+KERNEL_FACTS = (
+    "kernel_parameters",
+    "kernel_config",
+    "mitigations",
+    "thp",
+    "preemption",
+    "security_modules",
+    "seccomp",
+    "cgroup_depth",
+    "sched_features",
+    "clock_source",
+)
+_FACTS = ("os_release", "cpu_model", "virtualization", *KERNEL_FACTS)
+
+
+def nanoseconds(value_ns: float) -> str:
+    """A duration with its sign."""
+    return ("-" if value_ns < 0 else "") + units.duration(abs(value_ns) * 1e-9)
+
+
+def most_gained(before: Profile, after: Profile) -> list[Change]:
+    """The named functions that surely gained, the largest gains first."""
+    found = [c for c in changes(before, after) if c.kind in ("gained", "new") and c.symbol != REST]
+    return found[:_MOST_NAMED]
+
+
+def gained_words(before: Profile | None, after: Profile | None) -> str:
+    """Which functions gained most, in words; empty where a side has no profile."""
+    if before is None or after is None:
+        return ""
+    named = [
+        f"{change.symbol.label} +{nanoseconds(change.gained_ns)} "
+        f"({' to '.join(map(nanoseconds, change.ci95_ns))})"
+        for change in most_gained(before, after)
+    ]
+    if not named:
+        return "gained most: no single function surely, in the profiles"
+    return f"gained most: {', '.join(named)}"
+
+
+def by_change(
+    before: Mapping[Benchmark, Profile], after: Mapping[Benchmark, Profile]
+) -> list[tuple[Profile, Profile]]:
+    """The profiles that both sides have, those first whose operation changed most."""
+    pairs = [(before[name], after[name]) for name in before if name in after]
+    return sorted(pairs, key=lambda pair: -abs(math.log(pair[1].op_ns / pair[0].op_ns)))
+
+
+def environment_differences(
+    before: Mapping[str, Scalar], after: Mapping[str, Scalar], names: Sequence[str] = _FACTS
+) -> list[str]:
+    """Facts of two systems that differ, where both are known: ``thp: always → madvise``."""
+    found = []
+    for name in names:
+        if name in before and name in after and before[name] != after[name]:
+            gone, come = _words_apart(str(before[name]), str(after[name]))
+            found.append(f"{name}: {gone} → {come}")
+    return found
+
+
+def _words_apart(old: str, new: str) -> tuple[str, str]:
+    """Of lists only the members that differ."""
+    for separator in (";", " ", ","):
+        if separator in old or separator in new:
+            olds, news = old.split(separator), new.split(separator)
+            gone = [word for word in olds if word not in news]
+            come = [word for word in news if word not in olds]
+            return " ".join(gone) or "nothing", " ".join(come) or "nothing"
+    return old, new
