@@ -16,6 +16,7 @@ from rich.text import Text
 from micro.probes.catalogue import all_probes, select
 from micro.probes.declaration import Choice, Probe
 from micro.reports.console import console
+from runners.model.job import TEAMS, Team
 
 EXAMPLES = ("micro list event", "micro list --check")
 
@@ -49,7 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
             reason = reasons[probe.name]
             cells.append(Text("yes", "green") if reason is None else Text(reason, "yellow"))
         table.add_row(*cells)
-    console(stderr=False).print(table)
+    out = console(stderr=False)
+    out.print(table)
+    if any(_teams(probe) for probe in probes):
+        out.print(
+            "micro run NAME -p members=1,2,4 -p as=threads (or processes) runs a probe that is one "
+            "task as a team."
+        )
     return 0
 
 
@@ -70,6 +77,11 @@ def _parameters(probe: Probe) -> str:
     return " ".join(shown)
 
 
+def _teams(probe: Probe) -> list[Team]:
+    """The kinds of teams that can be asked for."""
+    return [kind for kind in TEAMS if probe.workers == "single" and kind not in probe.no_team]
+
+
 def _plain(probe: Probe, reasons: Mapping[str, str | None] | None) -> dict[str, object]:
     here: dict[str, object] = {}
     if reasons is not None:
@@ -86,5 +98,6 @@ def _plain(probe: Probe, reasons: Mapping[str, str | None] | None) -> dict[str, 
         },
         "axis": probe.axis.name if probe.axis else None,
         "levels": list(probe.axis.levels) if probe.axis else [],
+        "teams": _teams(probe),
         **here,
     }

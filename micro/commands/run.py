@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from micro.commands import _session
 from micro.errors import UsageError
-from micro.probes.catalogue import BadParameter, jobs_with, select
+from micro.probes.catalogue import BadParameter, CannotBeTeam, jobs_with, select
 from micro.probes.declaration import Effort
-from runners.model.job import Job
+from micro.reports import say
+from runners.model.job import TEAM_PARAMETERS, Job
 
 EXAMPLES = ("micro run fd.open_close", "micro run memory.copy -p size=64k,1MiB --full")
 
@@ -23,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="set a parameter, or the points of a curve: -p size=4k -p threads=1,2,4",
+        help="set a parameter, or the points of a curve: -p size=4k -p threads=1,2,4; "
+        "-p members=1,2,4 -p as=processes runs any probe that is one task as a team of several",
     )
     _session.add_arguments(parser)
     parser.add_argument(
@@ -46,13 +48,22 @@ def chosen_jobs(names: Sequence[str], parameters: Sequence[str], effort: Effort)
             raise UsageError(f"-p {text}: expected KEY=VALUE, such as -p size=4096")
         given[key] = value
     probes = select(names)
-    known = {key for probe in probes for key in probe.parameters}
+    known = {key for probe in probes for key in probe.parameters}.union(TEAM_PARAMETERS)
     for key in given:
         if key not in known:
             has = ", ".join(sorted(known)) or "none"
             raise BadParameter(f"-p {key}: no probe chosen has it; parameters here: {has}")
-    jobs = []
+    jobs: list[Job] = []
+    left_out = []
     for probe in probes:
-        own = {key: text for key, text in given.items() if key in probe.parameters}
-        jobs.extend(jobs_with(probe, own, effort))
+        keys = {*probe.parameters, *TEAM_PARAMETERS}
+        own = {key: text for key, text in given.items() if key in keys}
+        try:
+            jobs.extend(jobs_with(probe, own, effort))
+        except CannotBeTeam as reason:
+            left_out.append(reason)
+    if not jobs:
+        raise left_out[0]
+    for each in left_out:
+        say(f"micro: left out: {each}")
     return jobs

@@ -15,8 +15,9 @@ import micro.probes
 from micro.errors import UsageError
 from micro.probes.declaration import Choice, Effort, Probe
 from micro.suites.suite import named
+from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
-from runners.model.job import Job
+from runners.model.job import TEAM_PARAMETERS, TEAMS, Job, Team
 
 
 class UnknownProbe(UsageError):
@@ -25,6 +26,10 @@ class UnknownProbe(UsageError):
 
 class BadParameter(UsageError):
     """A parameter that the probe does not have, or a value that it cannot take."""
+
+
+class CannotBeTeam(BadParameter):
+    """A team was asked for of a probe of which there is none."""
 
 
 @cache
@@ -41,6 +46,12 @@ def all_probes() -> tuple[Probe, ...]:
 def walks_caches(name: str) -> bool:
     """Whether the probe of this name, if there is one, declares that its levels are caches."""
     return any(p.axis is not None and p.axis.walks_caches for p in all_probes() if p.name == name)
+
+
+@cache
+def pairs_of(name: str) -> str | None:
+    """The parameter with a pair of CPUs that the probe of this name declares, if it does."""
+    return next((probe.pairs for probe in all_probes() if probe.name == name), None)
 
 
 def select(patterns: Iterable[str], probes: Sequence[Probe] | None = None) -> list[Probe]:
@@ -88,13 +99,20 @@ def _unknown(pattern: str, probes: Sequence[Probe]) -> str:
 def jobs_with(probe: Probe, given: Mapping[str, str], effort: Effort) -> list[Job]:
     """The probe's jobs, with parameters as typed: ``size=4k,64k``, ``image=static``.
 
-    Raises `BadParameter` with one sentence.
+    ``members=1,2,4`` and ``as=threads,processes`` make teams of a probe that has none. Raises
+    `BadParameter` with one sentence.
     """
     axis = probe.axis.name if probe.axis else None
+    team = {key: text for key, text in given.items() if key in TEAM_PARAMETERS}
+    given = {key: text for key, text in given.items() if key not in team}
     for key in given:
         if key not in probe.parameters:
             known = ", ".join(probe.parameters) or "none"
             raise BadParameter(f"{probe.name} has no parameter {key!r}; it has {known}")
+    if team:
+        kinds, members = _team(probe, team)
+        jobs = jobs_with(probe, given, effort)
+        return [each for kind in kinds for job in jobs for each in _teams(job, kind, members)]
     params = dict(probe.params)
     for key, text in given.items():
         if key != axis:
@@ -106,6 +124,46 @@ def jobs_with(probe: Probe, given: Mapping[str, str], effort: Effort) -> list[Jo
     most = _MOST_MEMBERS if probe.axis and probe.axis.kind == "members" else _MOST
     levels = {_integer(axis, part, most) for part in given[axis].split(",")}
     return [replace(job, levels=tuple(sorted(levels))) for job in found]
+
+
+def _team(probe: Probe, given: Mapping[str, str]) -> tuple[tuple[Team, ...], tuple[int, ...]]:
+    """The kinds and the numbers of members that were asked for, or the usual ones."""
+    kinds: tuple[Team, ...] = ("threads",)
+    members = tuple(sorted({1, 2, len(usable_cpus())}))
+    if "as" in given:
+        kinds = tuple(kind for kind in TEAMS if kind in _typed("as", given["as"], _KINDS))
+    if "members" in given:
+        parts = [_integer("members", part, _MOST_MEMBERS) for part in given["members"].split(",")]
+        if len(set(parts)) < len(parts):
+            raise BadParameter(f"members={given['members']}: give each number of members once")
+        members = tuple(sorted(parts))
+    if probe.workers != "single":
+        how = f": choose its members with -p {probe.axis.name}=1,2" if probe.axis else ""
+        raise CannotBeTeam(f"{probe.name} is a team of {probe.workers} already{how}")
+    for kind in kinds:
+        if kind in probe.no_team:
+            raise CannotBeTeam(f"{probe.name} cannot run as {kind}: {probe.no_team[kind]}")
+    return kinds, members
+
+
+def _teams(job: Job, kind: Team, members: tuple[int, ...]) -> list[Job]:
+    """A curve over the members where each holds one load; else one over the load for each team."""
+    if job.axis is None or len(job.levels) == 1:
+        load = {} if job.axis is None else {job.axis: job.levels[0]}
+        over_members = replace(
+            job,
+            workers=kind,
+            axis="members",
+            axis_kind="members",
+            levels=members,
+            load=job.levels[0] if job.axis else None,
+            team_params=load | {"as": kind},
+        )
+        return [over_members]
+    return [
+        replace(job, workers=kind, members=n, team_params={"members": n, "as": kind})
+        for n in members
+    ]
 
 
 def _typed(key: str, text: str, declared: Scalar | Choice) -> tuple[Scalar, ...]:
@@ -122,6 +180,7 @@ def _typed(key: str, text: str, declared: Scalar | Choice) -> tuple[Scalar, ...]
 
 #: More than any machine holds of anything, and the most members of a team.
 _MOST, _MOST_MEMBERS = 1 << 40, 4096
+_KINDS = Choice(TEAMS, usual=TEAMS, quick=TEAMS)
 _INTEGER = re.compile(r"\s*(-?[0-9]{1,4000})(?:([kmg])(?:ib)?)?\s*", re.IGNORECASE | re.ASCII)
 _SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30}
 

@@ -9,11 +9,14 @@ from typing import Literal
 
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import Count
-from runners.model.job import Job, Promise, Workers
+from runners.model.job import TEAMS, Job, Promise, Team, Workers
 
 Effort = Literal["quick", "usual", "rigorous"]
 EFFORTS: tuple[Effort, ...] = ("quick", "usual", "rigorous")
 _NO_CALLS = Promise()
+#: Why a probe cannot run as a team, of whatever kind.
+HAS_PEERS = dict.fromkeys(TEAMS, "it has peers of its own")
+TIMES_ITSELF = dict.fromkeys(TEAMS, "it times itself")
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,10 @@ class Probe:
     clock_bound_up_to: int | None = None
     waits: bool = False
     slices: int = 15
+    #: The parameter whose values are pairs of CPUs, "0-1": their figures are shown as a matrix.
+    pairs: str | None = None
+    #: Why no team of this kind can run it when a user asks for one.
+    no_team: Mapping[Team, str] = field(default_factory=dict)
     #: What the workload counts per operation beside time.
     counts: tuple[Count, ...] = ()
     #: With less effort it is not measured, unless asked for by name.

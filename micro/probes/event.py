@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
 from runners.model.benchmark import Scalar
-from runners.model.job import Promise
+from runners.model.job import TEAMS, Promise
 
 _BANGA = "Banga and Mogul 1998; Linux Scalability Project (Michigan 1999)"
 _GAMMO = "Gammo, Brecht, Shukla and Pariag 2004"
@@ -141,6 +141,7 @@ PROBES = (
         source="Axboe, Efficient IO with io_uring (2019)",
         params=_PARAMS,
         axis=_SHORTER,
+        no_team=dict.fromkeys(TEAMS, "polls complete in the task that armed them, before the team"),
         promise=_level_triggered("io_uring_enter"),
         headlines=(_waiting("io_uring"),),
     ),

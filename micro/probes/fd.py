@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
+from micro.probes.declaration import (
+    TIMES_ITSELF,
+    Axis,
+    Choice,
+    Headline,
+    Probe,
+    powers_of_four,
+    powers_of_two,
+)
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.count import Count
@@ -132,6 +140,7 @@ PROBES = (
             quick=(64,),
             rigorous=powers_of_two(64, 1 << 19),
         ),
+        no_team=TIMES_ITSELF,
         promise=_growth,
         waits=True,
     ),

@@ -39,6 +39,7 @@ PROBES = (
         f"both threads spin and never sleep; the figure is {_REFERENCE}.",
         source="the cost of communication between cores; libMicro cachetocache",
         params={"cpus": Choice(_pairs(_MATRIX_MOST), _pairs(_USUAL_MOST), _pairs(_USUAL_MOST)[:1])},
+        pairs="cpus",
         workers="threads",
         members=2,
         clock_bound_up_to=0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.count import SWITCHES
 from runners.model.job import Promise
@@ -51,6 +51,7 @@ def _round_trip(
             "peer": Choice(("process", "thread"), usual_peers, ("process",)),
             "cpu": Choice(("same", "other"), usual_cpus, usual_cpus),
         },
+        no_team=HAS_PEERS,
         promise=promise,
         waits=True,
         counts=SWITCHES,
@@ -172,6 +173,7 @@ PROBES = (
         "neither side sleeps, and no system call is made.",
         source="libMicro cachetocache; how far two CPUs are apart",
         params={"peer": _PEERS, "cpu": "other"},
+        no_team=HAS_PEERS,
         promise=Promise(),
         least_effort="usual",
     ),
@@ -191,6 +193,7 @@ PROBES = (
             },
             axis=Axis("size", _SIZES, quick=(256, 65536), rigorous=powers_of_two(1, 1 << 20)),
             bytes_per_op="level",
+            no_team=HAS_PEERS,
             promise=promise,
             waits=True,
             counts=SWITCHES,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.count import SWITCHES, Count
@@ -75,6 +75,7 @@ def _wake(name: str, workload: str, what: str, calls: str, source: str) -> Probe
             "peer": _PEER,
         },
         axis=_WAITERS,
+        no_team=HAS_PEERS,
         promise=Promise(tolerated=frozenset({"futex", "sched_yield"})),
         waits=True,
         counts=(_WAKEUPS,),
@@ -193,6 +194,7 @@ PROBES = (
         source="perf bench futex requeue",
         params={"peer": _PEER},
         axis=_WAITERS,
+        no_team=HAS_PEERS,
         promise=Promise({"futex": 1}),
         least_effort="usual",
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.count import SWITCHES, Count
 from runners.model.job import Promise
@@ -63,6 +63,7 @@ def _round_trip(protocol: str, over: str, longest: int) -> Probe:
             kind="bytes",
         ),
         bytes_per_op="level",
+        no_team=HAS_PEERS,
         promise=Promise({"write": 1, "read": 1}),
         waits=True,
         counts=SWITCHES,
@@ -99,6 +100,7 @@ PROBES = (
             "peer": _PEER,
             "cpu": _CPU,
         },
+        no_team=HAS_PEERS,
         promise=_header_body,
         waits=True,
         slices=5,
@@ -126,6 +128,7 @@ PROBES = (
         },
         axis=_file_axis(),
         bytes_per_op="level",
+        no_team=HAS_PEERS,
         promise=_send_file,
         waits=True,
         least_effort="usual",
@@ -147,6 +150,7 @@ PROBES = (
         },
         axis=_file_axis(),
         bytes_per_op="level",
+        no_team=HAS_PEERS,
         promise=_zero_copy,
         waits=True,
         counts=(Count("copied", "of the sends copied all the same", exact=True),),
@@ -171,6 +175,7 @@ PROBES = (
             "peer": Choice(("thread", "process"), usual=("thread",), quick=("thread",)),
         },
         axis=Axis("waiters", (1, 8, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 4096)),
+        no_team=HAS_PEERS,
         promise=Promise(
             {"connect": 1},
             frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise", "futex"}),

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
+from micro.probes.declaration import (
+    TIMES_ITSELF,
+    Axis,
+    Choice,
+    Headline,
+    Probe,
+    powers_of_four,
+    powers_of_two,
+)
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -65,6 +73,7 @@ PROBES = (
         source=_LMBENCH,
         params={"image": _IMAGES},
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=_FORK_EXIT,
         headlines=(Headline("fork+exit", "Processes", {"image": "static"}),),
     ),
@@ -77,6 +86,7 @@ PROBES = (
         source=_VON_LEITNER,
         params={"image": _IMAGES},
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=_FORK_EXIT,
         headlines=(Headline("vfork+exit", "Processes", {"image": "static"}),),
     ),
@@ -90,6 +100,7 @@ PROBES = (
         source=_LMBENCH,
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=_executed,
     ),
     Probe(
@@ -102,6 +113,7 @@ PROBES = (
         source=_VON_LEITNER,
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=_executed,
     ),
     Probe(
@@ -113,6 +125,7 @@ PROBES = (
         source="POSIX.1-2008, posix_spawn: the way around fork for large parents",
         params={"image": _ONE_IMAGE, "program": _PROGRAMS},
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=_spawned,
         headlines=(Headline("posix_spawn", "Processes", {"program": "dynamic"}),),
     ),
@@ -126,6 +139,7 @@ PROBES = (
         params={"image": Choice(_IMAGES.values, usual=("static",), quick=("static",))},
         axis=_ALIVE,
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=Promise(
             {"clone": 1, "close": 1, "write": 1, "read": 1},
             tolerated=_AROUND_FORK | _BLOCKED,
@@ -143,6 +157,7 @@ PROBES = (
         params={"image": Choice(_IMAGES.values, usual=("static",), quick=("static",))},
         axis=_ALIVE,
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=Promise({"kill": 1, "wait4": 1}, tolerated=_BLOCKED),
         headlines=(Headline("reap, many children"),),
     ),
@@ -166,6 +181,7 @@ PROBES = (
         ),
         clock_bound_up_to=32 * _MIB,
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=_FORK_EXIT,
         headlines=(Headline("fork, big parent"),),
     ),
@@ -185,6 +201,7 @@ PROBES = (
             rigorous=powers_of_two(8, 1 << 16),
         ),
         waits=True,
+        no_team=TIMES_ITSELF,
         promise=_FORK_EXIT,
         headlines=(Headline("fork, many maps"),),
     ),

@@ -1,6 +1,6 @@
 """The scheduler under load."""
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_two
 from runners.model.job import Promise
 
 PROBES = (
@@ -19,6 +19,7 @@ PROBES = (
             "peer": Choice(("process", "thread"), usual=("process",), quick=("process",)),
         },
         axis=Axis("groups", (1, 4), quick=(1,), rigorous=powers_of_two(1, 16)),
+        no_team=HAS_PEERS,
         promise=Promise(tolerated=frozenset({"read", "write"})),
         waits=True,
         clock_bound_up_to=0,

@@ -1,6 +1,6 @@
 """Signals: what it costs to be told."""
 
-from micro.probes.declaration import Choice, Headline, Probe
+from micro.probes.declaration import HAS_PEERS, Choice, Headline, Probe
 from runners.model.count import SWITCHES
 from runners.model.job import Promise
 
@@ -68,6 +68,7 @@ PROBES = (
         source="virtual machines and runtimes that interrupt their threads",
         params={"cpu": _CPU},
         least_effort="usual",
+        no_team=HAS_PEERS,
         promise=Promise({"tgkill": 1, "read": 1}),
         waits=True,
         counts=SWITCHES,

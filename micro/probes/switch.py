@@ -1,6 +1,6 @@
 """Switches from task to task on one CPU: what the scheduler costs whoever waits."""
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
+from micro.probes.declaration import HAS_PEERS, Axis, Choice, Headline, Probe, powers_of_two
 from runners.model.count import SWITCHES
 from runners.model.job import Promise
 
@@ -22,6 +22,7 @@ PROBES = (
         source=_LMBENCH,
         params={"peer": Choice(("process", "thread"), ("process", "thread"), ("process",))},
         axis=Axis("tasks", (2, 8, 32, 128), quick=(2, 32), rigorous=powers_of_two(2, 4096)),
+        no_team=HAS_PEERS,
         promise=_HOPS,
         waits=True,
         headlines=(
@@ -47,6 +48,7 @@ PROBES = (
             kind="bytes",
             walks_caches=True,
         ),
+        no_team=HAS_PEERS,
         promise=_HOPS,
         waits=True,
         least_effort="usual",
@@ -61,6 +63,7 @@ PROBES = (
         "many threads",
         params={"peer": _PEER},
         axis=Axis("sleepers", (1, 16, 256), quick=(1, 16), rigorous=powers_of_two(1, 4096)),
+        no_team=HAS_PEERS,
         promise=Promise({"read": 1, "write": 1}),
         waits=True,
         counts=SWITCHES,
@@ -75,6 +78,7 @@ PROBES = (
         source="libMicro; LinuxThreads and the 2.2 scheduler in Kegel's C10K pages",
         params={"peer": Choice(("thread", "process"), ("thread",), ("thread",))},
         axis=Axis("runnable", (1, 4, 16), quick=(1, 4), rigorous=powers_of_two(1, 256)),
+        no_team=HAS_PEERS,
         promise=Promise({"sched_yield": 1}),
         waits=True,
         counts=SWITCHES,

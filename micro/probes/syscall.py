@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe
+from micro.probes.declaration import TIMES_ITSELF, Axis, Choice, Headline, Probe
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -172,6 +172,7 @@ PROBES = (
             rigorous=(1, 4, 16, 32, 64, 128, 256, 512, 1024, 2047),
         ),
         least_effort="usual",
+        no_team=TIMES_ITSELF,
         promise=Promise({"getppid": 1}),
         waits=True,
     ),

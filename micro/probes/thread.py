@@ -69,6 +69,7 @@ PROBES = (
             quick=(1, 64, 1024),
             rigorous=powers_of_two(1, 1 << 15),
         ),
+        no_team={"processes": "a forked process has none of the live threads"},
         promise=_create_alive,
         waits=True,
         headlines=(Headline("thread, many alive"),),

@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_four, powers_of_two
+from micro.probes.declaration import (
+    TIMES_ITSELF,
+    Axis,
+    Choice,
+    Probe,
+    powers_of_four,
+    powers_of_two,
+)
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -36,6 +43,7 @@ PROBES = (
             "slack": _one("default", "least"),
             "scheduler": _one("other", "fifo"),
         },
+        no_team=TIMES_ITSELF,
         promise=_sleeps,
         clock_bound_up_to=0,
         waits=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from runners.model.benchmark import Scalar
@@ -41,9 +41,27 @@ class Operation:
                 and result.x == self.level
                 and result.value_s is not None
                 and self.params.items() <= result.params.items()
+                and ("as" in result.params) == ("as" in self.params)
             ):
                 return result
         return None
+
+    def of_team(self, result: Result) -> Operation | None:
+        """The same operation in the team that the result is a figure of; None if it is of none."""
+        params = result.params
+        if result.name != self.probe or result.value_s is None or "as" not in params:
+            return None
+        members = int(params.get("members", result.x or 1))
+        loads = (result.x,) if "members" in params else (*params.values(),)
+        if not self.params.items() <= params.items() or self.level not in (None, *loads):
+            return None
+        return replace(
+            self,
+            name=f"{self.name}_{params['as']}, {members} {'task' if members == 1 else 'tasks'}",
+            params={**params, "members": members},
+            level=result.x if "members" in params else None,
+            times=self.times / members,
+        )
 
     def value(self, result: Result, unit: Unit) -> float:
         """What the result is in the other suite's unit."""
@@ -58,11 +76,15 @@ class Operation:
 
 @dataclass(frozen=True)
 class Suite:
-    """Another suite: its title and source, its unit unless an operation has its own."""
+    """Another suite: its title and source, its unit unless an operation has its own.
+
+    ``teams`` says whether it also runs its operations in several tasks at once.
+    """
 
     title: str
     unit: Unit
     operations: tuple[Operation, ...]
+    teams: bool = False
 
 
 def named(name: str) -> list[Operation]:

@@ -1,4 +1,4 @@
-"""will-it-scale of one task: its tests by name; figures are operations per second."""
+"""will-it-scale: its tests by name; figures are operations per second of all tasks together."""
 
 from micro.suites.suite import Operation, Suite
 
@@ -6,7 +6,7 @@ _PEER = {"peer": "process", "cpu": "same"}
 _SHARED_FILE = "not measured yet"
 
 SUITE = Suite(
-    "will-it-scale, one task",
+    "will-it-scale",
     "operations/s",
     (
         Operation("brk1", differs="not measured yet"),
@@ -39,4 +39,5 @@ SUITE = Suite(
         Operation("unlink1", differs="creating and deleting files is not measured yet"),
         Operation("writeseek1", "syscall.pwrite", level=4096, differs="pwrite() seeks itself"),
     ),
+    teams=True,
 )

@@ -59,7 +59,7 @@ class Order:
         plain["batch"] = {str(level): n for level, n in self.batch.items()}
         plain["levels"], plain["cpus"] = list(self.levels), list(self.cpus)
         plain["slices"] = job["slices"]
-        for name in ("workload", "params", "workers", "members", "axis_kind", "slowdown"):
+        for name in ("workload", "params", "workers", "members", "load", "axis_kind", "slowdown"):
             plain[name] = job[name]
         plain["counts"] = [count["name"] for count in job["counts"]]
         return plain

@@ -114,7 +114,7 @@ class Point:
         traced_s = np.asarray(self.traced_ns, dtype=np.float64) * 1e-9
         return Result(
             job.name,
-            job.params,
+            job.figure_params,
             job.axis,
             self.level,
             status="ok" if reason is None else "unstable",

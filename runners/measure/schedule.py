@@ -367,7 +367,12 @@ class Scheduler:
             return None
         job = track.job
         return Curve(
-            job.name, job.params, track.job.axis, max(measured), track.stopped_by, job.axis_kind
+            job.name,
+            job.figure_params,
+            track.job.axis,
+            max(measured),
+            track.stopped_by,
+            job.axis_kind,
         )
 
     def _results(self, track: _Track) -> list[Result]:
@@ -385,7 +390,7 @@ class Scheduler:
         if reason is not None:
             results.append(
                 Result(
-                    *(job.name, job.params, job.axis, None, status, reason),
+                    *(job.name, job.figure_params, job.axis, None, status, reason),
                     axis_kind=job.axis_kind,
                 )
             )

@@ -314,7 +314,7 @@ def levels_are_members(order: "dict[str, Any]") -> bool:
 
 
 def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Workload":
-    """The workload of the order, or the team of workloads."""
+    """The workload of the order, or the team of workloads, each with its load, if there is one."""
     import_module("cyext.core.workload").run_on(cpus)
     module, _, name = order["workload"].partition(":")
     workload_class = getattr(import_module(module), name)
@@ -325,7 +325,10 @@ def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Wo
     team = import_module("cyext.core.team")
     workloads: list[Workload] = []
     try:
-        workloads.extend(workload_class(**order["params"]) for _ in range(members))
+        for _ in range(members):
+            workloads.append(workload_class(**order["params"]))
+            if order["load"] is not None:
+                workloads[-1].grow(order["load"])
     except BaseException:
         for workload in workloads:
             workload.close()
@@ -352,31 +355,47 @@ def failure(error: Exception) -> "dict[str, Any]":
     return {"failed": reason_of(error), **({"shortage": True} if short else {})}
 
 
+def point(
+    workload: "Workload",
+    order: "dict[str, Any]",
+    batch: int,
+    cpus: "list[int]",
+    clock_ns: float,
+    noise: "Noise",
+) -> "dict[str, Any]":
+    """One point: its slices, and what was asked for beside them."""
+    single = order["workers"] == "single"
+    noise.since()
+    found = measure(workload, order, int(min(batch, workload.max_batch)), cpus if single else [])
+    op_ns = min(found["slices"][::5]) / batch
+    found["trace"] = trace(workload, order, clock_ns, op_ns) if single else []
+    return found | {"noise": noise.since(), "modules": compiled_modules(), "clock_ns": clock_ns}
+
+
 def visit(order: "dict[str, Any]") -> None:
     """Measure every point of the order, a line each."""
     base = import_module("cyext.core.workload")
     cpus = order["cpus"]
-    single = order["workers"] == "single"
+    single, by_members = order["workers"] == "single", levels_are_members(order)
     clock_ns = base.clock_cost()
     slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
     workload: Workload | None = None
+    grower = Grower(order["growth_ns"])
     try:
         refused = pin(cpus[:1] if single else cpus)
         if refused:
             emit(unpinned=refused)
             cpus = []
-        if not levels_are_members(order):
-            workload = make(order, None, cpus)
+        workload = None if by_members else make(order, None, cpus)
         noise = Noise(order.get("cpu_stats", ()))
-        grower = Grower(order["growth_ns"])
         for level in order["levels"]:
             limit: Any = None
-            if levels_are_members(order):
-                if workload is not None:
-                    workload.close()
+            if by_members:
+                put_away(workload)
                 workload = make(order, level, cpus)
+                grower.level = level
             assert workload is not None  # made at the start, or just now
-            if single and level is not None:
+            if level is not None and not by_members:
                 before = grower.level
                 limit = grower.to(workload, level, base.LimitReached)
                 if limit is not None and grower.level == before:
@@ -388,19 +407,14 @@ def visit(order: "dict[str, Any]") -> None:
             batch = order["batch"].get(str(reached)) or calibrate(
                 workload, slice_ns, 1 if single else TEAM_OPERATIONS
             )
-            noise.since()
-            point = measure(
-                workload, order, int(min(batch, workload.max_batch)), cpus if single else []
-            )
-            op_ns = min(point["slices"][::5]) / batch
-            traced = trace(workload, order, clock_ns, op_ns) if single else []
-            measured = point | {"trace": traced, "noise": noise.since()}
-            emit(level=reached, clock_ns=clock_ns, modules=compiled_modules(), **measured)
+            emit(level=reached, **point(workload, order, batch, cpus, clock_ns, noise))
             if limit is not None:
                 emit(limit=limit)
                 break
     except base.NotSupported as reason:
         emit(skipped=str(reason))
+    except base.LimitReached as stop:  # so many members cannot all hold their load
+        emit(limit={"reached": grower.level, "reason": stop.reason})
     except Exception as error:
         emit(**failure(error))
     finally:

@@ -9,7 +9,11 @@ from typing import Literal
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import Count
 
-Workers = Literal["single", "threads", "processes"]
+Team = Literal["threads", "processes"]
+TEAMS: tuple[Team, ...] = ("threads", "processes")
+Workers = Literal["single", Team]
+#: What a user gives to run a one-sided probe as a team; they stand in its figures' names.
+TEAM_PARAMETERS = ("members", "as")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Job:
     level None.
     ``workers`` says whether one workload runs, or a team of threads or processes, each with a
     workload of its own. A team has ``members``, and each of them holds the level of the axis; where
-    the levels are members (``axis_kind``), it has as many as the level says instead.
+    the levels are members (``axis_kind``), it has as many as the level says instead, and each of
+    them holds ``load``, if that is given.
     """
 
     name: str
@@ -47,6 +52,9 @@ class Job:
     levels: tuple[int, ...] = ()
     workers: Workers = "single"
     members: int = 1
+    load: int | None = None
+    #: What the names of its figures hold beside ``params``, which are the workload's.
+    team_params: Mapping[str, Scalar] = field(default_factory=dict)
     #: Nanoseconds of such an operation follow the clock rate of the core, up to this level (None:
     #: at every level, 0: never); slices are scaled to the best clock accordingly.
     clock_bound_up_to: int | None = None
@@ -62,9 +70,14 @@ class Job:
     #: What it counts beside time.
     counts: tuple[Count, ...] = ()
 
+    @property
+    def figure_params(self) -> Mapping[str, Scalar]:
+        """All parameters that tell its figures from those of other jobs."""
+        return {**self.params, **self.team_params}
+
     def at(self, level: int | None) -> Benchmark:
         """What its figure at a level is of; without one the job as a whole."""
-        return Benchmark.of(self.name, self.params, self.axis, level, self.axis_kind)
+        return Benchmark.of(self.name, self.figure_params, self.axis, level, self.axis_kind)
 
     @property
     def points(self) -> tuple[int | None, ...]:
@@ -73,7 +86,8 @@ class Job:
 
     def clock_bound(self, level: int | None) -> bool:
         """Whether the operation's time follows the clock rate at this level."""
-        return self.clock_bound_up_to is None or (level or 1) <= self.clock_bound_up_to
+        load = level if self.load is None else self.load
+        return self.clock_bound_up_to is None or (load or 1) <= self.clock_bound_up_to
 
     def members_at(self, level: int | None) -> int:
         """How many workloads run at once at this level."""
@@ -86,7 +100,8 @@ class Job:
         if self.bytes_per_op is None:
             return None
         if self.bytes_per_op == "level":
-            return None if level is None else level * self.members_at(level)
+            load = level if self.load is None else self.load
+            return None if load is None else load * self.members_at(level)
         named = isinstance(self.bytes_per_op, str)
         each = self.params[str(self.bytes_per_op)] if named else self.bytes_per_op
         return int(each) * self.members_at(level)

@@ -25,7 +25,7 @@ from cyext.core.workload import (
 from cyext.fd.descriptors import OpenClose
 from cyext.mmap.mappings import Map
 from cyext.port.ports import BindEphemeral
-from discovered import PROBES, each, make_one, workload_class
+from discovered import CURVES, PROBES, batch, each, levels, make_one, workload_class
 from held import (
     Held,
     allow_descriptors,
@@ -87,6 +87,42 @@ def test_every_probe_can_be_run_in_parallel(probe: Probe, mode: str, scratch: Pa
         for member in members:
             with pytest.raises(ValueError, match="closed"):
                 member.run(1)
+        same_as(before, scratch)
+
+    isolated(check)
+
+
+@each({n: p for n, p in PROBES.items() if p.workers == "single" and not p.no_team})
+def test_what_may_be_a_team_is_one_task(probe: Probe) -> None:
+    def check() -> None:
+        assert not issubclass(workload_class(probe), SelfTimedWorkload)
+        workload = make_one(probe)
+        workload.grow(1)
+        assert threads() == 1
+        assert children() == []
+        workload.close()
+
+    isolated(check)
+
+
+@each({n: p for n, p in CURVES.items() if not p.no_team})
+@both_modes
+def test_a_team_of_every_curve_that_may_be_one_grows(
+    probe: Probe, mode: str, scratch: Path
+) -> None:
+    def check() -> None:
+        before = Held.now(scratch)
+        team = Team([make_one(probe) for _ in range(2)], mode)
+        try:
+            for level in levels(probe)[:2]:
+                team.grow(level)
+                assert team.run(batch(team, 5)) > 0
+        except OperationFailed as failure:
+            if failure.call == "huge page":
+                pytest.skip("no huge page is free")
+            raise
+        finally:
+            team.close()
         same_as(before, scratch)
 
     isolated(check)

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from micro.probes.catalogue import BadParameter, UnknownProbe, all_probes, jobs_with, select
+from micro.probes.catalogue import (
+    BadParameter,
+    CannotBeTeam,
+    UnknownProbe,
+    all_probes,
+    jobs_with,
+    select,
+)
 from micro.probes.declaration import Axis, Choice, Effort, Probe
 from micro.reports.insights.comparison import GROUPS
 from runners.model.job import Job
@@ -264,6 +271,72 @@ def test_whatever_is_typed_gives_sound_jobs_or_says_no(
         assert list(job.levels) == sorted(set(job.levels))
         for level in job.levels:
             assert 1 <= level <= (4096 if probe is TEAM else 1 << 40)
+
+
+def test_a_probe_without_an_axis_is_a_curve_over_the_members_of_each_team() -> None:
+    jobs = jobs_with(declared("a.b"), {"members": "4,1,2", "as": "processes,threads"}, "usual")
+    assert [(job.workers, job.levels, job.axis_kind) for job in jobs] == [
+        ("threads", (1, 2, 4), "members"),
+        ("processes", (1, 2, 4), "members"),
+    ]
+    assert str(jobs[0].at(2)) == "a.b[as=threads,members=2]"
+    assert jobs[0].params == {}  # what the workload is made with
+
+
+def test_one_level_is_what_each_member_holds() -> None:
+    (job,) = jobs_with(CURVE, {"members": "1,2", "size": "4k"}, "usual")
+    assert (job.workers, job.axis, job.levels, job.load) == ("threads", "members", (1, 2), 4096)
+    assert str(job.at(2)) == "memory.copy[size=4096,as=threads,members=2]"
+
+
+def test_several_levels_are_a_curve_for_each_number_of_members() -> None:
+    jobs = jobs_with(CURVE, {"members": "1,4", "as": "processes"}, "usual")
+    assert [(job.members, job.axis, job.levels, job.load) for job in jobs] == [
+        (1, "size", (256, 512), None),
+        (4, "size", (256, 512), None),
+    ]
+    assert str(jobs[1].at(512)) == "memory.copy[members=4,as=processes,size=512]"
+
+
+def test_a_kind_of_team_is_enough() -> None:
+    (job,) = jobs_with(declared("a.b"), {"as": "processes"}, "usual")
+    assert {1, 2} <= set(job.levels)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"members": "0"}, "members=0: must be from 1 to 4,096"),
+        ({"members": "-1"}, "members=-1: must be from 1 to 4,096"),
+        ({"members": "1000000000"}, "members=1000000000: must be from 1 to 4,096"),
+        ({"members": "10**9"}, "members=10**9: not a whole number (such as 4096, 64k or 1MiB)"),
+        ({"members": "1,2,2"}, "members=1,2,2: give each number of members once"),
+        ({"members": ""}, "members=: not a whole number (such as 4096, 64k or 1MiB)"),
+        ({"as": "fish"}, "as=fish: must be one of threads, processes"),
+    ],
+)
+def test_nonsense_teams(given: dict[str, str], says: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        jobs_with(CURVE, given, "usual")
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("malloc.threads", {"members": "2"}, "is a team of threads already: choose its members"),
+        ("hardware.core_to_core", {"members": "2"}, "is a team of threads already"),
+        ("ipc.pipe", {"members": "2"}, "cannot run as threads: it has peers of its own"),
+        ("process.fork_exit", {"as": "processes"}, "cannot run as processes: it times itself"),
+        ("thread.create_alive", {"as": "processes"}, "a forked process has none of the live"),
+    ],
+)
+def test_a_probe_that_cannot_be_a_team_says_why(
+    name: str, given: dict[str, str], says: str
+) -> None:
+    (probe,) = select([name])
+    with pytest.raises(CannotBeTeam, match=says):
+        jobs_with(probe, given, "usual")
 
 
 @pytest.mark.parametrize("family", sorted({probe.family for probe in all_probes()}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from micro.probes.declaration import Choice
 from micro.reports.terminal.suite_table import suite_table
 from micro.suites.suite import NAMES, Operation, suite
 from runners.archive import writer
+from runners.model.benchmark import AxisKind, Scalar
 from runners.model.session import Result, Session
 
 PROBES = {probe.name: probe for probe in all_probes()}
@@ -67,6 +69,45 @@ def test_only_a_figure_with_all_parameters_is_one_of_the_operation() -> None:
     assert Operation("lat", "ipc.pipe", {"cpu": "other"}).among([same]) is None
     assert Operation("lat", "ipc.pipe", level=2).among([same]) is None
     assert Operation("lat", "ipc.pipe").among([result(0)]) is None
+
+
+def team(params: Mapping[str, Scalar], axis: str, x: int, seconds: float = 1e-6) -> Result:
+    kind: AxisKind = "members" if axis == "members" else "load"
+    return Result("event.poll", params, axis, x, "ok", value_s=seconds, axis_kind=kind)
+
+
+POLL = Operation("poll1", "event.poll", {"ready": "1"}, 16)
+READY = {"ready": "1", "rotation": "fixed"}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        team({**READY, "watched": 16, "as": "threads"}, "members", 4),
+        team({**READY, "members": 4, "as": "threads"}, "watched", 16),
+    ],
+    ids=["over members", "over load"],
+)
+def test_a_team_of_an_operation_counts_what_all_its_tasks_do(result: Result) -> None:
+    assert POLL.among([result]) is None
+    operation = POLL.of_team(result)
+    assert operation is not None
+    assert operation.name == "poll1_threads, 4 tasks"
+    assert operation.value(result, "operations/s") == pytest.approx(4e6)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        team(READY, "watched", 16),
+        team({**READY, "watched": 4, "as": "threads"}, "members", 16),
+        team({**READY, "members": 16, "as": "threads"}, "watched", 4),
+        team({**READY, "ready": "10%", "members": 4, "as": "threads"}, "watched", 16),
+    ],
+    ids=["alone", "another load", "another level", "another parameter"],
+)
+def test_other_figures_are_none_of_its_teams(result: Result) -> None:
+    assert POLL.of_team(result) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

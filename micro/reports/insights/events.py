@@ -66,7 +66,7 @@ def pairs(session: Session) -> list[WaysOfWaiting]:
     curves = {
         (curve.name, curve.params.get("ready"), curve.params.get("rotation")): curve
         for curve in session.curves
-        if curve.axis == "watched"
+        if curve.axis == "watched" and "as" not in curve.params
     }
     found = []
     for ready in ("1", "10%"):

@@ -37,7 +37,7 @@ def cache_levels(session: Session) -> list[int]:
 
 
 def _latency_curves(session: Session) -> list[list[Result]]:
-    curves = [curve for curve in session.curves if curve.name == "memory.latency"]
+    curves = [c for c in session.curves if c.name == "memory.latency" and "as" not in c.params]
     return [points for curve in curves if (points := session.points(curve))]
 
 
@@ -107,7 +107,7 @@ def _best_at_largest(session: Session) -> tuple[int, Mapping[str, float]] | None
     best: dict[int, dict[str, float]] = {}
     for result in session.results:
         move = _MOVES.get(result.name)
-        if move and result.x and result.value_s:
+        if move and result.x and result.value_s and "as" not in result.params:
             at_size = best.setdefault(result.x, {})
             at_size[move] = min(at_size.get(move, result.value_s), result.value_s)
     whole = [size for size, moves in best.items() if len(moves) == len(set(_MOVES.values()))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -9,7 +11,7 @@ from rich.text import Text
 
 from micro import units
 from micro.suites.suite import Operation, Suite
-from runners.model.session import Session
+from runners.model.session import Result, Session
 
 
 def suite_table(suite: Suite, session: Session) -> Group:
@@ -21,10 +23,8 @@ def suite_table(suite: Suite, session: Session) -> Group:
     table.add_column("micro's figure", overflow="fold")
     table.add_column("where micro differs", overflow="fold")
     unstable = missing = 0
-    for operation in suite.operations:
-        value, name = "–", _name(operation)
-        differs = operation.differs
-        result = operation.among(session.results)
+    for operation, result in _rows(suite, session):
+        value, differs = "–", operation.differs
         if result is not None:
             unit = operation.unit or suite.unit
             found = operation.value(result, unit)
@@ -36,17 +36,31 @@ def suite_table(suite: Suite, session: Session) -> Group:
         elif operation.probe is not None:
             missing += 1
             differs = "; ".join(filter(None, ("not in this session", differs)))
-        table.add_row(*map(Text, (operation.name, value, name, differs)))
+        table.add_row(*map(Text, (operation.name, value, _name(operation), differs)))
     notes = []
     if unstable:
-        notes.append(
-            Text(f"~ unstable: {unstable} of {len(suite.operations)}; micro show says why")
-        )
+        notes.append(Text(f"~ unstable: {unstable} of {table.row_count}; micro show says why"))
     if missing:
         notes.append(
             Text(f"not in this session: {missing}; micro run measures each by micro's name for it")
         )
+    if suite.teams:
+        notes.append(
+            Text(
+                "of several tasks, for example: "
+                "micro run syscall.getppid -p members=1,2,4 -p as=threads,processes"
+            )
+        )
     return Group(table, *notes)
+
+
+def _rows(suite: Suite, session: Session) -> Iterator[tuple[Operation, Result | None]]:
+    """Each operation with its figure, and then those of its teams."""
+    for operation in suite.operations:
+        yield operation, operation.among(session.results)
+        if suite.teams:
+            teams = ((operation.of_team(result), result) for result in session.results)
+            yield from ((team, result) for team, result in teams if team is not None)
 
 
 def _name(operation: Operation) -> str:

@@ -460,6 +460,49 @@ def test_every_level_of_a_team_is_a_team_of_its_own(
     assert pinned == [[4, 5]]
 
 
+def test_members_hold_their_load_before_they_are_a_team(pinned: list[list[int]]) -> None:
+    order = plain_order(workload="fake_workloads:Scarce") | {
+        "workers": "threads",
+        "axis_kind": "members",
+        "load": 7,
+    }
+    made.clear()
+    with pytest.raises(TypeError):  # a real team takes no fakes
+        worker.make(order, 2, [4, 5])
+    assert [workload.diary for workload in made] == [[("grow", 7)]] * 2
+
+
+def test_a_load_that_so_many_members_cannot_hold_ends_the_curve(
+    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
+) -> None:
+    def make(order: Line, level: int, cpus: list[int]) -> Plain:
+        if level > 2:
+            raise base.LimitReached(0, "RLIMIT_NOFILE soft limit 1024")
+        return Plain()
+
+    base = worker.import_module("cyext.core.workload")
+    lines: list[Line] = []
+    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+    monkeypatch.setattr(worker, "make", make)
+    team = {"workers": "threads", "axis_kind": "members", "load": 7}
+    worker.visit(plain_order(levels=(1, 2, 4, 8), cpus=(4,)) | team)
+    assert [line.get("level") for line in lines[:2]] == [1, 2]
+    assert lines[2:] == [
+        {"limit": {"reached": 2, "reason": "RLIMIT_NOFILE soft limit 1024"}},
+        {"done": True},
+    ]
+
+
+def test_a_team_of_a_fixed_size_grows_over_the_levels(
+    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
+) -> None:
+    team = Plain()
+    monkeypatch.setattr(worker, "emit", lambda **line: None)
+    monkeypatch.setattr(worker, "make", lambda *arguments: team)
+    worker.visit(plain_order(levels=(10, 20)) | {"workers": "threads", "members": 4})
+    assert [entry for entry in team.diary if entry[0] == "grow"] == [("grow", 10), ("grow", 20)]
+
+
 def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list[int]]) -> None:
     order = plain_order(workload="fake_workloads:Scarce") | {
         "workers": "threads",

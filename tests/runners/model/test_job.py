@@ -98,6 +98,14 @@ def test_members_of_a_team_are_not_its_level() -> None:
     assert replace(team, workers="single", axis_kind="members").members_at(10) == 1
 
 
+def test_what_each_member_holds_is_not_their_number() -> None:
+    held = {"axis": "members", "axis_kind": "members", "load": 4096, "bytes_per_op": "level"}
+    team = Job("a.b", "k:K", levels=(1, 2), workers="threads", clock_bound_up_to=64, **held)
+    assert team.bytes_at(2) == 2 * 4096
+    assert not team.clock_bound(2)
+    assert replace(team, load=64).clock_bound(2)
+
+
 # Sessions
 
 
