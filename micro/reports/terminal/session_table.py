@@ -14,7 +14,8 @@ from micro.reports.insights.events import crossings
 from micro.reports.insights.growth_words import scaling_words, words_on_range
 from micro.reports.insights.malloc import malloc_ratio
 from micro.reports.insights.memory import cache_sentence, copy_sentence
-from micro.reports.insights.systems import CurveSummary, of_session
+from micro.reports.insights.systems import CurveSummary, System, of_session
+from micro.reports.terminal.pair_table import pair_tables
 from runners.model.benchmark import Benchmark, Scalar
 from runners.model.session import CUT_SHORT, Curve, Result, Session
 
@@ -41,7 +42,10 @@ def print_session(out: Console, session: Session, full: bool = False) -> None:
         out.print(Text(head, "bold"))
     out.print()
     notes: list[str] = []
-    for line in _table_lines(_families(session, full), out.width, notes):
+    summary = of_session(session)
+    for line in _table_lines(_families(session, summary, full), out.width, notes):
+        out.print(line)
+    for line in pair_tables(summary.figures, out.width):
         out.print(line)
     for remark in remarks(session):
         out.print(Text(remark))
@@ -60,7 +64,7 @@ def headline(session: Session) -> str:
     return " · ".join(parts)
 
 
-def _families(session: Session, full: bool) -> list[list[_Row]]:
+def _families(session: Session, summary: System, full: bool) -> list[list[_Row]]:
     """The rows of each family: one a point; of a long curve some, unless ``full``."""
     optional = {
         "p99": any(result.percentiles_s for result in session.results),
@@ -68,7 +72,7 @@ def _families(session: Session, full: bool) -> list[list[_Row]]:
     }
     heads = ["per op", "95 %", *(name for name, there in optional.items() if there), "rounds"]
     curves = {curve.benchmark: curve for curve in session.curves}
-    summaries = of_session(session).curves
+    cpus = session.environment.get("cpu_count", 0)
     found = [[_Row(Text("probe", "bold"), tuple(Text(head, "bold") for head in heads))]]
     family = ""
     for benchmark, results in _grouped(session).items():
@@ -78,7 +82,7 @@ def _families(session: Session, full: bool) -> list[list[_Row]]:
         curve, label = curves.get(benchmark), benchmark.label
         if curve is not None:
             head = Text(label, "bold")
-            if grows := _growth(summaries.get(benchmark), session.environment.get("cpu_count", 0)):
+            if grows := _growth(summary.curves.get(benchmark), cpus):
                 head = Text.assemble(head, ": ", grows)
             if end := _end(curve):
                 head.append(f"; {end}")

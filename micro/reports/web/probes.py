@@ -12,6 +12,7 @@ from micro.probes.declaration import Probe
 from micro.reports.insights.comparison import Comparison, group_of
 from micro.reports.insights.digest import compared_curves
 from micro.reports.insights.growth_words import exponent_words, scaling_words, words_on_range
+from micro.reports.insights.pairs import Matrix, matrices, pair_of
 from micro.reports.insights.systems import CurveSummary, Figure
 from micro.reports.markup import element
 from micro.reports.pictures import svg
@@ -36,10 +37,20 @@ def groups(shown: Comparison) -> list[tuple[str, str, list[Element]]]:
         members += _overlaid(shown, name, curves)
     places = dict.fromkeys(row.place.curve for row in shown.rows)
     order = dict.fromkeys(map(group_of, places))
+    squares = [matrices(system.figures) for system in shown.systems]
+    subjects: dict[Benchmark, list[Benchmark]] = {}
     for place in places:
+        whole, _ = pair_of(place) or (place, None)
+        subject = whole if any(whole in square for square in squares) else place
+        subjects.setdefault(subject, []).append(place)
+    for subject, parts in subjects.items():
         # What a probe does is told once, for the first of its parameters.
-        body = _probe(shown, place, declared.pop(place.probe, None))
-        found.setdefault(group_of(place), []).extend(body)
+        method = declared.pop(subject.probe, None)
+        if parts == [subject]:
+            body = _probe(shown, subject, method)
+        else:
+            body = _matrices(shown, [square.get(subject) for square in squares], parts, method)
+        found.setdefault(group_of(subject), []).extend(body)
     return [(f"g{i}", title, found[title]) for i, title in enumerate(order)]
 
 
@@ -96,6 +107,53 @@ def _probe(shown: Comparison, place: Benchmark, declared: Probe | None) -> list[
         picture = svg.spread_svg(spread, f"{identity}-s")
         parts.append(_figure(title, picture, _spread_table(spread)))
     return parts
+
+
+def _matrices(
+    shown: Comparison,
+    squares: Sequence[Matrix | None],
+    places: Sequence[Benchmark],
+    declared: Probe | None,
+) -> list[Element]:
+    """A probe of pairs of CPUs: a heat table a system, and below it each pair with its interval."""
+    label = places[0].probe
+    parts = [element("h3", {}, element("code", {}, label))]
+    if declared is not None:
+        parts.append(soft(declared.method))
+    for system, square in zip(shown.systems, squares, strict=True):
+        if square is not None:
+            title = f"Time between two CPUs: {system.label}"
+            parts.append(element("p", {}, title))
+            rows = [
+                line(f"CPU {row}", [_heat_cell(square, row, column) for column in square.cpus])
+                for row in square.cpus
+            ]
+            heading = head(f"CPU {column}" for column in square.cpus)
+            parts.append(scrolling(title, heading, rows, "matrix"))
+    parts.append(soft("The tint tells how far a pair is above the fastest: ×1.1, ×1.5, ×3, ×10."))
+    rows = [
+        element(
+            "tr",
+            {},
+            element("th", {"scope": "row", "id": anchor(place)}, place.label),
+            *(_level_cell(system.figures.get(place)) for system in shown.systems),
+        )
+        for place in places
+    ]
+    table = scrolling(f"{label} by pair", head(system.label for system in shown.systems), rows)
+    parts.append(
+        element("details", {}, element("summary", {}, "The figures with their intervals"), table)
+    )
+    return parts
+
+
+def _heat_cell(square: Matrix, row: int, column: int) -> Element:
+    figure = square.at(row, column)
+    if figure is None:
+        return cell("–", "soft")
+    tint = square.tint(figure)
+    time = units.duration(figure.value_s) + "~" * (figure.status == "unstable")
+    return cell(time, f"slow{tint}" if tint else None)
 
 
 def _absent(shown: Comparison, place: Benchmark) -> list[Element]:
