@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from micro.app.configuration import Configuration, configuration
+from micro.app.explaining import Sides, together
 from micro.app.workbench import workbench
 from micro.errors import (
     EXIT_FAILED,
@@ -60,6 +61,13 @@ class Outcome:
     judgements: Sequence[Judgement]
     differences: Sequence[str] = ()
     advisory: str | None = None
+    #: Where the nanoseconds of what became slower go.
+    sides: Sides = field(default_factory=Sides)
+
+    @property
+    def slower(self) -> set[Benchmark]:
+        """The benchmarks that are told as slower."""
+        return {j.benchmark for j in self.judgements if j.kind == "point" and _slower(j)}
 
     @property
     def counts(self) -> Counter[str]:
@@ -190,6 +198,19 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )
+
+
+def with_profiles(outcome: Outcome) -> Outcome:
+    """The same with the profiles that both sides stored, if anything is slower.
+
+    Raises `BadFile`.
+    """
+    if not outcome.slower:
+        return outcome
+    before = together(baselines.profiles_of(session) for session in reversed(outcome.used))
+    after = together([baselines.profiles_of(outcome.current)])
+    known = outcome.sides
+    return replace(outcome, sides=replace(known, before=before, after={**after, **known.after}))
 
 
 def place_of(benchmark: Benchmark) -> Place:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +26,8 @@ SESSION_SAMPLED_NS = 60_000_000
 #: What a figure's profile costs, about: the sampled time, half of it for the time without sampling,
 #: and its share of the worker's start and growth, in five processes.
 SESSION_PROFILE_S = 1.2
+#: Of a side with several sessions, the profiles of so many are put together.
+_MOST_SESSIONS = 3
 
 
 def named_kernel() -> KernelSymbols:
@@ -92,20 +95,32 @@ def _nanoseconds(figure: Result) -> tuple[float, float, float] | None:
     return figure.value_s * 1e9, low_s * 1e9, high_s * 1e9
 
 
-def stored_profiles(files: Sequence[Path]) -> dict[Benchmark, Profile]:
-    """The profiles in these files by benchmark, those of several sessions as one of more processes.
+@dataclass(frozen=True)
+class Sides:
+    """The profiles of the two sides of a comparison."""
 
-    Raises `BadFile`.
-    """
+    before: Mapping[Benchmark, Profile] = field(default_factory=dict)
+    after: Mapping[Benchmark, Profile] = field(default_factory=dict)
+
+
+def stored_profiles(files: Sequence[Path]) -> dict[Benchmark, Profile]:
+    """The profiles in these files, of the last that have any. Raises `BadFile`."""
+    return together(read_profiles(file)[0] for file in reversed(files))
+
+
+def together(sessions: Iterable[Sequence[Profile]]) -> dict[Benchmark, Profile]:
+    """The profiles of the first sessions that have any, of each benchmark one of more processes."""
     gathered: dict[Benchmark, list[Profile]] = {}
-    for file in files:
-        for profile in read_profiles(file)[0]:
+    for profiles in islice(filter(None, sessions), _MOST_SESSIONS):
+        for profile in profiles:
             gathered.setdefault(profile.benchmark, []).append(profile)
     return {benchmark: _pooled(profiles) for benchmark, profiles in gathered.items()}
 
 
 def _pooled(profiles: Sequence[Profile]) -> Profile:
-    """One profile of several, without stacks."""
+    """One profile of several, without their stacks."""
+    if len(profiles) == 1:
+        return profiles[0]
     first = profiles[0]
     figures = [profile.figure_ns for profile in profiles if profile.figure_ns is not None]
     middles, lows, highs = zip(*figures, strict=True) if figures else ((), (), ())

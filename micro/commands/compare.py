@@ -9,6 +9,7 @@ from pathlib import Path
 
 from micro.app import comparing
 from micro.app.configuration import configuration
+from micro.app.explaining import Sides, stored_profiles
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.stored import newest
 from micro.commands._gate import folder
@@ -24,7 +25,12 @@ from micro.reports.exports.ci import (
 )
 from micro.reports.insights.comparison import compare
 from micro.reports.insights.pair import count, entries
-from micro.reports.insights.systems import NoSystems, read_systems, system_names
+from micro.reports.insights.systems import (
+    NoSystems,
+    read_systems,
+    session_files,
+    system_names,
+)
 from micro.reports.terminal.pair import print_pair
 from micro.reports.terminal.verdicts import markdown, print_outcome
 from runners.archive.bad_file import BadFile
@@ -132,8 +138,10 @@ def compared(arguments: argparse.Namespace) -> int:
     found = entries(shown)
     if not found:
         raise UsageError(f"{before} and {after} have no figure in common")
-    print_pair(console(stderr=False), shown, found, arguments.full)
-    code = EXIT_REGRESSED if count(found, slower=True) else EXIT_OK
+    slower = count(found, slower=True) > 0
+    sides = Sides(*map(stored_profiles, session_files(arguments.paths))) if slower else Sides()
+    print_pair(console(stderr=False), shown, found, arguments.full, sides)
+    code = EXIT_REGRESSED if slower else EXIT_OK
     return comparing.final_code(code, arguments.fail_on, arguments.bisect)
 
 
@@ -149,6 +157,7 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
         except Interrupted as stop:
             say("micro: stopped before the suspects were decided")
             return stop.exit_code
+    outcome = comparing.with_profiles(outcome)
     if arguments.json:
         print(json.dumps(document(outcome)))
     else:

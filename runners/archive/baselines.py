@@ -17,7 +17,7 @@ from statistics import NormalDist
 
 from runners.analyse.estimate import order_statistic_ranks
 from runners.archive.bad_file import BadFile
-from runners.archive.reader import read
+from runners.archive.reader import read, read_profiles
 from runners.archive.schema import printable
 from runners.archive.user_directory import user_directory
 from runners.archive.writer import write
@@ -26,6 +26,7 @@ from runners.gate.pooling import pool
 from runners.gate.references import MARGIN
 from runners.machine.environment import key
 from runners.model.benchmark import Benchmark, Scalar
+from runners.model.profile import Profile
 from runners.model.session import MEMORY_REFUTED, SLOWED, Result, Session
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
@@ -58,6 +59,8 @@ class Summary:
     without: Mapping[Benchmark, str] = field(default_factory=dict)
     #: The sessions that it was made of, where it stands for several.
     pooled: Sequence[Summary] = ()
+    #: Of a session that is in memory; see `profiles_of`.
+    profiles: Sequence[Profile] = ()
 
     @property
     def sessions(self) -> Sequence[Summary]:
@@ -235,7 +238,9 @@ def of_session(session: Session, path: Path = Path("this session")) -> Summary:
     boot = session.environment.get("boot")
     known = None if boot is None else str(boot)
     sample = Sample(figures, _references(session.settings), known)
-    return Summary(path, session.environment, session.settings, sample, without)
+    return Summary(
+        path, session.environment, session.settings, sample, without, profiles=session.profiles
+    )
 
 
 def _references(settings: Mapping[str, Scalar]) -> dict[str, SessionFigure]:
@@ -282,6 +287,19 @@ def pooled(folder: Path, sessions: Sequence[Summary]) -> Summary:
         if MEMORY_REFUTED in session.settings:
             settings[MEMORY_REFUTED] = session.settings[MEMORY_REFUTED]
     return Summary(folder, newest.environment, settings, sample, without, tuple(sessions))
+
+
+def profiles_of(summary: Summary) -> list[Profile]:
+    """The profiles of a session and of those it stands for, from memory or their files.
+
+    Raises `BadFile`.
+    """
+    found: list[Profile] = []
+    for session in summary.sessions:
+        found += session.profiles or (
+            read_profiles(session.path)[0] if session.path.is_file() else ()
+        )
+    return found
 
 
 def summarize(path: Path) -> Summary:

@@ -11,7 +11,15 @@ from typing import Any
 from micro.app.comparing import Outcome, told
 from micro.errors import UsageError
 from micro.reports import printable
-from micro.reports.insights.verdicts import change_words, entries, headline, label, sentences
+from micro.reports.insights.verdicts import (
+    causes,
+    change_words,
+    differences,
+    entries,
+    headline,
+    label,
+    sentences,
+)
 from runners.gate.judge import Judgement
 
 #: GitHub shows ten annotations a step and drops the others.
@@ -26,7 +34,9 @@ def workflow_commands(outcome: Outcome) -> list[str]:
     for entry in entries(outcome.judgements):
         if entry.verdict in ("regressed", "suspect"):
             kind = "error" if any(map(outcome.fails, entry.judgements)) else "warning"
-            told = "; ".join(text for text in (entry.change, entry.figures, entry.reason) if text)
+            why_slower = causes(outcome, entry.largest)
+            texts = (entry.change, entry.figures, entry.reason, why_slower)
+            told = "; ".join(text for text in texts if text)
             text = f"{entry.name} {entry.verdict}: {told}"
             lines.append(f"::{kind} title=micro::{_escaped(text)}")
     if len(lines) > MOST_ANNOTATIONS:
@@ -52,7 +62,8 @@ def junit(outcome: Outcome, path: Path) -> None:
     for judgement in filter(_is_case, outcome.judgements):
         group = f"micro.{judgement.benchmark.probe}"
         case = xml.TestCase(printable(label(judgement)), classname=printable(group))
-        told = [text for text in (change_words(judgement), judgement.why) if text]
+        texts = (change_words(judgement), judgement.why, causes(outcome, judgement))
+        told = [text for text in texts if text]
         text = printable(f"{judgement.verdict}: {'; '.join(told)}")
         if outcome.fails(judgement):
             case.result = [xml.Failure(text)]
@@ -117,12 +128,12 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "judged_sessions": len(outcome.current.sessions),
         "counts": dict(outcome.counts),
         "advisory": outcome.advisory,
-        "differences": list(outcome.differences),
-        "judgements": [_plain(j) for j in outcome.judgements if _is_case(j)],
+        "differences": differences(outcome),
+        "judgements": [_plain(outcome, j) for j in outcome.judgements if _is_case(j)],
     }
 
 
-def _plain(judgement: Judgement) -> dict[str, Any]:
+def _plain(outcome: Outcome, judgement: Judgement) -> dict[str, Any]:
     return {
         "benchmark": str(judgement.benchmark),
         "kind": judgement.kind,
@@ -138,4 +149,5 @@ def _plain(judgement: Judgement) -> dict[str, Any]:
         "before": judgement.before_s,
         "now": judgement.now_s,
         "unit": "s",
+        "functions": causes(outcome, judgement) or None,
     }

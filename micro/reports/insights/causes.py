@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from micro import units
+from micro.app.explaining import Sides
 from runners.explain.change import Change, changes
+from runners.explain.costs import Cost, costs
 from runners.model.benchmark import Benchmark, Scalar
 from runners.model.profile import REST, Profile
 
@@ -33,24 +35,46 @@ def nanoseconds(value_ns: float) -> str:
     return ("-" if value_ns < 0 else "") + units.duration(abs(value_ns) * 1e-9)
 
 
-def most_gained(before: Profile, after: Profile) -> list[Change]:
-    """The named functions that surely gained, the largest gains first."""
-    found = [c for c in changes(before, after) if c.kind in ("gained", "new") and c.symbol != REST]
-    return found[:_MOST_NAMED]
-
-
-def gained_words(before: Profile | None, after: Profile | None) -> str:
-    """Which functions gained most, in words; empty where a side has no profile."""
-    if before is None or after is None:
+def slower_words(sides: Sides, benchmark: Benchmark) -> str:
+    """Which functions made a benchmark slower, in words; empty where nothing is known of it."""
+    before, after = sides.before.get(benchmark), sides.after.get(benchmark)
+    if after is None:
         return ""
+    if before is None:
+        return f"now mostly in {', '.join(_share(cost) for cost in _largest(after))}"
     named = [
         f"{change.symbol.label} +{nanoseconds(change.gained_ns)} "
         f"({' to '.join(map(nanoseconds, change.ci95_ns))})"
         for change in most_gained(before, after)
     ]
-    if not named:
-        return "gained most: no single function surely, in the profiles"
-    return f"gained most: {', '.join(named)}"
+    return f"gained most: {', '.join(named) or 'no single function for sure'}"
+
+
+def _largest(profile: Profile) -> list[Cost]:
+    return [cost for cost in costs(profile) if cost.symbol != REST][:_MOST_NAMED]
+
+
+def _share(cost: Cost) -> str:
+    return f"{cost.symbol.label} {cost.share:.0%}"
+
+
+def hint(sides: Sides, names: tuple[str, str]) -> str:
+    """What it takes to name the functions; empty where both sides have profiles."""
+    lacking = [
+        name for name, side in zip(names, (sides.before, sides.after), strict=True) if not side
+    ]
+    if not lacking:
+        return ""
+    return (
+        f"No profiles in {' and '.join(lacking)}: measured with --explain, both sides tell which "
+        "functions became slower."
+    )
+
+
+def most_gained(before: Profile, after: Profile) -> list[Change]:
+    """The named functions that surely gained, the largest gains first."""
+    found = [c for c in changes(before, after) if c.kind in ("gained", "new") and c.symbol != REST]
+    return found[:_MOST_NAMED]
 
 
 def by_change(

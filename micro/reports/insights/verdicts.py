@@ -11,6 +11,7 @@ from statistics import median
 from micro import units
 from micro.app.comparing import Outcome
 from micro.reports import printable
+from micro.reports.insights.causes import KERNEL_FACTS, environment_differences, hint, slower_words
 from runners.gate.boots import known_boots
 from runners.gate.judge import Judgement, Lack, Verdict
 
@@ -121,6 +122,13 @@ def _level(judgement: Judgement) -> int:
     return judgement.benchmark.level or 0
 
 
+def causes(outcome: Outcome, judgement: Judgement) -> str:
+    """Which functions made it slower, in words; empty where it is not, or nothing is known."""
+    if judgement.kind != "point" or judgement.verdict not in ("regressed", "suspect"):
+        return ""
+    return printable(slower_words(outcome.sides, judgement.benchmark))
+
+
 def headline(outcome: Outcome) -> str:
     """What a build's owner must know first."""
     counts = outcome.counts
@@ -186,11 +194,21 @@ def sentences(outcome: Outcome) -> list[str]:
         )
     if outcome.advisory:
         lines.append(f"Advisory only, nothing fails: {outcome.advisory}.")
-    if outcome.differences:
-        lines.append(f"Unlike the baseline: {'; '.join(outcome.differences)}.")
+    if outcome.slower and (lacking := hint(outcome.sides, ("the baseline", "this session"))):
+        lines.append(lacking)
+    if differing := differences(outcome):
+        lines.append(f"Unlike the baseline: {'; '.join(differing)}.")
     else:
         lines.append("The machine is as in the baseline.")
     return [printable(line) for line in (*lines, *outcome.baseline.bad)]
+
+
+def differences(outcome: Outcome) -> list[str]:
+    """How the machine differs from the baseline's, its kernel from that of the newest session."""
+    if not outcome.used:
+        return [*outcome.differences]
+    before, now = outcome.used[-1].environment, outcome.current.environment
+    return [*outcome.differences, *environment_differences(before, now, KERNEL_FACTS)]
 
 
 def _judged_as_one(outcome: Outcome) -> str:

@@ -9,15 +9,24 @@ from rich.console import Console
 from rich.text import Text
 
 from micro import units
+from micro.app.explaining import Sides
 from micro.reports import printable
+from micro.reports.insights.causes import environment_differences, hint, slower_words
 from micro.reports.insights.comparison import Cell, Comparison
 from micro.reports.insights.pair import LEAST_FIRM, Entry, count
 
 _MOST_ENTRIES = 15
 
 
-def print_pair(out: Console, shown: Comparison, found: Sequence[Entry], full: bool = False) -> None:
+def print_pair(
+    out: Console,
+    shown: Comparison,
+    found: Sequence[Entry],
+    full: bool = False,
+    sides: Sides | None = None,
+) -> None:
     """Print both systems, what is told, and how to tell the rest."""
+    sides = sides or Sides()
     for letter, system in zip("AB", shown.systems, strict=True):
         number = len(system.sessions)
         sessions = "one session" if number == 1 else f"{number} sessions"
@@ -38,8 +47,17 @@ def print_pair(out: Console, shown: Comparison, found: Sequence[Entry], full: bo
         for entry in listed:
             for line in _lines(entry, out.width):
                 out.print(Text(line))
+            for line in _causes(entry, sides, out.width) if verdict else ():
+                out.print(Text(line))
         if len(chosen) > len(listed):
             _print(out, f"  and {len(chosen) - len(listed)} more probes: --full")
+    remarks = [hint(sides, ("A", "B"))] if slower else []
+    before, after = (system.environment for system in shown.systems)
+    if differing := environment_differences(before, after):
+        remarks.append(f"The systems differ in {'; '.join(differing)}.")
+    for remark in filter(None, remarks):
+        out.print()
+        _print(out, remark)
     if untold:
         out.print()
         _print(
@@ -66,6 +84,11 @@ def _lines(entry: Entry, width: int) -> list[str]:
     where = f", most at {level}" if levels > 1 else f" at {level}" if level else ""
     detail = f"{_time(before)} → {_time(after)}{where}{f' of {levels} levels' * (levels > 1)}"
     return [*head, *textwrap.wrap(detail, width - 4, initial_indent="    ")]
+
+
+def _causes(entry: Entry, sides: Sides, width: int) -> list[str]:
+    words = printable(slower_words(sides, entry.largest[0].place))
+    return textwrap.wrap(words, width - 4, initial_indent="    ", subsequent_indent="      ")
 
 
 def _time(cell: Cell) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from micro.app.comparing import Outcome
-from micro.reports.insights.verdicts import STYLES, Entry, entries, headline, sentences
+from micro.reports.insights.verdicts import STYLES, Entry, causes, entries, headline, sentences
 from micro.reports.markup import markdown_text
 
 #: GitHub takes a step summary up to 1 MiB; what another step wrote counts, too.
@@ -26,7 +26,7 @@ def print_outcome(out: Console, outcome: Outcome, full: bool = False) -> None:
         if entry.verdict != verdict:
             verdict = entry.verdict
             _print(out, f"\n{verdict.capitalize()}", STYLES[verdict] or "bold")
-        for line in _lines(entry, max(out.width, _LEAST_WIDTH)):
+        for line in _lines(entry, causes(outcome, entry.largest), max(out.width, _LEAST_WIDTH)):
             _print(out, line)
     if verdict is not None:
         out.print()
@@ -39,19 +39,19 @@ def _print(out: Console, text: str, style: str = "") -> None:
     out.print(Text(text, style))
 
 
-def _lines(entry: Entry, width: int) -> list[str]:
+def _lines(entry: Entry, why_slower: str, width: int) -> list[str]:
     """Name and change, on one line where they have room; below them figures and reasons."""
     name = f"  {entry.name}"
     room = len(name) + 2 + len(entry.change) <= width
     lines = [f"{name}{entry.change.rjust(width - len(name))}".rstrip()] if room else []
-    for text in (*([] if room else [entry.name, entry.change]), *_below(entry)):
+    for text in (*([] if room else [entry.name, entry.change]), *_below(entry, why_slower)):
         indent = "  " if text == entry.name else "    "
         lines += textwrap.wrap(text, width, initial_indent=indent, subsequent_indent="    ")
     return lines
 
 
-def _below(entry: Entry) -> list[str]:
-    return [text for text in (entry.figures, entry.reason) if text]
+def _below(entry: Entry, why_slower: str) -> list[str]:
+    return [text for text in (entry.figures, entry.reason, why_slower) if text]
 
 
 def markdown(outcome: Outcome, full: bool = False) -> str:
@@ -63,7 +63,8 @@ def markdown(outcome: Outcome, full: bool = False) -> str:
         lines += ["", _row(_HEADS), _row(["---"] * len(_HEADS))]
     size = sum(len(line.encode()) + 1 for line in lines)
     for number, entry in enumerate(found):
-        why = "; ".join(text for text in (entry.verdict, entry.reason) if text)
+        texts = (entry.verdict, entry.reason, causes(outcome, entry.largest))
+        why = "; ".join(text for text in texts if text)
         row = _row([markdown_text(cell) for cell in (entry.name, entry.change, entry.figures, why)])
         size += len(row.encode()) + 1
         if size > MOST_BYTES:
