@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from micro.app.configuration import Configuration, configuration
-from micro.app.explaining import Sides, together
+from micro.app.explaining import SESSION_SAMPLED_NS, Sides, explain, figures_explained, together
 from micro.app.workbench import workbench
 from micro.errors import (
     EXIT_FAILED,
@@ -33,7 +33,7 @@ from runners.machine import environment
 from runners.measure.schedule import Settings
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
-from runners.model.session import MEMORY_REFUTED
+from runners.model.session import MEMORY_REFUTED, Result, Session
 
 CONFIRMING = Settings(rounds=10, budget_s=90.0, trace=0)
 _CONTROLS = 5
@@ -283,8 +283,8 @@ def _explained(judgement: Judgement, current: Summary) -> Judgement:
 def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
     """Measure the suspects again, in fresh rounds among unchanged controls, and decide.
 
-    A suspect is `regressed` if it is slow again, and the controls are not. Against other boots
-    nothing is measured: that takes a session of yet another boot.
+    A suspect is `regressed` if it is slow again, and the controls are not; then its profile is
+    taken. Against other boots nothing is measured: that takes a session of yet another boot.
     """
     suspects = [j for j in outcome.judgements if j.verdict == "suspect" and j.kind == "point"]
     if not suspects:
@@ -302,8 +302,8 @@ def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
     steady = [j for j in outcome.judgements if j.verdict == "unchanged" and j.kind == "point"]
     steady.sort(key=lambda judgement: judgement.detectable or 1.0)
     controls = [judgement.benchmark for judgement in steady[:_CONTROLS]]
-    fresh = _measure({*controls, *(judgement.benchmark for judgement in suspects)})
-    again = compare(fresh, outcome.baseline, chosen)
+    measured = _measure({*controls, *(judgement.benchmark for judgement in suspects)})
+    again = compare(baselines.of_session(measured, Path("fresh rounds")), outcome.baseline, chosen)
     found = {j.benchmark: j for j in again.judgements if j.kind == "point"}
     moved = [found[name] for name in controls if name in found and _slower(found[name])]
     decided = {
@@ -311,7 +311,27 @@ def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
         for judgement in suspects
     }
     judged = [decided.get(j.benchmark, j) if j in suspects else j for j in outcome.judgements]
-    return replace(outcome, judgements=judged)
+    confirmed = {j.benchmark for j in decided.values() if j.verdict == "regressed"}
+    return replace(outcome, judgements=judged, sides=_explained_now(confirmed, measured.results))
+
+
+def _explained_now(benchmarks: set[Benchmark], results: Sequence[Result]) -> Sides:
+    """Profiles of what was just measured."""
+    if not benchmarks:
+        return Sides()
+    try:
+        with workbench() as bench:
+            found = explain(
+                jobs_of(benchmarks),
+                bench.launcher,
+                bench.cpus,
+                lambda _: None,
+                SESSION_SAMPLED_NS,
+            )
+    except UsageError as refused:
+        return Sides(refused=str(refused))
+    profiles = figures_explained(found, results)
+    return Sides(after={profile.benchmark: profile for profile in profiles})
 
 
 def _slower(judgement: Judgement) -> bool:
@@ -340,10 +360,9 @@ def _decided(
     return replace(suspect, verdict="within noise", why=f"not confirmed: {change}", lacks=None)
 
 
-def _measure(benchmarks: set[Benchmark]) -> Summary:
+def _measure(benchmarks: set[Benchmark]) -> Session:
     with workbench() as bench:
-        session = bench.measure(jobs_of(benchmarks), CONFIRMING)
-    return baselines.of_session(session, Path("fresh rounds"))
+        return bench.measure(jobs_of(benchmarks), CONFIRMING)
 
 
 def jobs_of(benchmarks: set[Benchmark]) -> list[Job]:

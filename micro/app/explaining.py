@@ -97,10 +97,11 @@ def _nanoseconds(figure: Result) -> tuple[float, float, float] | None:
 
 @dataclass(frozen=True)
 class Sides:
-    """The profiles of the two sides of a comparison."""
+    """The profiles of the two sides of a comparison; ``refused`` says why there are no new ones."""
 
     before: Mapping[Benchmark, Profile] = field(default_factory=dict)
     after: Mapping[Benchmark, Profile] = field(default_factory=dict)
+    refused: str | None = None
 
 
 def stored_profiles(files: Sequence[Path]) -> dict[Benchmark, Profile]:

@@ -23,6 +23,7 @@ from micro.reports.exports.ci import (
     junit,
     workflow_commands,
 )
+from micro.reports.exports.files import write_text
 from micro.reports.insights.comparison import compare
 from micro.reports.insights.pair import count, entries
 from micro.reports.insights.systems import (
@@ -35,6 +36,7 @@ from micro.reports.terminal.pair import print_pair
 from micro.reports.terminal.verdicts import markdown, print_outcome
 from runners.archive.bad_file import BadFile
 from runners.archive.baselines import Summary, summarize
+from runners.archive.writer import profiles_document
 from runners.machine import environment
 
 EXAMPLES = (
@@ -72,7 +74,14 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--confirm",
         action="store_true",
-        help="measure suspects again beside unchanged benchmarks, and decide",
+        help="measure suspects again beside unchanged benchmarks, decide, and take profiles of "
+        "what is confirmed",
+    )
+    parser.add_argument(
+        "--profiles",
+        type=Path,
+        metavar="FILE",
+        help="with --confirm: store these profiles there, for `micro explain BEFORE FILE`",
     )
     parser.add_argument(
         "--fail-on",
@@ -122,7 +131,15 @@ def compared(arguments: argparse.Namespace) -> int:
     if len(arguments.paths) > 2 or arguments.baselines:
         raise UsageError("compare takes two paths at most: before and after, without --baselines")
     before, after = arguments.paths
-    for option in ("confirm", "json", "markdown", "junit", "bencher", "github_benchmark"):
+    for option in (
+        "confirm",
+        "profiles",
+        "json",
+        "markdown",
+        "junit",
+        "bencher",
+        "github_benchmark",
+    ):
         if getattr(arguments, option) and not (after.is_file() and before.is_dir()):
             name = option.replace("_", "-")
             raise UsageError(f"--{name} takes a baseline: a directory of sessions before FILE")
@@ -139,7 +156,10 @@ def compared(arguments: argparse.Namespace) -> int:
     if not found:
         raise UsageError(f"{before} and {after} have no figure in common")
     slower = count(found, slower=True) > 0
-    sides = Sides(*map(stored_profiles, session_files(arguments.paths))) if slower else Sides()
+    sides = Sides()
+    if slower:
+        old, new = session_files(arguments.paths)
+        sides = Sides(stored_profiles(old), stored_profiles(new))
     print_pair(console(stderr=False), shown, found, arguments.full, sides)
     code = EXIT_REGRESSED if slower else EXIT_OK
     return comparing.final_code(code, arguments.fail_on, arguments.bisect)
@@ -147,6 +167,8 @@ def compared(arguments: argparse.Namespace) -> int:
 
 def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:
     """Judge a session and write every report that was asked for; returns the exit code."""
+    if arguments.profiles and not arguments.confirm:
+        raise UsageError("--profiles takes --confirm: they are of what that confirms")
     chosen = configuration()
     baseline = comparing.find(where, environment.key(current.environment), chosen)
     outcome = comparing.compare(current, baseline, chosen)
@@ -157,6 +179,9 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
         except Interrupted as stop:
             say("micro: stopped before the suspects were decided")
             return stop.exit_code
+    if arguments.profiles and (taken := outcome.sides.after):
+        text = profiles_document(list(taken.values()), environment.describe())
+        write_text(arguments.profiles, text)
     outcome = comparing.with_profiles(outcome)
     if arguments.json:
         print(json.dumps(document(outcome)))

@@ -15,10 +15,13 @@ from micro.app.comparing import Outcome, compare, final_code, jobs_of
 from micro.app.configuration import Configuration, configuration
 from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
-from micro.reports.insights.verdicts import headline, sentences
+from micro.reports.insights.verdicts import causes, headline, sentences
 from runners.archive.baselines import Baseline, Summary, of_session
+from runners.explain.sampling import Explained
 from runners.model.benchmark import Benchmark
 from runners.model.count import Count, CountEstimate
+from runners.model.job import Job
+from runners.model.profile import Profile, Run, Symbol
 from runners.model.session import MEMORY_REFUTED, Result, Session
 
 
@@ -194,16 +197,25 @@ def test_the_caller_chooses_what_fails(
 # The second look
 
 
+def explained(*_: object) -> list[Explained]:
+    """A profile of a.x, as if its job had been sampled."""
+    runs = [Run(9.0, 9.0, 9, 1, {Symbol("slow_path", "kernel"): 9})]
+    return [Explained(Job("a.x", ""), [Profile(Benchmark("a.x"), 1, runs)])]
+
+
+def refused(*_: object) -> list[Explained]:
+    raise UsageError("cannot explain here: gVisor")
+
+
 def fresh(monkeypatch: pytest.MonkeyPatch, again: Session) -> list[set[Benchmark]]:
     asked: list[set[Benchmark]] = []
 
-    def measure(benchmarks: set[Benchmark]) -> Summary:
+    def measure(benchmarks: set[Benchmark]) -> Session:
         asked.append(benchmarks)
-        summary = of_session(again)
-        kept = {n: f for n, f in summary.sample.figures.items() if n in benchmarks}
-        return replace(summary, sample=replace(summary.sample, figures=kept))
+        return replace(again, results=[r for r in again.results if r.benchmark in benchmarks])
 
     monkeypatch.setattr(comparing, "_measure", measure)
+    monkeypatch.setattr(comparing, "explain", explained)
     return asked
 
 
@@ -244,6 +256,20 @@ def test_suspects_are_decided_by_fresh_rounds(
     (benchmarks,) = asked
     assert Benchmark("a.x") in benchmarks
     assert len(benchmarks) == 1 + 5
+
+
+def test_of_what_is_confirmed_the_functions_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh(monkeypatch, figures(9, slower=1.1, only="a.x"))
+    confirmed = comparing.confirm(suspicious(), DEFAULT)
+    (profile,) = confirmed.sides.after.values()
+    assert profile.op_ns == pytest.approx(2200, rel=0.02)
+    (judgement,) = (j for j in confirmed.judgements if j.verdict == "regressed")
+    assert causes(confirmed, judgement) == "now mostly in slow_path 100%"
+    assert any("No profiles in the baseline" in line for line in sentences(confirmed))
+    monkeypatch.setattr(comparing, "explain", refused)
+    confirmed = comparing.confirm(suspicious(), DEFAULT)
+    assert not confirmed.sides.after
+    assert any("cannot explain here: gVisor" in line for line in sentences(confirmed))
 
 
 def test_without_suspects_nothing_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:

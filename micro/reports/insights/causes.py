@@ -60,6 +60,8 @@ def _share(cost: Cost) -> str:
 
 def hint(sides: Sides, names: tuple[str, str]) -> str:
     """What it takes to name the functions; empty where both sides have profiles."""
+    if sides.refused is not None:
+        return f"No profiles of what was confirmed: {sides.refused}."
     lacking = [
         name for name, side in zip(names, (sides.before, sides.after), strict=True) if not side
     ]
