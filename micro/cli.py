@@ -142,11 +142,13 @@ def run(argv: Sequence[str]) -> int:  # noqa: PLR0911 - a return for each way to
         say(f"micro: error: {lack}")
         return EXIT_USAGE
     except (OSError, MemoryError) as error:
-        from runners.machine.limits import explain  # noqa: PLC0415 - reads the machine's facts
+        # Both read the machine's facts.
+        from runners.machine.limits import explain  # noqa: PLC0415
+        from runners.measure.scratch import NoTemporaryDirectory  # noqa: PLC0415
 
         file = getattr(error, "filename", None)
         say(f"micro: error: {f'{file}: ' if file else ''}{explain(error)}")
-        return EXIT_FAILED
+        return EXIT_USAGE if isinstance(error, NoTemporaryDirectory) else EXIT_FAILED
     finally:
         _drop_unwritten()
 

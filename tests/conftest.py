@@ -6,9 +6,18 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 #: Most tests wait for processes of their own, so more run at once than there are CPUs.
 PROCESSES_PER_CPU = 2
+
+# An example that takes long, beside other load, is no failure.
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ a worker has crashed. Without it, files go to the system's temporary directory.
 """
 
 import contextlib
+import errno
 import os
 import time
 
@@ -32,9 +33,10 @@ class ScratchFile:
         self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(self.fd, size_bytes)
-        except OSError:
+        except OSError as error:
             self.remove()
-            raise
+            name = errno.errorcode.get(error.errno or 0, error.strerror)
+            raise OSError(error.errno, f"ftruncate to {size_bytes:,} bytes: {name}") from None
 
     def remove(self) -> None:
         """Close and delete the file."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from micro.app.interruption import Interrupted, interruptible
-from micro.errors import UsageError
+from micro.errors import EXIT_USAGE, UsageError
 from runners.gate import ab
 from runners.gate.evidence import benjamini_hochberg
 from runners.gate.judge import Rules
@@ -87,15 +87,15 @@ def compare(
 ) -> Outcome:
     """Measure blocks with the commands of the sides A and B; ``on_block`` gets each one's number.
 
-    Raises `UsageError` before the first block where a command does not start micro, and
-    `NotMeasured` where one of its runs fails.
+    Raises `UsageError` where a command does not start micro, before the first block, or takes these
+    names and options for wrong usage, and `NotMeasured` where one of its runs fails.
     """
-    words = {side: _started(text, side) for side, text in commands.items()}
     ratios: dict[str, list[float]] = {}
     times: dict[str, dict[str, list[float]]] = {"A": {}, "B": {}}
     blocks = interrupted = 0
     try:
         with interruptible(), scratch_directory() as state:
+            words = {side: _started(text, side) for side, text in commands.items()}
             for blocks in range(options.blocks):
                 on_block(blocks + 1)
                 for name, sides in _block(words, options, state).items():
@@ -161,7 +161,7 @@ def _block(
 
 
 def _measured(command: Sequence[str], side: str, state: Path, limit_s: float) -> dict[str, float]:
-    """Seconds by benchmark of one run. Raises `NotMeasured`."""
+    """Seconds by benchmark of one run. Raises `UsageError`, `NotMeasured`."""
     # What both sides learn of the CPU they share; it does not mix with the user's own sessions.
     env = os.environ | {"XDG_STATE_HOME": str(state)}
     try:
@@ -176,6 +176,8 @@ def _measured(command: Sequence[str], side: str, state: Path, limit_s: float) ->
             if r["value"] is not None
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        said = leash.last_line(done.stderr)
+        said = leash.last_line(done.stderr).removeprefix("micro: error: ")
+        if done.exit_code == EXIT_USAGE:
+            raise UsageError(f"--{side.lower()}: {said}") from None
         raise NotMeasured(f"{side} ended with exit code {done.exit_code}: {said}") from None
     return {name: value for name, value in values.items() if 0 < value < math.inf}

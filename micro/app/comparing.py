@@ -128,8 +128,6 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
         return Baseline(where, [baselines.summarize(where)], files=1)
     if where is not None and not where.is_dir():
         raise UsageError(f"{where}: no such directory of baselines, nor file of a session")
-    if where is not None and baselines.files(where):
-        return baselines.load(where)
     chosen = chosen or configuration()
     folder = baselines.place(key, where, chosen.baselines)
     if where is not None and not baselines.files(folder) and (named := baselines.any_files(where)):

@@ -84,7 +84,7 @@ def _record_one(folder: Path, quick: bool, explain: bool) -> Path:
     try:
         exit_code = measure_session(partial, quick, explain)
     except Interrupted as stop:
-        raise NotRecorded(_unfinished("interrupted", partial), stop.exit_code) from None
+        raise NotRecorded(_unfinished("was interrupted", partial), stop.exit_code) from None
     except leash.NotRun as error:
         raise NotRecorded(f"no session can be measured: {error}", EXIT_FAILED) from None
     if exit_code not in (EXIT_OK, EXIT_FAILED) or not partial.exists():
@@ -104,8 +104,8 @@ def _record_one(folder: Path, quick: bool, explain: bool) -> Path:
 
 
 def _unfinished(how: str, partial: Path) -> str:
-    kept = f"what it measured is kept in {partial}" if partial.exists() else "it measured nothing"
-    return f"the session was {how}: {kept}"
+    kept = f"what it measured is kept in {partial}" if partial.exists() else "nothing is stored"
+    return f"the session {how}: {kept}"
 
 
 def new_failures(session: Summary, baseline: Baseline) -> str | None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
-from micro.app import recording
+from micro.app import comparing, recording
 from micro.app.configuration import configuration
 from micro.commands._gate import folder as shipped_or_path
 from micro.commands._gate import machine_key
@@ -103,6 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
             "a directory of yours"
         )
     folder = baselines.place(key, arguments.baselines, configuration().baselines)
+    if arguments.action not in _READING and arguments.baselines is not None:
+        _refuse_flat(arguments.baselines)
     actions = {
         "record": record,
         "list": list_,
@@ -113,6 +115,15 @@ def run(arguments: argparse.Namespace) -> int:
         "path": path,
     }
     return actions[arguments.action](arguments, folder)
+
+
+def _refuse_flat(given: Path) -> None:
+    """Raise `UsageError` where sessions lie in a directory itself: those below it would hide."""
+    if baselines.is_flat(given):
+        raise UsageError(
+            f"{given}: sessions lie in this directory itself, which can be compared with but not "
+            "changed: add each to another one, `micro baseline accept FILE --baselines DIR`"
+        )
 
 
 def path(arguments: argparse.Namespace, folder: Path) -> int:
@@ -158,28 +169,33 @@ def list_(arguments: argparse.Namespace, folder: Path) -> int:
     table = Table(box=box.SIMPLE, pad_edge=False)
     for column in ("key", "sessions", "oldest", "newest", "machine"):
         table.add_column(column, overflow="fold")
-    try:
-        folders = sorted(each for each in folder.parent.iterdir() if baselines.files(each))
-    except OSError:
-        folders = []
-    bad = []
-    for each in folders:
-        baseline = baselines.load(each)
-        bad += baseline.bad
-        table.add_row(*(Text(printable(cell)) for cell in (each.name, *_about(baseline))))
+    given = arguments.baselines
+    own = None if given is None else comparing.find(given, folder.name)
+    found = [own] if own and own.files and own.folder == given else _below(folder.parent)
+    for each in found:
+        table.add_row(*(Text(printable(cell)) for cell in (each.folder.name, *_about(each))))
     out = console(stderr=False)
-    if folders:
+    if found:
         out.print(table)
     else:
         out.print(Text(printable(f"no sessions in {folder.parent}")))
+    bad = [error for each in found for error in each.bad]
     for error in bad:
         say(f"micro: error: {error}")
     return EXIT_FAILED if bad else EXIT_OK
 
 
+def _below(place: Path) -> list[Baseline]:
+    """The baselines of all keys."""
+    try:
+        return [baselines.load(each) for each in sorted(place.iterdir()) if baselines.files(each)]
+    except OSError:
+        return []
+
+
 def _about(baseline: Baseline) -> tuple[str, str, str, str]:
     found = baselines.files(baseline.folder)
-    ages = [_age(found[0]), _age(found[-1])] if found else ["", ""]
+    ages = [_age(found[0]), _age(found[-1])] if found else ["?", "?"]
     models = dict.fromkeys(str(s.environment.get("cpu_model", "?")) for s in baseline.sessions)
     return str(baseline.files), ages[0], ages[1], ", ".join(models)
 
@@ -194,13 +210,17 @@ def _age(path: Path) -> str:
 
 def show(arguments: argparse.Namespace, folder: Path) -> int:
     """The precision: what each benchmark differs by between sessions, what change it would show."""
-    baseline = baselines.load(folder)
+    baseline = comparing.find(arguments.baselines, folder.name)
     out = console(stderr=False)
     for error in baseline.bad:
         say(f"micro: error: {error}")
+    if not baseline.files:
+        out.print(Text(printable(f"no sessions in {folder}")))
+        return EXIT_OK
     count, oldest, newest, models = _about(baseline)
-    text = f"{folder}: {count} sessions, {oldest} to {newest}, on {models}"
-    out.print(Text(printable(text)))
+    ages = "" if oldest == "?" else f", {oldest} to {newest}"
+    sessions = "1 session" if count == "1" else f"{count} sessions"
+    out.print(Text(printable(f"{baseline.folder}: {sessions}{ages}, on {models or '?'}")))
     if len(baseline.sessions) < 2:
         out.print(Text("Precision takes at least two sessions."))
         return EXIT_OK

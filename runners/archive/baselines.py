@@ -139,16 +139,29 @@ def user_folder() -> Path:
 def place(
     key: str, given: Path | None, configured: Path | None, current: Path = Path("baselines")
 ) -> Path:
-    """The folder of a key: below ``given``, else below the first place that has sessions of it.
+    """The folder of a key: below ``given``, unless that is one, or holds sessions itself.
+
+    Else it is below the first place that has sessions of the key.
 
     The places are ``configured``, ``current`` where that directory exists, and the user's own.
     Where none has sessions, the first place is where they belong.
     """
     if given is not None:
-        return given / key
+        return given if given.name == key or files(given) else given / key
     places = [*([configured] if configured else []), *([current] if current.is_dir() else [])]
     places.append(user_folder())
     return next((each / key for each in places if files(each / key)), places[0] / key)
+
+
+def is_flat(folder: Path) -> bool:
+    """Whether sessions, by whatever names, lie in a folder that is not their key's."""
+    for path in any_files(folder):
+        try:
+            if key(read(path, visits=False).environment) != folder.name:
+                return True
+        except BadFile:
+            continue
+    return False
 
 
 def append(path: Path, folder: Path, reason: str | None = None, name: str | None = None) -> Path:

@@ -13,22 +13,32 @@ from pathlib import Path
 from runners.machine.cpu_stat import throttled_us
 from runners.machine.environment import ROOT, cgroup_folders, fields, number, read
 
-#: Which limit refuses with which errno: its name, the option of the shell's ulimit, bytes a unit.
+#: Which limit refuses with which errno: its name, and the option of the shell's ulimit.
 BEHIND = {
-    errno.EMFILE: (resource.RLIMIT_NOFILE, "RLIMIT_NOFILE", "-n", 1),
-    errno.EFBIG: (resource.RLIMIT_FSIZE, "RLIMIT_FSIZE", "-f", 1024),
-    errno.ENOMEM: (resource.RLIMIT_AS, "RLIMIT_AS", "-v", 1024),
-    errno.EAGAIN: (resource.RLIMIT_NPROC, "RLIMIT_NPROC", "-u", 1),
+    errno.EMFILE: (resource.RLIMIT_NOFILE, "RLIMIT_NOFILE", "-n"),
+    errno.EFBIG: (resource.RLIMIT_FSIZE, "RLIMIT_FSIZE", "-f"),
+    errno.ENOMEM: (resource.RLIMIT_AS, "RLIMIT_AS", "-v"),
+    errno.EAGAIN: (resource.RLIMIT_NPROC, "RLIMIT_NPROC", "-u"),
 }
 
 
+def soft_limit(which: int) -> int | None:
+    """The limit of a resource; None where there is none or the system does not tell it."""
+    return _limits(which)[0]
+
+
 def hard_limit(which: int) -> int | None:
-    """The hard limit of a resource; None where there is none or the system does not tell it."""
+    """What a process may raise the limit to; None as for `soft_limit`."""
+    return _limits(which)[1]
+
+
+def _limits(which: int) -> tuple[int | None, int | None]:
     try:
-        _, hard = resource.getrlimit(which)
+        soft, hard = resource.getrlimit(which)
     except (OSError, ValueError):
-        return None
-    return None if hard == resource.RLIM_INFINITY else hard
+        return None, None  # the call that would tell is itself refused
+    unlimited = resource.RLIM_INFINITY
+    return None if soft == unlimited else soft, None if hard == unlimited else hard
 
 
 def no_flock() -> str | None:
@@ -54,13 +64,9 @@ def explain(error: OSError | MemoryError) -> str:
         number_ = error.errno or 0
         text = error.strerror or str(error)
     if number_ in BEHIND:
-        which, name, option, unit = BEHIND[number_]
-        try:
-            soft, _ = resource.getrlimit(which)
-        except (OSError, ValueError):
-            return text  # the call that would tell is itself refused
-        if soft != resource.RLIM_INFINITY:
-            return f"{text} ({name} is {soft}: ulimit {option} {soft // unit})"
+        which, name, option = BEHIND[number_]
+        if (soft := soft_limit(which)) is not None:
+            return f"{text} ({name} is {soft:,}: raise it with ulimit {option})"
     return text
 
 

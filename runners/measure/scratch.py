@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners.machine.limits import hard_limit
+from runners.machine.limits import soft_limit
 
 PREFIX = "micro-scratch-"
 #: Where the system has no flock(): nobody could tell whether the directory is still in use, so no
@@ -26,9 +26,16 @@ UNLOCKED_PREFIX = "micro-unlocked-"
 _NO_FLOCK = -1
 
 
+class NoTemporaryDirectory(OSError):
+    """No temporary file can be written; the text says why, or what to do."""
+
+
 @contextlib.contextmanager
 def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
-    """A fresh directory, removed at the end; raises `OSError` where none can be made."""
+    """A fresh directory, removed at the end.
+
+    Raises `OSError` where none can be made: `NoTemporaryDirectory` if no directory is fit for it.
+    """
     base = parent or _temporary_directory()
     remove_abandoned(base)
     path, lock = _fresh(base), None
@@ -77,9 +84,13 @@ def _temporary_directory() -> Path:
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:
-        if hard_limit(resource.RLIMIT_FSIZE) == 0:  # the cause, and no directory is to blame
-            raise OSError(errno.EFBIG, "no temporary file can be written") from None
-        raise
+        if soft_limit(resource.RLIMIT_FSIZE) == 0:  # the cause, and no directory is to blame
+            raise NoTemporaryDirectory(errno.EFBIG, "no temporary file can be written") from None
+        raise NoTemporaryDirectory(
+            errno.ENOENT,
+            "no temporary file can be written in TMPDIR, /tmp, /var/tmp, /usr/tmp and the current "
+            "directory: set TMPDIR to a directory with room",
+        ) from None
 
 
 def remove_abandoned(base: Path) -> None:

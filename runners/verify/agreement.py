@@ -90,7 +90,7 @@ def matching(jobs: Sequence[Job], wanted: ReferenceProgram) -> tuple[Job, int | 
 def agreement(bench: Bench, job: Job, level: int | None, wanted: ReferenceProgram) -> Check:
     """The median ratio of probe and plain loop, run in turns, and its 95 % interval."""
     benchmark = job.at(level)
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=bench.launcher.scratch) as directory:
         program = Path(directory) / "reference"
         try:
             _build(wanted, program)

@@ -49,7 +49,7 @@ def test_a_limit_tells_level_and_reason() -> None:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(slices=st.integers(0, 20), n=st.integers(1, 500))
 def test_tables_have_the_size_asked(slices: int, n: int) -> None:
     workload = Empty()

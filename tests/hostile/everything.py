@@ -2,7 +2,8 @@
 
 Prints a table of exit codes, a row an environment: ``!`` marks a cell that broke a rule of cell.py,
 ``-`` one that this system does not permit. Each broken rule follows with what was said. Only root
-may make all environments. Some can be chosen: ``--only 'state*' --commands run list``.
+may make all environments. Some can be chosen: ``--only 'state*' --commands run list``, and as many
+as a time allows, in a random order: ``--minutes 30 --seed 1``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import fnmatch
 import multiprocessing
 import os
+import random
 import sys
 import tempfile
 import time
@@ -47,6 +49,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=["*"], metavar="GLOB", help="environments")
     parser.add_argument("--commands", nargs="+", default=["*"], metavar="GLOB")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no more cells")
+    parser.add_argument("--seed", type=int, help="for a random order of the cells")
     arguments = parser.parse_args()
     rows = chosen([environment.name for environment in ENVIRONMENTS], arguments.only)
     columns = chosen([command.name for command in COMMANDS], arguments.commands)
@@ -57,9 +61,17 @@ def main() -> int:
         base = Path(folder) / "template"
         template(base)
         work = [((row, column), base) for row in rows for column in columns]
+        if arguments.seed is not None:
+            random.Random(arguments.seed).shuffle(work)
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(arguments.jobs, spawn, alone) as pool:
-            for task in as_completed([pool.submit(one, cell) for cell in work]):
+            tasks = [pool.submit(one, cell) for cell in work]
+            for task in as_completed(tasks):
+                if task.cancelled():
+                    continue
+                if time.monotonic() > started + 60 * arguments.minutes:
+                    for later in tasks:
+                        later.cancel()
                 cell, outcome = task.result()
                 found[cell] = outcome
                 if outcome.breaches:
@@ -82,7 +94,7 @@ def show(rows: list[int], columns: list[int], found: dict[Cell, Outcome]) -> Non
         print(f"{number:3d}  {COMMANDS[column].name}")
     print(" " * 26 + "".join(f"{number:5d}" for number in range(1, len(columns) + 1)))
     for row in rows:
-        cells = "".join(f"{found[row, column]!s:>5}" for column in columns)
+        cells = "".join(f"{found.get((row, column), '')!s:>5}" for column in columns)
         print(f"{ENVIRONMENTS[row].name[:25]:26}{cells}")
 
 

@@ -18,14 +18,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "tests" / "hostile" / "weather.py"
 REFUSED = 77
-DEADLINE_S = 60
-#: `python -m micro`, but a quick session wants a single good round: six take seconds where a
-#: neighbour is on the core. (Two visits more, at most, where that round was not good.)
+#: It ends what hangs: a session within its budget is far from it, also beside other load.
+DEADLINE_S = 240
+#: `python -m micro`, but a quick session is a single round, good or not.
 ONE_ROUND = """
 import sys
 import micro.app.measuring
 from micro.__main__ import main
-micro.app.measuring.QUICK = micro.app.measuring.Settings(rounds=1, budget_s=60.0)
+micro.app.measuring.QUICK = micro.app.measuring.Settings(rounds=1, most_visits=1, budget_s=60.0)
 sys.exit(main())
 """
 

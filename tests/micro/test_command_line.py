@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from micro_process import ROOT, Inside, Micro, has_number, sound, usage_error
+from micro_process import DEADLINE_S, ROOT, Inside, Micro, has_number, sound, usage_error
 
 from micro import commands
 from micro.__main__ import main
@@ -36,7 +36,7 @@ def test_table_on_stdout_and_progress_on_stderr(micro: Micro) -> None:
     assert re.search(
         r"fd\.open_close +[\d.]+ [nµm]s +(±[\d.]+%|–) +[\d.]+ [nµm]s +\d+", done.stdout
     )
-    assert re.search(r"^1 figures?: 1 (ok|unstable)\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^1 figure: 1 (ok|unstable)\.$", done.stdout, re.MULTILINE)
     assert "round 1" not in done.stdout
     head, *lines = done.stderr.splitlines()
     assert head.startswith("doctor: ")
@@ -57,7 +57,7 @@ def test_two_sessions_of_the_same_second_are_both_kept(micro: Micro) -> None:
     both = [micro.start(*BRIEF) for _ in range(2)]
     for process in both:
         with process:
-            process.communicate(timeout=60)
+            process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0
     assert len(list((micro.home / "state" / "micro" / "sessions").rglob("*.json"))) == 2
 

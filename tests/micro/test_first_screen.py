@@ -91,7 +91,7 @@ def test_a_jump_is_named_by_its_level() -> None:
 
 
 def test_a_session_of_nothing_known_says_how_much_it_holds() -> None:
-    assert "1 figures: 1 firm" in printed(session([measured("other.probe", 1e-6)]))
+    assert "1 figure: 1 firm" in printed(session([measured("other.probe", 1e-6)]))
 
 
 def test_what_cannot_be_measured_here_is_named() -> None:

@@ -171,6 +171,41 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
         assert baseline("list", "--key", key_).returncode == 2
 
 
+def test_sessions_by_any_name_in_one_directory_are_read_and_not_hidden(
+    micro: Micro, folder: Path, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number, path in enumerate(sorted((folder / key(describe())).iterdir())):
+        shutil.copy(path, flat / f"monday-{number}.json")
+    new = a_session(tmp_path)
+    assert "Against 8 sessions" in micro("compare", new, "--baselines", flat).stdout
+    listed = micro("baseline", "list", "--baselines", flat)
+    assert ["flat", "8"] in [line.split()[:2] for line in listed.stdout.splitlines()]
+    shown = micro("baseline", "show", "--baselines", flat)
+    assert shown.stdout.replace("\n", "").startswith(f"{flat}: 8 sessions, on ")
+    # Below the directory, a new session would hide those in it.
+    for words in (("record",), ("accept", new), ("prune", "--keep", 1), ("reset", "--from", new)):
+        done = micro("baseline", *words, "--baselines", flat)
+        assert done.returncode == 2
+        assert "micro baseline accept FILE --baselines DIR" in done.stderr
+    assert len(list(flat.iterdir())) == 8
+
+
+def test_the_directory_of_a_key_is_a_directory_of_baselines(
+    micro: Micro, folder: Path, tmp_path: Path
+) -> None:
+    home = folder / key(describe())
+    assert home.name in micro("baseline", "list", "--baselines", home).stdout
+    assert micro("baseline", "accept", a_session(tmp_path), "--baselines", home).returncode == 0
+    assert (len(list(home.glob("*.json*"))), len(list(home.iterdir()))) == (9, 9)
+
+
+def test_no_baseline_is_said_without_ages(micro: Micro, tmp_path: Path) -> None:
+    done = micro("baseline", "show", "--baselines", tmp_path)
+    assert done.stdout.replace("\n", "") == f"no sessions in {tmp_path / key(describe())}"
+
+
 def test_what_came_with_micro_is_compared_with_on_request_and_never_changed(
     micro: Micro, tmp_path: Path
 ) -> None:
@@ -269,6 +304,19 @@ def test_a_side_that_does_not_measure_is_named(micro: Micro, tmp_path: Path) -> 
     done = micro("ab", "a.x", "--a", f"sh '{side}'", "--b", f"sh '{side}'")
     assert done.returncode == 1
     assert "ended with exit code 9: no" in done.stderr
+
+
+def test_what_a_side_takes_for_wrong_usage_is_told_as_such(micro: Micro) -> None:
+    command = f"{sys.executable} -m micro"
+    done = micro("ab", "fd.opne_close", "--a", command, "--b", command)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1].startswith("micro: error: --")
+    assert ": no probe matches 'fd.opne_close'" in done.stderr
+
+
+def test_sides_that_may_write_no_byte_say_which_limit(micro: Micro) -> None:
+    done = micro("ab", "a.x", "--a", "true", "--b", "true", weather=["limit=FSIZE:0"])
+    assert (done.returncode, "RLIMIT_FSIZE is 0" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from micro_process import REFUSED, Micro, has_number, sound
+from micro_process import DEADLINE_S, REFUSED, Micro, has_number, sound
 from sample_sessions import measured, session
 
 from micro.app.measuring import Measured, Storage
@@ -39,7 +39,7 @@ def interrupt(
                 if awaited in line:
                     break
             process.send_signal(number)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=DEADLINE_S)
         except BaseException:
             process.kill()
             raise
@@ -80,7 +80,7 @@ def test_after_a_second_interrupt_the_file_has_been_named(micro: Micro, tmp_path
                 time.sleep(0.1)  # while it tidies up, stores or prints
                 process.send_signal(signal.SIGINT)
                 break
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=DEADLINE_S)
     # As the interpreter ends a signal has its default action again: a shell says 130, too.
     assert process.returncode in (130, -signal.SIGINT)
     assert f"stored in {file}" in err
@@ -133,7 +133,7 @@ def test_under_nohup_a_hang_up_stops_nothing(micro: Micro) -> None:
         assert "doctor: " in process.stderr.readline()
         assert "round 1" in process.stderr.readline()
         process.send_signal(signal.SIGHUP)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode in (0, REFUSED)
     assert "stopped early" not in err
     assert has_number(sound(out)["fd.open_close"])
@@ -168,7 +168,7 @@ def stop(micro: Micro, number: signal.Signals, running: str, *arguments: object)
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.05)
             process.send_signal(number)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=DEADLINE_S)
         except BaseException:
             process.kill()
             raise
@@ -199,7 +199,7 @@ def test_a_stopped_record_keeps_its_session(
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             process.send_signal(number)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=DEADLINE_S)
         except BaseException:
             process.kill()
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from micro_process import Micro
+from micro_process import DEADLINE_S, Micro
 
 from micro.__main__ import main
 from micro.app import verifying
@@ -182,7 +182,7 @@ def test_ctrl_c_leaves_nothing(micro: Micro) -> None:
         while not micro.scratch():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert "Traceback" not in err
 

@@ -86,7 +86,7 @@ def _counts(shown: Digest) -> str:
     parts += [f"{count['unstable']} unstable (~)"] if count["unstable"] else []
     parts += [f"{count['skipped']} not available here"] if count["skipped"] else []
     parts += [f"{count['failed']} failed"] if count["failed"] else []
-    return f"{count.total()} figures: {', '.join(parts)}"
+    return f"{units.figures(count.total())}: {', '.join(parts)}"
 
 
 def _why_unstable(shown: Digest, width: int) -> list[str]:

@@ -230,7 +230,8 @@ def remarks(session: Session) -> list[str]:
     }
     total = sum(count.values())
     parts = [f"{number} {status}" for status, number in count.items() if number]
-    found.append(f"{total} figures: {', '.join(parts)}." if total else "Nothing was measured.")
+    counted = f"{units.figures(total)}: {', '.join(parts)}."
+    found.append(counted if total else "Nothing was measured.")
     visits = [visit for result in session.results for visit in result.visits]
     slices = sum(visit.slices for visit in visits)
     if slices and "clean_ratio" in session.settings:

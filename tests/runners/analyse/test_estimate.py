@@ -131,7 +131,7 @@ def test_percentiles_are_operations_that_happened() -> None:
 
 
 @given(st.lists(TIME, min_size=1, max_size=1200))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_percentiles_ascend_to_the_maximum(values: list[float]) -> None:
     found = percentiles(np.array(values))
     assert list(found.values()) == sorted(found.values())

@@ -81,7 +81,7 @@ def test_n_log_n_is_about_linear() -> None:
 
 
 @given(st.sampled_from(SHAPES), st.integers(-30, 10), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_unit_of_time_does_not_matter(shape: Shape, power: int, seed: int) -> None:
     values = noisy(CURVES[shape](LEVELS), 0.05, seed=seed)
     first, second = (find_growth(LEVELS, v, rng(7)) for v in (values, values * 2.0**power))
@@ -187,7 +187,7 @@ def test_levels_and_rounds_without_a_value_do_not_count() -> None:
 
 
 @given(st.lists(st.lists(st.floats(), min_size=7, max_size=7), min_size=0, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_stands_in_a_file_breaks_nothing(values: list[list[float]]) -> None:
     table = np.array(values, dtype=np.float64).reshape(len(values), 7)
     growth = find_growth(2.0 ** np.arange(0, 63, 10), table, rng())

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyperf
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from session_files import (
     Where,
@@ -35,9 +35,7 @@ from runners.archive.bad_file import BadFile
 from runners.archive.reader import read, read_environment
 from runners.archive.writer import write
 
-many_files = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many_files = settings(max_examples=150)
 
 
 def test_a_file_that_is_not_there(path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.archive import baselines
@@ -26,9 +26,7 @@ from runners.model.session import SLOWED, Result, Session, Visit
 
 ENVIRONMENT = {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "Sample CPU"}
 KEY = key(ENVIRONMENT)
-many_files = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many_files = settings(max_examples=80)
 
 
 def visit(number: int, value_s: float) -> Visit:

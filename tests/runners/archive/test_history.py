@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.archive import history
@@ -177,7 +177,6 @@ def test_what_another_session_has_learned_meanwhile_stands() -> None:
 LEVELS = st.builds(Clean, st.floats(1.3, 1.31), st.floats(5000.0, 7000.0))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(LEVELS, min_size=1, max_size=8))
 def test_the_ratio_never_gets_worse(file: Path, levels: list[Clean]) -> None:
     file.unlink(missing_ok=True)
@@ -260,7 +259,6 @@ def test_an_entry_of_another_kind_does_no_harm(file: Path, depth: int) -> None:
     assert files(file) == [file.name]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 80), st.integers(0, 10))
 def test_a_damaged_file_does_no_harm(file: Path, bytes_: bytes, at: int, cut: int) -> None:
     file.parent.mkdir(exist_ok=True)

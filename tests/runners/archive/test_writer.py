@@ -12,7 +12,7 @@ from typing import Any
 
 import pyperf
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from session_files import assert_printable, session
 
@@ -23,9 +23,7 @@ from runners.model.count import Count, CountEstimate
 from runners.model.session import Curve, Result, Session, Visit
 
 ROOT = Path(writer.__file__).parents[2]
-many_files = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many_files = settings(max_examples=60)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import plant
 
@@ -133,7 +133,7 @@ def test_memory(tmp_path: Path, rlimits: dict[int, int]) -> None:
 
 
 @pytest.mark.usefixtures("rlimits")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(max_examples=50)
 @given(st.sampled_from(sorted(AMPLE)), st.binary(max_size=40))
 def test_no_file_is_trusted(tmp_path: Path, name: str, data: bytes) -> None:
     plant(tmp_path, AMPLE)

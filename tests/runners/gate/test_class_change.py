@@ -225,7 +225,7 @@ FIGURES = st.builds(
 LEVELS = st.sampled_from([0, 1, 2, 16, 17, 1000, 2**40, 2**62])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     levels=st.lists(LEVELS, min_size=2, max_size=8, unique=True),
     shifts=st.lists(st.floats(-3, 3), min_size=9, max_size=9),

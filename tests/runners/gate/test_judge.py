@@ -297,7 +297,7 @@ SAMPLES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(SAMPLES, max_size=7), SAMPLES)
 def test_whatever_sessions_hold_every_benchmark_gets_one_verdict(
     baseline: list[Sample], now: Sample

@@ -90,7 +90,7 @@ PIECES = [
 CONTENT = st.binary(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(SOURCES), CONTENT, max_size=len(SOURCES)), st.booleans())
 def test_hostile_files_do_no_harm(files: dict[str, str | bytes], with_glibc: bool) -> None:
     confstr = {"return_value": "glibc 2.36"} if with_glibc else {"side_effect": OSError}

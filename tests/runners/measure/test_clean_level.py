@@ -101,7 +101,7 @@ def test_a_session_at_a_much_slower_clock_than_its_best_is_unstable() -> None:
 NUMBER = st.floats(5e-324, 1e308)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.builds(Clean, st.floats(0.1, 100.0) | NUMBER, st.floats(600.0, 60_000.0) | NUMBER),
     st.integers(0, 1000),

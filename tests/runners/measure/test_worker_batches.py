@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fake_workloads import CLEAN, DIRTY, RATIO, Plain, row
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.measure import worker
@@ -70,7 +70,6 @@ class Costed(Plain):
         return int(self.op_ns * n + self.batch_ns) // self.tick_ns * self.tick_ns
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Costed,

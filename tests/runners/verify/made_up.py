@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Scripted(Launcher):
         visit: Callable[[Order], Answer] | None = None,
         error: str | None = None,
     ) -> None:
-        super().__init__(Path("/nowhere"))
+        super().__init__(Path(tempfile.gettempdir()))
         self.told = Answer([dict(line) for line in told], error)
         self.script = visit
         self.orders: list[Any] = []

@@ -290,6 +290,18 @@ def test_a_probe_without_a_number_is_a_named_skip(
     assert (check.verdict, check.detail) == ("skipped", detail)
 
 
+def test_a_reference_program_lies_where_the_next_session_tidies_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    built: list[Path] = []
+    monkeypatch.setattr(module, "_build", lambda wanted, path: built.append(path))
+    launcher = Scripted(visit=lambda _: Answer([]))
+    launcher.scratch = tmp_path
+    agreement(Bench(launcher, (0,), CLEAN), job(), None, terms())
+    assert [path.parent.parent for path in built] == [tmp_path]
+    assert list(tmp_path.iterdir()) == []
+
+
 # Reference programs, really built
 
 
