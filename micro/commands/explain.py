@@ -18,6 +18,9 @@ from micro.reports import say
 from micro.reports.console import console
 from micro.reports.exports.files import write_text
 from micro.reports.insights.causes import by_change, environment_differences, nanoseconds
+from micro.reports.insights.stacks import folded, stacks_of
+from micro.reports.markup import xml
+from micro.reports.pictures.flame import flame_svg
 from micro.reports.terminal.explanation import (
     change_table,
     grouped,
@@ -31,7 +34,6 @@ from micro.reports.terminal.progress import steps
 from runners.archive.reader import read_profiles
 from runners.archive.writer import profiles_document
 from runners.explain.change import changes
-from runners.explain.flame import folded, stacks_of, svg
 from runners.explain.sampling import PROCESSES, Explained
 from runners.explain.subsystem import subsystem
 from runners.machine.environment import describe
@@ -86,17 +88,18 @@ def run(arguments: argparse.Namespace) -> int:
     profiles = [profile for each in found for profile in each.profiles]
     if not profiles:
         raise UsageError("; ".join(_reasons(found)) or "nothing was sampled")
-    if arguments.json:
-        print(json.dumps({"schema": 1, "profiles": [one for each in found for one in plain(each)]}))
-    else:
-        _print(found, arguments)
     if arguments.output:
         write_text(arguments.output, profiles_document(profiles, describe()))
     if arguments.folded:
         write_text(arguments.folded, folded(stacks_of(profiles)))
     if arguments.flame:
         title = f"micro explain {' '.join(arguments.names)}"
-        write_text(arguments.flame, svg(stacks_of(profiles), title))
+        picture = flame_svg(stacks_of(profiles), "flame", title, alone=True)
+        write_text(arguments.flame, xml(picture))
+    if arguments.json:
+        print(json.dumps({"schema": 1, "profiles": [one for each in found for one in plain(each)]}))
+    else:
+        _print(found, arguments)
     reasons = _reasons(found)
     for reason in reasons:
         say(f"micro: {reason}")

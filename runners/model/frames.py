@@ -16,11 +16,6 @@ class Frame(Generic[Name]):
     samples: int = 0
     inner: dict[Name, Frame[Name]] = field(default_factory=dict)
 
-    @property
-    def height(self) -> int:
-        """How many frames lie on each other at most, this one among them."""
-        return 1 + max((frame.height for frame in self.inner.values()), default=0)
-
 
 def put_together(stacks: Mapping[tuple[Name, ...], int]) -> Frame[Name]:
     """The frame around all stacks, which have their outermost function first."""

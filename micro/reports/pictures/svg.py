@@ -46,7 +46,7 @@ def curve_svg(chart: Chart, identity: str, alone: bool = False) -> Element:
     parts += [_series(area, series) for series in chart.series]
     parts += [_crossed(area, crossed) for crossed in chart.crossings]
     parts += _labels(area, chart.series)
-    return _frame(identity, chart.title, chart.description, (WIDTH, HEIGHT), parts, alone)
+    return framed(identity, chart.title, chart.description, (WIDTH, HEIGHT), parts, alone)
 
 
 def key_svg(index: int) -> Element:
@@ -85,10 +85,10 @@ def spread_svg(chart: SpreadChart, identity: str, alone: bool = False) -> Elemen
             if name in labelled:
                 group.append(_text(x, y - 8, name, "tick", "middle"))
         parts.append(element("g", {"class": f"s{spread.index % COLOURS}"}, *group))
-    return _frame(identity, chart.title, chart.description, (NARROW, height), parts, alone)
+    return framed(identity, chart.title, chart.description, (NARROW, height), parts, alone)
 
 
-def _frame(
+def framed(
     identity: str,
     title: str,
     description: str,
@@ -96,6 +96,7 @@ def _frame(
     parts: Iterable[Element],
     alone: bool,
 ) -> Element:
+    """A picture of these parts; ``alone`` it brings its style sheet and shows its title."""
     width, height = size
     body: list[Node] = [*parts]
     if alone:  # it brings its style and its title with it

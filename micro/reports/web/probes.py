@@ -9,10 +9,12 @@ from xml.etree.ElementTree import Element
 from micro import units
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Probe
+from micro.reports.insights.causes import nanoseconds
 from micro.reports.insights.comparison import Comparison, group_of
 from micro.reports.insights.digest import compared_curves
 from micro.reports.insights.growth_words import exponent_words, scaling_words, words_on_range
 from micro.reports.insights.pairs import Matrix, matrices, pair_of
+from micro.reports.insights.stacks import stacks_of
 from micro.reports.insights.systems import CurveSummary, Figure
 from micro.reports.markup import element
 from micro.reports.pictures import svg
@@ -24,8 +26,14 @@ from micro.reports.pictures.chart import (
     overlay_chart,
     spread_chart,
 )
+from micro.reports.pictures.flame import flame_svg
 from micro.reports.web.tables import anchor, cell, head, line, scrolling, soft
+from runners.explain.costs import costs
 from runners.model.benchmark import Benchmark
+from runners.model.profile import Profile
+
+#: Functions in the table below a flame graph.
+_MOST_FUNCTIONS = 10
 
 
 def groups(shown: Comparison) -> list[tuple[str, str, list[Element]]]:
@@ -106,7 +114,55 @@ def _probe(shown: Comparison, place: Benchmark, declared: Probe | None) -> list[
         title = f"Single operations{f' at {level}' if level else ''}"
         picture = svg.spread_svg(spread, f"{identity}-s")
         parts.append(_figure(title, picture, _spread_table(spread)))
-    return parts
+    return parts + _flames(shown, place)
+
+
+def _flames(shown: Comparison, place: Benchmark) -> list[Element]:
+    """Where each system's time goes at the highest level that has a profile with stacks."""
+    found = []
+    for column, system in enumerate(shown.systems):
+        curve = [
+            profile
+            for session in reversed(system.sessions)
+            for profile in session.profiles
+            if profile.stacks and profile.benchmark.curve == place
+        ]
+        if not curve:
+            continue
+        profile = max(curve, key=lambda profile: profile.benchmark.level or 0)
+        whose = f" of {system.label}" if len(shown.systems) > 1 else ""
+        title = f"Where the time{whose} goes: {profile.benchmark}"
+        picture = flame_svg(stacks_of([profile]), f"{anchor(place)}-f{column}", title)
+        found.append(
+            element(
+                "figure",
+                {"class": "flame"},
+                element(
+                    "details",
+                    {},
+                    element("summary", {}, title),
+                    element("div", {"class": "picture"}, picture),
+                    _functions_table(profile, title),
+                ),
+            )
+        )
+    return found
+
+
+def _functions_table(profile: Profile, title: str) -> Element:
+    """The most expensive functions of a profile."""
+    rows = [
+        line(
+            cost.symbol.label,
+            map(cell, (nanoseconds(cost.ns), _range(cost.ci95_ns), f"{cost.share:.1%}")),
+        )
+        for cost in costs(profile)[:_MOST_FUNCTIONS]
+    ]
+    return scrolling(title, head(["per operation", "95 % interval", "share"]), rows)
+
+
+def _range(interval_ns: tuple[float, float]) -> str:
+    return " – ".join(map(nanoseconds, interval_ns))
 
 
 def _matrices(

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from runners.explain.change import changes, steepest, step
 from runners.explain.costs import cost_of, costs, share_interval
-from runners.explain.flame import folded, stacks_of, svg
 from runners.model.benchmark import Benchmark
 from runners.model.profile import Profile, Run, Symbol
 
@@ -107,16 +106,3 @@ def test_where_several_grow_their_common_caller_is_named() -> None:
 def test_a_flat_curve_has_no_steepest_step() -> None:
     flat = [profile([{A: 10}] * 5, 100.0, level) for level in (1, 2)]
     assert steepest(flat) is None
-
-
-def test_folded_stacks_have_a_line_each_and_keep_their_samples() -> None:
-    stacks = {("a.b", "outer;odd", "inner"): 3, ("a.b", "outer"): 4}
-    lines = folded(stacks).splitlines()
-    assert lines == ["a.b;outer 4", "a.b;outer:odd;inner 3"]
-
-
-def test_a_flame_graph_has_every_frame_and_escapes_names() -> None:
-    picture = svg(stacks_of([profile([{A: 500, Symbol("<b>&", "kernel"): 500}])]), "<title>")
-    assert "alpha" in picture
-    assert "&lt;b&gt;&amp;" in picture
-    assert "<b>" not in picture
