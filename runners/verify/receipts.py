@@ -44,7 +44,9 @@ def _counted(bench: Bench, job: Job, level: int | None, promise: Promise) -> tup
         numbers = [line for line in record["lines"] if "elapsed_ns" in line]
         if not numbers:
             said = outcome(record["lines"]) or ended(record)
-            verdict: Verdict = "skipped" if said.startswith("skipped") else "defect"
+            # What the system is short of here is no fault of the probe's.
+            short = any(line.get("shortage") for line in record["lines"])
+            verdict: Verdict = "skipped" if short or said.startswith("skipped") else "defect"
             return _check(job, level, verdict, said), False
         counted = {"calls": canonical(record["in_loop"]), "page_faults": record["page_faults"]}
         looks.append(numbers[0] | counted)

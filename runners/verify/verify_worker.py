@@ -18,12 +18,12 @@ import time
 from runners.measure.worker import (
     calibrate,
     emit,
+    failure,
     import_module,
     levels_are_members,
     make,
     pin,
     put_away,
-    reason_of,
 )
 
 TYPE_CHECKING = False
@@ -116,7 +116,7 @@ def count(order: "dict[str, Any]") -> None:
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
-        emit(failed=reason_of(error))
+        emit(**failure(error))
     finally:
         put_away(workload)
         base.mark_armed(False)
@@ -143,7 +143,7 @@ def pairs(order: "dict[str, Any]") -> None:
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:
-        emit(failed=reason_of(error))
+        emit(**failure(error))
     finally:
         put_away(workload)
 

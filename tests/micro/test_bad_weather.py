@@ -184,6 +184,13 @@ def test_too_few_descriptors_to_verify_are_named(micro: Micro) -> None:
         assert "RLIMIT_NOFILE is 16: raise it with ulimit -n" in done.stderr
 
 
+def test_what_a_limit_keeps_from_working_is_no_defect(micro: Micro) -> None:
+    arguments = ("fd.table_shared", "--short", "--only", "receipts")
+    done = micro("verify", *arguments, weather=["limit=NOFILE:16"])
+    assert done.returncode == 0, done.stdout
+    assert "EMFILE" in done.stdout
+
+
 def test_a_forbidden_vfork_stops_no_worker(micro: Micro) -> None:
     # Python's own way to start one is vfork, too.
     done = micro(*FD, weather=["forbid=vfork"])

@@ -200,7 +200,12 @@ def test_a_batch_that_cannot_be_doubled_tells_what_it_can() -> None:
     ("ended", "verdict", "detail"),
     [
         ({"lines": [{"skipped": "no kqueue"}]}, "skipped", "skipped: no kqueue"),
-        ({"lines": [{"failed": "dup: EMFILE"}]}, "defect", "failed: dup: EMFILE"),
+        ({"lines": [{"failed": "dup: EBADF"}]}, "defect", "failed: dup: EBADF"),
+        (
+            {"lines": [{"failed": "dup: EMFILE", "shortage": True}]},
+            "skipped",
+            "failed: dup: EMFILE",
+        ),
         ({"lines": [], "signal": "SIGSEGV"}, "defect", "died of SIGSEGV"),
         ({"lines": [], "exit_code": 3}, "defect", "ended with exit code 3 and no word"),
     ],
