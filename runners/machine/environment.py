@@ -384,12 +384,16 @@ def container(root: Path) -> str:
 
 def settings(root: Path) -> dict[str, str]:
     """Clock, huge pages, hyper-threads and frequency, in the kernel's own words."""
-    pages = re.search(r"\[(\w+)\]", read("sys/kernel/mm/transparent_hugepage/enabled", root))
+    pages, defrag = (
+        re.search(r"\[([\w+]+)\]", read(f"sys/kernel/mm/transparent_hugepage/{name}", root))
+        for name in ("enabled", "defrag")
+    )
     no_turbo = read_word(f"{CPUS}/intel_pstate/no_turbo", root)
     boost = read_word(f"{CPUS}/cpufreq/boost", root)
     return {
         "clock_source": read_word(f"{CLOCK}/current_clocksource", root),
         "thp": pages[1] if pages else "",
+        "thp_defrag": defrag[1] if defrag else "",
         "smt": read_word(f"{CPUS}/smt/control", root),
         "governor": read_word(f"{CPUS}/cpu0/cpufreq/scaling_governor", root),
         "turbo": {"0": "on", "1": "off"}.get(no_turbo) or {"1": "on", "0": "off"}.get(boost, ""),

@@ -26,31 +26,33 @@ PARAMETERS = frozenset(
     """.split()  # noqa: SIM905 - a list of so many words would take a page
 )
 _VALUE = re.compile(r"[\w.,:+-]{1,40}", re.ASCII)
-#: Options of the build that change what system calls cost.
-OPTIONS = (
-    "PREEMPT_NONE",
-    "PREEMPT_VOLUNTARY",
-    "PREEMPT_LAZY",
-    "PREEMPT",
-    "PREEMPT_DYNAMIC",
-    "PREEMPT_RT",
-    "HZ",
-    "NO_HZ_FULL",
-    "SLUB_DEBUG_ON",
-    "SLAB_FREELIST_HARDENED",
-    "HARDENED_USERCOPY",
-    "INIT_ON_ALLOC_DEFAULT_ON",
-    "LOCKDEP",
-    "KASAN",
-    "KCSAN",
-    "DEBUG_VM",
-    "CFI_CLANG",
-    "LTO_CLANG",
-    "MEMCG",
-    "MITIGATION_PAGE_TABLE_ISOLATION",
-    "PARAVIRT_SPINLOCKS",
-    "CC_OPTIMIZE_FOR_SIZE",
-)
+#: Options of the build that change what system calls cost, by the fact that lists them: no list is
+#: longer than a fact may be.
+OPTIONS = {
+    fact: names.split()
+    for fact, names in {
+        "kernel_build": """
+            PREEMPT_NONE PREEMPT_VOLUNTARY PREEMPT_LAZY PREEMPT PREEMPT_DYNAMIC PREEMPT_RT HZ
+            NO_HZ_FULL KASAN KCSAN KFENCE LOCKDEP DEBUG_VM SLUB_DEBUG_ON FUNCTION_TRACER LTO_CLANG
+            CC_OPTIMIZE_FOR_SIZE
+        """,
+        "kernel_hardening": """
+            MITIGATION_PAGE_TABLE_ISOLATION MITIGATION_RETPOLINE MITIGATION_RETHUNK CFI_CLANG
+            X86_KERNEL_IBT HARDENED_USERCOPY SLAB_FREELIST_HARDENED INIT_ON_ALLOC_DEFAULT_ON
+            STACKPROTECTOR_STRONG
+        """,
+        "kernel_security": """
+            AUDITSYSCALL BPF_LSM RANDOMIZE_KSTACK_OFFSET_DEFAULT SECURITY_APPARMOR
+            SECURITY_LANDLOCK SECURITY_SELINUX SECURITY_SMACK SECURITY_TOMOYO SECURITY_YAMA
+        """,
+        "kernel_scheduler": """
+            CFS_BANDWIDTH FAIR_GROUP_SCHED MEMCG NUMA_BALANCING PARAVIRT_SPINLOCKS RT_GROUP_SCHED
+            SCHED_AUTOGROUP SCHED_CLASS_EXT SCHED_CORE UCLAMP_TASK
+        """,
+    }.items()
+}
+#: Settings of the scheduler that everybody may read.
+SCHED_SETTINGS = ("autogroup_enabled", "cfs_bandwidth_slice_us", "rt_runtime_us", "schedstats")
 _SECCOMP = {"0": "off", "1": "strict", "2": "filter"}
 
 
@@ -58,7 +60,7 @@ def kernel_facts(root: Path, release: str) -> dict[str, str | int | None]:
     """All of it that can be read; empty texts where it cannot. ``release`` names the kernel."""
     return {
         "kernel_parameters": parameters(root),
-        "kernel_config": options(root, release),
+        **options(root, release),
         "preemption": preemption(root, release),
         "security_modules": ",".join(
             re.findall(r"[a-z]\w{0,19}", read("sys/kernel/security/lsm", root)[:200])
@@ -68,6 +70,7 @@ def kernel_facts(root: Path, release: str) -> dict[str, str | int | None]:
         "sched_features": " ".join(
             re.findall(r"\bNO_[A-Z_]{1,40}\b", read("sys/kernel/debug/sched/features", root))
         ),
+        "sched_settings": sched_settings(root),
     }
 
 
@@ -83,16 +86,25 @@ def parameters(root: Path) -> str:
     return " ".join(sorted(found))
 
 
-def options(root: Path, release: str) -> str:
+def options(root: Path, release: str) -> dict[str, str]:
     """The known options of the build that are set, where the kernel or /boot tells them."""
-    text = config(root, release)
-    if not text:
-        return ""
-    found = dict(re.findall(r"^CONFIG_(\w+)=(\w+)$", text, re.MULTILINE))
-    words = [
-        name if found[name] == "y" else f"{name}={found[name]}" for name in OPTIONS if name in found
-    ]
-    return " ".join(words)
+    found = dict(re.findall(r"^CONFIG_(\w+)=(\w+)$", config(root, release), re.MULTILINE))
+    return {
+        fact: " ".join(
+            name if found[name] == "y" else f"{name}={found[name]}"
+            for name in names
+            if name in found
+        )
+        for fact, names in OPTIONS.items()
+    }
+
+
+def sched_settings(root: Path) -> str:
+    """The scheduler's settings that can be read, such as ``autogroup_enabled=1``."""
+    found = {name: read(f"proc/sys/kernel/sched_{name}", root).strip() for name in SCHED_SETTINGS}
+    return " ".join(
+        f"{name}={value}" for name, value in found.items() if re.fullmatch(r"-?\d{1,9}", value)
+    )
 
 
 def config(root: Path, release: str) -> str:

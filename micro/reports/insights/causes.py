@@ -9,6 +9,7 @@ from micro import units
 from micro.app.explaining import Sides
 from runners.explain.change import Change, changes
 from runners.explain.costs import Cost, costs
+from runners.machine.kernel import OPTIONS
 from runners.model.benchmark import Benchmark, Scalar
 from runners.model.profile import REST, Profile
 
@@ -17,14 +18,16 @@ _MOST_NAMED = 3
 #: Facts that explain a difference of two systems, beside those that every comparison tells.
 KERNEL_FACTS = (
     "kernel_parameters",
-    "kernel_config",
+    *OPTIONS,
     "mitigations",
     "thp",
+    "thp_defrag",
     "preemption",
     "security_modules",
     "seccomp",
     "cgroup_depth",
     "sched_features",
+    "sched_settings",
     "clock_source",
 )
 _FACTS = ("os_release", "cpu_model", "virtualization", *KERNEL_FACTS)
