@@ -1,16 +1,18 @@
-"""Timers: how late a sleeper wakes, and what arming and cancelling cost beside many others."""
+"""Timers: how late a sleeper wakes, what arming costs beside many, and what disturbs work."""
 
 import array
 import errno as errno_names
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close
 
 from cyext.core.busy_peers cimport (
     BusyPeersWorkload, micro_busy_begins, micro_busy_ended, micro_busy_lasts, micro_busy_t)
 from cyext.core.peers cimport micro_peer_t
 from cyext.core.resources cimport Descriptors
-from cyext.core.workload cimport MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Workload, micro_mark
+from cyext.core.workload cimport (
+    MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, SelfTimedWorkload, Workload, micro_chain, micro_mark,
+    micro_now_ns)
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.parameters import one_of
@@ -44,6 +46,10 @@ cdef int64_t NO_SLACK = -1
 # Far enough that no timer expires while it is pending, each a little later than the one before.
 cdef int64_t FAR_NS = 1_000_000_000_000
 cdef int64_t APART_NS = 1_000_000
+
+
+# A quantum of work, in steps of the sentinel's chain: some 20 µs.
+cdef uint64_t QUANTUM_STEPS = 16_000
 
 
 cdef int64_t keep_busy(micro_peer_t *self, void *argument) noexcept nogil:
@@ -240,3 +246,53 @@ cdef class Arm(Workload):
         """Close all timers."""
         Workload.close(self)
         self.timers.close_down_to(0)
+
+
+cdef class Noise(SelfTimedWorkload):
+    """One operation: a fixed quantum of work in user code, during which nothing else should run.
+
+    It looks at the clock after each, that what the system took from the longest can be told.
+    """
+
+    cdef int64_t quanta
+    cdef int64_t shortest_ns
+    cdef int64_t longest_ns
+    cdef int64_t total_ns
+
+    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
+        cdef uint64_t _i
+        cdef int64_t now_ns, before_ns, start_ns
+        if self.marks:
+            micro_mark(MICRO_LOOP_BEGINS)
+        start_ns = before_ns = micro_now_ns()
+        for _i in range(n):
+            micro_chain(QUANTUM_STEPS)
+            now_ns = micro_now_ns()
+            self.shortest_ns = min(self.shortest_ns, now_ns - before_ns)
+            self.longest_ns = max(self.longest_ns, now_ns - before_ns)
+            before_ns = now_ns
+        elapsed_ns[0] = before_ns - start_ns
+        if self.marks:
+            micro_mark(MICRO_LOOP_ENDS)
+        self.quanta += n
+        self.total_ns += elapsed_ns[0]
+        return 0
+
+    def count(self, counting):
+        """Start or end counting."""
+        SelfTimedWorkload.count(self, counting)
+        self.quanta = self.total_ns = self.longest_ns = 0
+        self.shortest_ns = INT64_MAX
+
+    def counts(self):
+        """Besides the usual ones, of all quanta since `count`, beyond what the shortest took:
+        ``longest_gap_us`` of the longest, and the ``lost_ppm`` of the time of all.
+        """
+        found = SelfTimedWorkload.counts(self)
+        if self.quanta == 0:
+            return found
+        lost_ns = self.total_ns - self.quanta * self.shortest_ns
+        return found | {
+            "longest_gap_us": (self.longest_ns - self.shortest_ns) / 1e3,
+            "lost_ppm": 1e6 * lost_ns / self.total_ns,
+        }

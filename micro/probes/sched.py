@@ -25,4 +25,22 @@ PROBES = (
         clock_bound_up_to=0,
         least_effort="usual",
     ),
+    Probe(
+        name="sched.wakeup",
+        workload="cyext.sched.wakeups:Wakeup",
+        title="how late a woken task runs among runnable ones",
+        method="One operation is the time from a futex call that wakes a sleeper until the sleeper "
+        "runs, while other processes, all on its CPU, want the CPU all the time; one of them wakes "
+        "it, at a random moment up to 1 ms after it fell asleep; nice is the other processes' "
+        "value, the sleeper's is 0.",
+        source="schbench (Mason 2016): wake-up latency; Banga, Druschel and Mogul 1998: a server "
+        "that must answer under load",
+        params={"nice": Choice(("0", "19"), usual=("0",), quick=("0",))},
+        axis=Axis("runnable", (1, 16), quick=(1,), rigorous=powers_of_two(1, 256)),
+        promise=Promise({"futex": 1}),
+        waits=True,
+        clock_bound_up_to=0,
+        slices=5,
+        least_effort="usual",
+    ),
 )

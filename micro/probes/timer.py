@@ -1,4 +1,4 @@
-"""Timers: how late a sleeper wakes, and what a timer costs beside many others."""
+"""Timers: how late a sleeper wakes, what a timer costs beside many others, and what disturbs."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,7 @@ from micro.probes.declaration import (
     powers_of_two,
 )
 from runners.model.benchmark import Scalar
+from runners.model.count import Count
 from runners.model.job import Promise
 
 _CALLS = ("nanosleep", "clock_nanosleep", "timerfd", "epoll_wait")
@@ -63,6 +64,24 @@ PROBES = (
             rigorous=powers_of_two(1, 16384),
         ),
         promise=Promise({"timerfd_settime": 2}),
+        least_effort="usual",
+    ),
+    Probe(
+        name="timer.noise",
+        workload="cyext.timer.timers:Noise",
+        title="fixed work, and the longest gap in it",
+        method="One operation is a quantum of dependent multiply-adds in registers, about 20 µs, "
+        "and a look at the clock; whatever the system or the machine does meanwhile makes a "
+        "quantum longer, so the distribution of single quanta is the noise; the longest gap and "
+        "the lost time are what the longest quantum, and all together, took beyond the shortest, "
+        "on cores of our own or not.",
+        source="the fixed work quantum benchmark, FWQ (Sottile and Minnich 2004; Lawrence "
+        "Livermore National Laboratory)",
+        counts=(
+            Count("longest_gap_us", "µs longest gap"),
+            Count("lost_ppm", "millionths of the time lost"),
+        ),
+        slices=100,
         least_effort="usual",
     ),
 )

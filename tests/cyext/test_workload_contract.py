@@ -11,6 +11,7 @@ import cyext.lock.wakeups
 import cyext.mmap.mappings
 import cyext.process.parents
 import cyext.sched.groups
+import cyext.sched.wakeups
 import cyext.switch.rings
 import cyext.thread.threads
 import pytest
@@ -227,6 +228,7 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         cyext.mmap.mappings.MOST_FILES = 1000
         cyext.lock.wakeups.MOST_WAITERS = 60
         cyext.sched.groups.MOST_GROUPS = 2
+        cyext.sched.wakeups.MOST_TASKS = 20
         cyext.switch.rings.MOST_TASKS = 60
         cyext.thread.threads.most_threads = lambda stack_bytes: (60, "a limit of 60")
         before = Held.now(scratch)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cyext.ipc.round_trips import Pipe
 from cyext.net.herd import AcceptHerd
+from cyext.sched.wakeups import Wakeup
 from held import children, threads
 from isolated import isolated
 
@@ -108,3 +111,27 @@ def test_a_connection_wakes_one_waiter_or_the_whole_herd(wait: str, woken: int, 
         assert children() == []
 
     bound(check)
+
+
+def test_tasks_beside_a_sleeper_compute_while_it_sleeps_and_rest_between_batches() -> None:
+    def check() -> None:
+        workload = Wakeup(nice="19")
+        workload.grow(2)
+        before = once_asleep(children())
+        workload.run(8)
+        after = once_asleep(children())
+        assert len(after) == 2
+        assert sum(after) > sum(before)
+        assert [os.getpriority(os.PRIO_PROCESS, child) for child in children()] == [19, 19]
+        workload.close()
+
+    bound(check)
+
+
+def once_asleep(processes: list[int]) -> list[int]:
+    """Nanoseconds that each of the processes has run until it fell asleep."""
+    for process in processes:
+        while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+            time.sleep(0.001)
+    paths = [Path(f"/proc/{process}/schedstat") for process in processes]
+    return [int(path.read_text().split()[0]) for path in paths]
