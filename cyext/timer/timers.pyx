@@ -46,8 +46,6 @@ cdef int64_t NO_SLACK = -1
 # Far enough that no timer expires while it is pending, each a little later than the one before.
 cdef int64_t FAR_NS = 1_000_000_000_000
 cdef int64_t APART_NS = 1_000_000
-
-
 # A quantum of work, in steps of the sentinel's chain: some 20 µs.
 cdef uint64_t QUANTUM_STEPS = 16_000
 

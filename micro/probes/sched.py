@@ -1,6 +1,6 @@
 """The scheduler under load."""
 
-from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import HAS_PEERS, TIMES_ITSELF, Axis, Choice, Probe, powers_of_two
 from runners.model.job import Promise
 
 PROBES = (
@@ -41,6 +41,7 @@ PROBES = (
         waits=True,
         clock_bound_up_to=0,
         slices=5,
+        no_team=TIMES_ITSELF,
         least_effort="usual",
     ),
 )

@@ -82,6 +82,7 @@ PROBES = (
             Count("lost_ppm", "millionths of the time lost"),
         ),
         slices=100,
+        no_team=TIMES_ITSELF,
         least_effort="usual",
     ),
 )
