@@ -12,7 +12,14 @@ from micro.app.workbench import Workbench, workbench
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Probe
 from runners.model.job import Job
-from runners.verify.agreement import REFERENCES, agreement, matching, no_reference, reference
+from runners.verify.agreement import (
+    REFERENCES,
+    agreement,
+    family_references,
+    matching,
+    no_reference,
+    reference,
+)
 from runners.verify.check import Bench, Check, Kind
 from runners.verify.faults import faults
 from runners.verify.linearity import linearity
@@ -114,13 +121,23 @@ def _agreement(probe: Probe, folder: Path) -> Iterator[Task]:
     except ValueError as error:
         raise UsageError(str(error)) from None
     if wanted is None:
-        yield Task(no_reference, Job(probe.name, probe.workload), None)
+        yield Task(
+            no_reference, Job(probe.name, probe.workload), None, (_unreferenced(probe, folder),)
+        )
         return
     match = matching(probe.jobs("rigorous"), wanted)
     if match is None:
         raise UsageError(f"{wanted.source.name}: {probe.name} has no such parameters")
     job, level = match
     yield Task(agreement, job, level, (wanted,))
+
+
+def _unreferenced(probe: Probe, folder: Path) -> str:
+    """Why there is nothing to hold a probe against, and what of its family there is."""
+    if probe.needs_no_reference:
+        return f"needs no reference program: {probe.needs_no_reference}"
+    others = ", ".join(family_references(folder, probe.family))
+    return "no reference program" + (f"; its family has {others}" if others else "")
 
 
 def level_for(probe: Probe) -> int | None:

@@ -11,5 +11,6 @@ PROBES = (
         "before, in registers; it tells the clock rate the core really ran at.",
         source="the sentinel's chain: a reference for comparing machines",
         clock_bound_up_to=0,
+        needs_no_reference="it is itself the sentinel's chain, which every reference program runs",
     ),
 )

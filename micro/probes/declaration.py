@@ -103,6 +103,8 @@ class Probe:
     least_effort: Effort = "quick"
     #: What `verify` counts; a function of parameters and level where it depends on them.
     promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _NO_CALLS
+    #: Why `verify` needs no C program to hold it against; "" where one is only missing.
+    needs_no_reference: str = ""
     headlines: tuple[Headline, ...] = ()
 
     @property

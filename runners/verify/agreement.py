@@ -112,9 +112,14 @@ def agreement(bench: Bench, job: Job, level: int | None, wanted: ReferenceProgra
     return Check(benchmark, "agreement", verdict, said, data)
 
 
-def no_reference(_bench: Bench, job: Job, level: int | None) -> Check:
+def family_references(folder: Path, family: str) -> list[str]:
+    """The probes of a family that have a reference program."""
+    return sorted(source.stem for source in folder.glob(f"{family}.*.c"))
+
+
+def no_reference(_bench: Bench, job: Job, level: int | None, reason: str) -> Check:
     """What is said of a probe that no reference program exists for."""
-    return Check(job.at(level), "agreement", "skipped", "no reference program")
+    return Check(job.at(level), "agreement", "skipped", reason)
 
 
 def _build(wanted: ReferenceProgram, program: Path) -> None:

@@ -14,13 +14,14 @@ from micro_process import DEADLINE_S, Micro
 from micro.__main__ import main
 from micro.app import verifying
 from micro.commands import verify
-from micro.probes.catalogue import select
+from micro.probes.catalogue import all_probes, select
 from micro.probes.declaration import Axis, Choice, Probe
 from micro.reports.terminal.checks import check_table, summary
 from runners.measure.launch import Launcher
 from runners.measure.survey import Surveyed
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job, Promise
+from runners.verify.agreement import REFERENCES, family_references
 from runners.verify.check import Bench, CannotTrace, Check
 
 OPEN_CLOSE = replace(select(["fd.open_close"])[0], promise=Promise({"openat": 1, "close": 1}))
@@ -291,6 +292,17 @@ def test_a_probe_without_a_reference_program_says_so(
     (check,) = json.loads(capsys.readouterr().out)["checks"]
     assert (check["benchmark"], check["verdict"]) == ("fd.open_close", "skipped")
     assert check["detail"] == "no reference program"
+    (folder / "fd.dup_lowest.c").write_text("/* agrees within 4 % */")
+    assert main(["verify", "--only", "agreement", "--references", str(folder), "--json"]) == 0
+    (check,) = json.loads(capsys.readouterr().out)["checks"]
+    assert check["detail"] == "no reference program; its family has fd.dup_lowest"
+
+
+def test_every_family_has_a_reference_program_or_says_why_it_needs_none() -> None:
+    for family in {probe.family for probe in all_probes()}:
+        if not family_references(REFERENCES, family):
+            probes = [probe for probe in all_probes() if probe.family == family]
+            assert all(probe.needs_no_reference for probe in probes), family
 
 
 @pytest.mark.parametrize(
