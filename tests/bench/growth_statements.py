@@ -151,9 +151,15 @@ def stored(folders: Sequence[Path]) -> dict[str, list[CurveSummary]]:
     return found
 
 
-def read_by_eye(reading: Reading, growth: Growth) -> str:
+def statement(curve: CurveSummary) -> str:
+    """What is said of a curve, without its numbers."""
+    if curve.falls or curve.growth is None:
+        return "falls"
+    return curve.growth.shape + (", cliff" if curve.growth.cliff is not None else "")
+
+
+def read_by_eye(reading: Reading, said: str) -> str:
     """right, misleading or wrong, by the reading."""
-    said = growth.shape + (", cliff" if growth.cliff is not None else "")
     if said in reading.right:
         return "right"
     return "misleading" if said in reading.misleading else "wrong"
@@ -170,8 +176,8 @@ def sessions(folders: Sequence[Path], verbose: bool) -> None:
                 if reading is None:
                     print(f"no reading of {name}")
                 continue
-            said = Counter((c.growth.shape, c.growth.cliff is not None) for c in found if c.growth)
-            answers = Counter(read_by_eye(reading, c.growth) for c in found if c.growth)
+            said = Counter(map(statement, found))
+            answers = Counter(read_by_eye(reading, each) for each in said.elements())
             counts += answers
             curves += len(found) > 1
             same += len(found) > 1 and len(said) == 1
