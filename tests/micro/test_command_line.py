@@ -19,6 +19,7 @@ from micro_process import DEADLINE_S, ROOT, Inside, Micro, has_number, sound, us
 from micro import commands
 from micro.__main__ import main
 from micro.cli import parser
+from micro.commands.run import chosen_jobs
 from micro.probes.catalogue import all_probes
 from runners.archive.reader import read
 
@@ -461,3 +462,23 @@ def test_help_on_an_unknown_topic_says_what_there_is(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"micro: error: there is no page '{topic}'")
     assert sentence in line
+
+
+def test_of_many_probes_those_that_cannot_be_a_team_are_left_out_by_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    jobs = chosen_jobs(["syscall.*"], ["members=1,2"], "quick")
+    assert {job.workers for job in jobs} == {"threads"}
+    assert {job.name for job in jobs} == {
+        probe.name for probe in all_probes() if probe.family == "syscall"
+    } - {"syscall.seccomp"}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "micro: left out: syscall.seccomp cannot run as threads: it times itself"
+
+
+def test_a_team_that_no_chosen_probe_can_be_is_wrong_usage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "ipc", "-p", "members=2"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "micro: error: ipc.pipe cannot run as threads: it has peers of its own"
