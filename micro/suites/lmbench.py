@@ -3,6 +3,7 @@
 from micro.suites.suite import Operation, Suite
 
 _FILE = "a file in memory; lmbench takes the time of a whole file"
+_FS = "the time of one; lmbench prints files per second, and has one directory"
 _PEER = {"peer": "process", "cpu": "same"}
 
 SUITE = Suite(
@@ -60,7 +61,10 @@ SUITE = Suite(
             differs="beside 4 open connections, without accept()",
         ),
         Operation("lat_http", differs="not measured"),
-        Operation("lat_fs", differs="creating and deleting files is not measured yet"),
+        Operation("lat_fs create 0k", "file.create", {"size": "0"}, differs=_FS),
+        Operation("lat_fs delete 0k", "file.delete", {"size": "0"}, differs=_FS),
+        Operation("lat_fs create 10k", "file.create", {"size": "10k"}, differs=_FS),
+        Operation("lat_fs delete 10k", "file.delete", {"size": "10k"}, differs=_FS),
         Operation(
             "lat_mmap",
             "mmap.length",
