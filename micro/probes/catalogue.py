@@ -147,22 +147,21 @@ def _team(probe: Probe, given: Mapping[str, str]) -> tuple[tuple[Team, ...], tup
 
 
 def _teams(job: Job, kind: Team, members: tuple[int, ...]) -> list[Job]:
-    """A curve over the members where each holds one load; else one over the load for each team."""
-    if job.axis is None or len(job.levels) == 1:
-        load = {} if job.axis is None else {job.axis: job.levels[0]}
-        over_members = replace(
+    """Curves over the members, one for each level; with one number of them, over the levels."""
+    if job.axis is not None and len(members) == 1 and len(job.levels) > 1:
+        named = {"members": members[0], "as": kind}
+        return [replace(job, workers=kind, members=members[0], team_params=named)]
+    return [
+        replace(
             job,
             workers=kind,
             axis="members",
             axis_kind="members",
             levels=members,
-            load=job.levels[0] if job.axis else None,
-            team_params=load | {"as": kind},
+            load=load,
+            team_params={"as": kind} if load is None else {str(job.axis): load, "as": kind},
         )
-        return [over_members]
-    return [
-        replace(job, workers=kind, members=n, team_params={"members": n, "as": kind})
-        for n in members
+        for load in job.points
     ]
 
 

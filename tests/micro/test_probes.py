@@ -289,13 +289,16 @@ def test_one_level_is_what_each_member_holds() -> None:
     assert str(job.at(2)) == "memory.copy[size=4096,as=threads,members=2]"
 
 
-def test_several_levels_are_a_curve_for_each_number_of_members() -> None:
+def test_each_level_has_a_curve_over_several_numbers_of_members() -> None:
     jobs = jobs_with(CURVE, {"members": "1,4", "as": "processes"}, "usual")
-    assert [(job.members, job.axis, job.levels, job.load) for job in jobs] == [
-        (1, "size", (256, 512), None),
-        (4, "size", (256, 512), None),
-    ]
-    assert str(jobs[1].at(512)) == "memory.copy[members=4,as=processes,size=512]"
+    assert [(job.levels, job.load) for job in jobs] == [((1, 4), 256), ((1, 4), 512)]
+    assert str(jobs[1].at(4)) == "memory.copy[size=512,as=processes,members=4]"
+
+
+def test_one_number_of_members_has_a_curve_over_the_levels() -> None:
+    (job,) = jobs_with(CURVE, {"members": "4", "as": "processes"}, "usual")
+    assert (job.members, job.axis, job.levels, job.load) == (4, "size", (256, 512), None)
+    assert str(job.at(512)) == "memory.copy[members=4,as=processes,size=512]"
 
 
 def test_a_kind_of_team_is_enough() -> None:
