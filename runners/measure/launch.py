@@ -267,9 +267,7 @@ class Launcher:
         kills, self._oom_kills = self._oom_kills, oom_kills()
         if number != signal.SIGKILL or self._oom_kills <= kills:
             return f"crashed: {_signal_name(number)}"
-        limit = memory_limit_bytes()
-        where = f" in a cgroup of {limit >> 20} MiB" if limit is not None else ""
-        return f"killed: out of memory{where}"
+        return f"killed: {out_of_memory()}"
 
     @contextlib.contextmanager
     def _ended(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
@@ -288,6 +286,12 @@ class Launcher:
         if self.allocator is not None:
             kept |= preload(self.allocator, kept.get("LD_PRELOAD", ""))
         return kept | {"MICRO_SCRATCH": str(self.scratch), "LC_ALL": "C"}
+
+
+def out_of_memory() -> str:
+    """What a process was killed for, with the limit where there is one."""
+    limit = memory_limit_bytes()
+    return "out of memory" + (f" in a cgroup of {limit >> 20} MiB" if limit is not None else "")
 
 
 def _signal_name(number: int) -> str:

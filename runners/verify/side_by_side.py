@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,9 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
-from runners.measure.launch import Launcher
+from runners.machine.limits import oom_kills
+from runners.measure.launch import Launcher, out_of_memory
+from runners.measure.worker import offer_to_oom_killer
 from runners.model.job import Job
 from runners.verify.check import Bench, Check
 
@@ -38,6 +41,7 @@ def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
 
     Where no more processes or threads may be started, they are done here, one after another.
     """
+    kills = oom_kills()
     crew = _crew(bench) if len(bench.cpus) > 1 and len(tasks) > 1 else None
     if crew is None:
         yield from (task.done(bench) for task in tasks)
@@ -45,7 +49,8 @@ def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
     try:
         yield from crew.map(_done, tasks)
     except BrokenProcessPool:
-        raise ChildProcessError("a process that did the checks was killed") from None
+        why = f": {out_of_memory()}" if oom_kills() > kills else ""
+        raise ChildProcessError(f"a process that did the checks was killed{why}") from None
     except BaseException:  # an interrupt, or nobody wants the rest: no check is waited for
         _end_children()
         raise
@@ -88,6 +93,10 @@ def _begin(benches: SimpleQueue[Bench]) -> None:
     from cyext.core.workload import die_with_parent  # noqa: PLC0415 - compiled code
 
     die_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getppid() != parent.pid:
+        os._exit(1)  # it had ended before
+    offer_to_oom_killer()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for the crew answers it
     _bench = benches.get()
 

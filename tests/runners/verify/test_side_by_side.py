@@ -13,9 +13,11 @@ import pytest
 from runners.measure.launch import Launcher
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
+from runners.verify import side_by_side as side_by_side_module
 from runners.verify.check import Bench, Check
 from runners.verify.side_by_side import Task, side_by_side
 
+OOM_SCORE = Path("/proc/self/oom_score_adj")
 CPUS = tuple(sorted(os.sched_getaffinity(0)))[:2] if hasattr(os, "sched_getaffinity") else ()
 two_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="a single CPU")
 
@@ -39,6 +41,16 @@ def met(bench: Bench, job: Job, level: int | None, place: str) -> Check:
 def killed(bench: Bench, job: Job, level: int | None) -> Check:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def offered(bench: Bench, job: Job, level: int | None) -> Check:
+    return Check(Benchmark(job.name), "receipts", "ok", OOM_SCORE.read_text().strip())
+
+
+def begun_as_an_orphan() -> None:
+    """The parent ended before this process could ask to end with it."""
+    os.getppid = lambda: 1
+    side_by_side_module._begin(multiprocessing.get_context("spawn").SimpleQueue())
 
 
 def tasks(*naps: float) -> list[Task]:
@@ -87,6 +99,22 @@ def test_a_killed_process_is_told_in_a_sentence(tmp_path: Path) -> None:
     doomed = [*tasks(0.0, 0.0), Task(killed, Job("made", "nowhere:At"), None), *tasks(0.0)]
     with pytest.raises(ChildProcessError, match="was killed"):
         list(side_by_side(bench, doomed))
+
+
+@two_cpus
+@pytest.mark.skipif(not OOM_SCORE.exists(), reason="no OOM killer here")
+def test_out_of_memory_the_processes_that_check_go_first(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    asked = [Task(offered, Job("made", "nowhere:At"), None)] * 2
+    assert [check.detail for check in side_by_side(bench, asked)] == ["1000", "1000"]
+
+
+def test_a_process_whose_parent_has_ended_does_not_wait_for_work() -> None:
+    orphan = multiprocessing.get_context("spawn").Process(target=begun_as_an_orphan)
+    orphan.start()
+    orphan.join(60)
+    orphan.kill()
+    assert orphan.exitcode == 1
 
 
 @two_cpus
