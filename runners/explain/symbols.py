@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -25,10 +26,13 @@ class NoSymbols(Exception):
 
 
 class KernelSymbols:
-    """The functions of the running kernel, by address."""
+    """The functions of the running kernel, by address.
+
+    A kernel has 100,000 functions and more: they are kept small.
+    """
 
     def __init__(self, lines: Iterable[str]) -> None:
-        found: dict[int, Symbol] = {}
+        starts, names = array("Q"), []
         hidden = 0
         for line in lines:
             words = line.split()
@@ -41,9 +45,9 @@ class KernelSymbols:
             if address == 0:
                 hidden += 1
                 continue
-            where = words[3] if len(words) > 3 else "kernel"
-            found.setdefault(address, Symbol(words[2], where))
-        if not found:
+            starts.append(address)
+            names.append(" ".join(words[2:4]))
+        if not starts:
             raise NoSymbols(
                 "/proc/kallsyms hides the addresses of the kernel's functions: it takes "
                 "kernel.kptr_restrict=0 (sysctl, root) or root"
@@ -51,14 +55,17 @@ class KernelSymbols:
                 else "the kernel names no functions in /proc/kallsyms: it takes one that is built "
                 "with CONFIG_KALLSYMS"
             )
-        self._starts = sorted(found)
-        self._symbols = [found[start] for start in self._starts]
+        order = sorted(range(len(starts)), key=starts.__getitem__)
+        self._starts = array("Q", (starts[i] for i in order))
+        self._names = [names[i] for i in order]
 
     def __getitem__(self, address: int) -> Symbol:
         at = bisect_right(self._starts, address) - 1
         if at < 0 or address - self._starts[at] > FARTHEST_BYTES:
             return Symbol("[unknown kernel code]", "kernel")
-        return self._symbols[at]
+        # Of several names of an address, the first one that was listed.
+        name, _, module = self._names[bisect_left(self._starts, self._starts[at])].partition(" ")
+        return Symbol(name, module or "kernel")
 
 
 def kernel_symbols(path: Path = Path("/proc/kallsyms")) -> KernelSymbols:

@@ -15,11 +15,14 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
-from runners.machine.limits import oom_kills
+from runners.machine.limits import memory_limit_bytes, oom_kills
 from runners.measure.launch import Launcher, out_of_memory
 from runners.measure.worker import offer_to_oom_killer
 from runners.model.job import Job
 from runners.verify.check import Bench, Check
+
+#: What a process that checks takes of memory, before it starts a worker.
+PROCESS_BYTES = 48 << 20
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,11 @@ class Task:
 def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
     """The checks of all tasks, in their order. Raises `ChildProcessError` if a process dies.
 
-    Where no more processes or threads may be started, they are done here, one after another.
+    Where no more processes or threads may be started, or memory is short, they are done here, one
+    after another.
     """
     kills = oom_kills()
-    crew = _crew(bench) if len(bench.cpus) > 1 and len(tasks) > 1 else None
+    crew = _crew(bench) if len(bench.cpus) > 1 and len(tasks) > 1 and _memory_for(bench) else None
     if crew is None:
         yield from (task.done(bench) for task in tasks)
         return
@@ -56,6 +60,12 @@ def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
         raise
     finally:
         crew.shutdown(cancel_futures=True)
+
+
+def _memory_for(bench: Bench) -> bool:
+    """Whether a limit leaves memory for this process and one for each CPU."""
+    limit = memory_limit_bytes()
+    return limit is None or limit >= (1 + len(bench.cpus)) * PROCESS_BYTES
 
 
 def _crew(bench: Bench) -> ProcessPoolExecutor | None:

@@ -94,6 +94,15 @@ def test_no_process_is_made_for_one_cpu_or_one_check(
 
 
 @two_cpus
+def test_without_memory_for_more_processes_they_are_done_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side_module, "memory_limit_bytes", lambda: 64 << 20)
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    assert [c.data["pid"] for c in side_by_side(bench, tasks(0.0, 0.0))] == [os.getpid()] * 2
+
+
+@two_cpus
 def test_a_killed_process_is_told_in_a_sentence(tmp_path: Path) -> None:
     bench = Bench(Launcher(tmp_path), CPUS, None)
     doomed = [*tasks(0.0, 0.0), Task(killed, Job("made", "nowhere:At"), None), *tasks(0.0)]
