@@ -25,6 +25,7 @@ from micro.reports.terminal.explanation import (
     change_table,
     grouped,
     growth_sentences,
+    kinds_table,
     levels_table,
     plain,
     profile_notes,
@@ -36,7 +37,7 @@ from runners.archive.writer import profiles_document
 from runners.explain.change import changes
 from runners.explain.sampling import PROCESSES, Explained
 from runners.explain.subsystem import subsystem
-from runners.machine.environment import describe
+from runners.machine.environment import counts_instructions, describe
 from runners.model.benchmark import Benchmark, Scalar
 from runners.model.profile import Profile
 
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flame", type=Path, metavar="FILE", help="write a flame graph (SVG)")
     parser.add_argument("--full", action="store_true", help="list every function")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _compare(arguments)
     require_workloads()
     jobs = chosen_jobs(arguments.names, arguments.parameter, "quick")
-    with workbench(time_limit_s=600.0) as bench, steps(PROCESSES * len(jobs)) as step:
+    progress = steps(PROCESSES * len(jobs), arguments.quiet)
+    with workbench(time_limit_s=600.0) as bench, progress as step:
         found = explain(jobs, bench.launcher, bench.cpus, step)
     profiles = [profile for each in found for profile in each.profiles]
     if not profiles:
@@ -120,24 +123,31 @@ def _compare(arguments: argparse.Namespace) -> int:
     pairs = by_change(before, after)
     if not pairs:
         raise UsageError("the two files have no such benchmark in common: explain the same probes")
+    counting = counts_instructions(old_facts), counts_instructions(new_facts)
+    differing = environment_differences(old_facts, new_facts)
     if arguments.json:
         found = [
             {"benchmark": str(a.benchmark), "changes": [asdict(one) for one in changes(a, b)]}
             for a, b in pairs
         ]
-        differing = environment_differences(old_facts, new_facts)
-        print(json.dumps({"schema": 1, "differences": found, "environment": differing}))
+        head = {"schema": 1, "counts_instructions": counting}
+        print(json.dumps(head | {"differences": found, "environment": differing}))
         return EXIT_OK
     out = console(stderr=False)
     shown = pairs if arguments.full else pairs[:_MOST_COMPARED]
     for a, b in shown:
-        was, now = nanoseconds(a.op_ns), nanoseconds(b.op_ns)
-        out.print(f"{a.benchmark}: {was}, then {now} per operation", style="bold", markup=False)
-        out.print(change_table(a, b, arguments.full))
+        if counting[0] == counting[1]:
+            was, now = nanoseconds(a.op_ns), nanoseconds(b.op_ns)
+            title, table = f"{was}, then {now} per operation", change_table(a, b, arguments.full)
+        else:
+            by_time, by_instruction = (b, a) if counting[0] else (a, b)
+            title = "by time and by instruction"
+            table = kinds_table(by_time, by_instruction, arguments.full)
+        out.print(f"{a.benchmark}: {title}", style="bold", markup=False)
+        out.print(table)
     if len(pairs) > len(shown):
         left = len(pairs) - len(shown)
         out.print(f"{left} more benchmarks changed less: --full, or name some after the files")
-    differing = environment_differences(old_facts, new_facts)
     out.print("The two systems differ in:" if differing else "The two systems are set up alike.")
     for line in differing:
         out.print(f"  {line}", markup=False)

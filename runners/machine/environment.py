@@ -43,6 +43,8 @@ FREE_TEXT = {
     "compiler",
     "compiler_flags",
 }
+#: What an emulated processor is called of which each instruction takes a nanosecond.
+INSTRUCTION_CPU = "QEMU TCG: an instruction a nanosecond"
 #: The build date that every release of gVisor claims.
 GVISOR_DATE = "Sun Jan 10 15:06:54 PST 2016"
 #: Facts that systems without /proc tell through sysctl; where that lies, and by what name.
@@ -142,6 +144,11 @@ def key(environment: Mapping[str, Fact]) -> str:
     safe = [re.sub(r"[^a-z0-9_.+-]", "_", part).lstrip(".-") or "unknown" for part in parts]
     emulated = "-emulated" if str(environment.get("cpu_model", "")).startswith("QEMU") else ""
     return "-".join(safe) + "cpu" + emulated
+
+
+def counts_instructions(environment: Mapping[str, Fact]) -> bool:
+    """Whether a nanosecond of this system is an instruction: a guest of tests/systems/qemu.py."""
+    return environment.get("cpu_model") == INSTRUCTION_CPU
 
 
 def usable_cpus(root: Path = ROOT) -> list[int]:

@@ -55,6 +55,7 @@ COMMANDS = [
     Command("doctor", "doctor", measures=True),
     Command("verify", "verify fd.open_close --short --only receipts faults", measures=True),
     Command("explain", "explain fd.open_close", measures=True),
+    Command("run --explain", "run fd.open_close --quick --budget 0.01 --explain", measures=True),
     Command("baseline record", "baseline record --sessions 1 --quick", measures=True),
     Command("ab", f"ab a --a {RUNNER} --b {RUNNER}", measures=True),
     Command("list", "list --json"),

@@ -14,6 +14,7 @@ from runners.archive.reader import read
 from runners.archive.writer import profiles_document, write
 from runners.explain.refusal import cannot_explain
 from runners.explain.sampling import PROCESSES
+from runners.machine.environment import INSTRUCTION_CPU
 from runners.model.benchmark import Benchmark
 from runners.model.profile import Profile, Run, Symbol
 
@@ -50,6 +51,21 @@ def test_a_missing_or_single_file_is_one_clear_sentence(
     (tmp_path / "b.json").write_text("{}")
     assert run(["explain", one, str(tmp_path / "b.json")]) == 2
     assert "b.json: not a session of micro" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_profile_by_time_and_one_by_instruction_stand_side_by_side(
+    turned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [
+        stored(tmp_path / "host.json", 8000, 1000.0, cpu_model="AMD EPYC"),
+        stored(tmp_path / "guest.json", 2000, 2000.0, cpu_model=INSTRUCTION_CPU),
+    ]
+    assert run(["explain", *(reversed(files) if turned else files)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["sock_poll", "800", "ns", "80.0%", "400", "20.0%", "2.00"] in lines
+    assert ["fdget", "200", "ns", "20.0%", "1,600", "80.0%", "0.12"] in lines
+    assert ["per", "operation", "1.00", "µs", "2,000", "0.50"] in lines
 
 
 def session_file(path: Path, op_ns: float, polls: int) -> str:

@@ -15,6 +15,8 @@ from runners.model.profile import REST, Profile
 
 #: Functions that are named beside a figure that became slower.
 _MOST_NAMED = 3
+#: Of what the operation gained: of sixty functions one or two seem to gain by chance, by little.
+_LEAST_SHARE = 0.05
 #: Facts that explain a difference of two systems, beside those that every comparison tells.
 KERNEL_FACTS = (
     "kernel_parameters",
@@ -77,8 +79,15 @@ def hint(sides: Sides, names: tuple[str, str]) -> str:
 
 
 def most_gained(before: Profile, after: Profile) -> list[Change]:
-    """The named functions that surely gained, the largest gains first."""
-    found = [c for c in changes(before, after) if c.kind in ("gained", "new") and c.symbol != REST]
+    """The named functions that surely gained, and enough to matter; the largest gains first."""
+    least_ns = _LEAST_SHARE * (after.op_ns - before.op_ns)
+    found = [
+        change
+        for change in changes(before, after)
+        if change.kind in ("gained", "new")
+        and change.symbol != REST
+        and change.gained_ns >= least_ns
+    ]
     return found[:_MOST_NAMED]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich import box
 from rich.table import Table
@@ -189,6 +189,31 @@ def _change_row(change: Change) -> list[str]:
         f"{nanoseconds(low)} – {nanoseconds(high)}",
         change.kind,
     ]
+
+
+def kinds_table(by_time: Profile, by_instruction: Profile, full: bool = False) -> Table:
+    """A benchmark's two kinds of profile: where its time goes, and where its instructions are."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("function", overflow="fold")
+    for column in ("time", "share", "instructions", "share", "ns each"):
+        table.add_column(column, justify="right", no_wrap=True)
+    times, counts = ({c.symbol: c for c in costs(p)} for p in (by_time, by_instruction))
+    symbols = list(dict.fromkeys([*times, *counts]))
+    symbols.sort(key=lambda symbol: -_share(times, symbol) - _share(counts, symbol))
+    total = ["per operation", nanoseconds(by_time.op_ns), "", f"{by_instruction.op_ns:,.0f}", ""]
+    table.add_row(*total, f"{by_time.op_ns / by_instruction.op_ns:.2f}", style="bold")
+    for symbol in symbols if full else symbols[:SHOWN]:
+        time, count = times.get(symbol), counts.get(symbol)
+        cells = [symbol.label]
+        cells += [nanoseconds(time.ns), f"{time.share:.1%}"] if time else ["–", ""]
+        cells += [f"{count.ns:,.0f}", f"{count.share:.1%}"] if count else ["–", ""]
+        cells.append(f"{time.ns / count.ns:.2f}" if time and count and count.ns else "")
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _share(found: Mapping[Symbol, Cost], symbol: Symbol) -> float:
+    return found[symbol].share if symbol in found else 0.0
 
 
 def plain(explained: Explained) -> list[dict[str, object]]:

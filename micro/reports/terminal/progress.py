@@ -67,10 +67,10 @@ def _left(step: Step) -> str:
 
 
 @contextmanager
-def steps(total: int) -> Iterator[Callable[[str], None]]:
+def steps(total: int, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """A bar on a terminal for ``total`` steps: call it with the name of each that begins."""
     out = console(stderr=True)
-    if not out.is_terminal:
+    if quiet or not out.is_terminal:
         yield lambda _: None
         return
     progress = Progress(
