@@ -127,6 +127,36 @@ cdef class EpollEdge(_Queue):
         _Queue.__init__(self, "epoll", ready, rotation)
 
 
+cdef class Dequeue(_Queue):
+    """One operation: hear of ``level`` ready sockets, by one epoll_wait() or by one for each.
+
+    ``events`` is how many a call may tell: "one" or "all". The sockets stay ready.
+    """
+
+    cdef bint one_at_a_time
+
+    def __init__(self, events="one"):
+        self.one_at_a_time = one_of(events, {"one": True, "all": False})
+        _Queue.__init__(self, "epoll", "1", "fixed")
+
+    cdef int64_t ready_at(self, int64_t level) noexcept nogil:
+        return level
+
+    cdef int64_t wait(self, uint64_t after) noexcept nogil:
+        cdef int64_t heard = 0
+        cdef int i, found
+        while heard < self.ready:
+            found = micro_queue_wait(
+                self.queue, self.events, 1 if self.one_at_a_time else <int>self.ready)
+            if found <= 0:
+                return self.fail(MICRO_QUEUE_WAIT, -found if found else ETIMEDOUT, after)
+            for i in range(found):
+                if not self.expected(micro_event_index(&self.events[i])):
+                    return self.fail(MICRO_QUEUE_WAIT, EBADMSG, after)
+            heard += found
+        return 0
+
+
 cdef class Register(_Queue):
     """One operation, with ``level`` sockets registered: register one more and remove it again."""
 

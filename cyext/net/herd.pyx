@@ -15,6 +15,7 @@ from cyext.core.workload cimport Workload
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.parameters import one_of
 from cyext.core.peers import KINDS
+from cyext.core.task_switches import voluntary_switches
 
 
 cdef extern from "<sched.h>" nogil:
@@ -246,21 +247,14 @@ cdef class AcceptHerd(Workload):
         return 0
 
     def switches_of_waiters(self):
-        """Voluntary switches of all waiters until now, or None where the system does not tell."""
+        """Voluntary switches of all waiters until now; `OSError` where the system does not tell."""
         own = threading.get_native_id()
         if self.peer == "thread":
-            paths = [f"/proc/self/task/{task}/status" for task in os.listdir("/proc/self/task")
-                     if int(task) != own]
-        else:
-            paths = [f"/proc/{self.peers.group.ids[i].process}/status"
-                     for i in range(self.peers.group.count)]
-        total = 0
-        for path in paths:
-            with open(path, "rb") as file:
-                for line in file:
-                    if line.startswith(b"voluntary_ctxt_switches:"):
-                        total += int(line.split()[1])
-        return total
+            return voluntary_switches(
+                f"/proc/self/task/{task}" for task in os.listdir("/proc/self/task")
+                if int(task) != own)
+        return voluntary_switches(
+            f"/proc/{self.peers.group.ids[i].process}" for i in range(self.peers.group.count))
 
     def count(self, counting):
         """Start or end counting."""

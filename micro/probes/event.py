@@ -2,8 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
+from micro.probes.declaration import (
+    HAS_PEERS,
+    Axis,
+    Choice,
+    Headline,
+    Probe,
+    powers_of_four,
+    powers_of_two,
+)
 from runners.model.benchmark import Scalar
+from runners.model.count import Count
 from runners.model.job import TEAMS, Promise
 
 _BANGA = "Banga and Mogul 1998; Linux Scalability Project (Michigan 1999)"
@@ -172,5 +181,53 @@ PROBES = (
             {"epoll_ctl" if params["mechanism"] == "epoll" else "kevent": 2}
         ),
         headlines=(Headline("epoll_ctl, many", params={"mechanism": "epoll"}),),
+    ),
+    Probe(
+        name="event.dequeue",
+        workload="cyext.event.queue:Dequeue",
+        title="dequeue one or many of the ready",
+        method="One operation is to hear of every ready UDP socket once, all of them watched by "
+        "one level-triggered epoll: by one epoll_wait() that may tell all, or by as many as are "
+        "ready that may tell one each; the sockets stay ready.",
+        least_effort="usual",
+        source="Banga, Druschel and Mogul 1998: dequeue_next_events, one or many",
+        params={"events": Choice(("one", "all"), usual=("one", "all"), quick=("one",))},
+        axis=Axis("ready", (64,), quick=(64,), rigorous=powers_of_two(1, 4096)),
+        promise=lambda params, level: Promise(
+            {"epoll_wait": (level or 1) if params["events"] == "one" else 1}
+        ),
+    ),
+    Probe(
+        name="event.spread",
+        workload="cyext.event.spread:Spread",
+        title="events spread over threads",
+        method="One operation is an event at one of as many eventfds as there are waiting threads, "
+        "each in turn, which a thread hears of by epoll_wait() and consumes by read(); the threads "
+        "share one level-triggered epoll, or share one and arm each source anew (oneshot), or each "
+        "has one that watches all sources with EPOLLEXCLUSIVE, or one that watches a source of its "
+        "own; on the same CPU it ends when all threads that woke sleep again, because the one that "
+        "posts runs in the idle scheduling class; on any CPU, when the event is consumed.",
+        least_effort="usual",
+        source="Banga, Druschel and Mogul 1998: events dequeued by many threads; EPOLLEXCLUSIVE "
+        "(Baron 2015)",
+        params={
+            "epoll": Choice(
+                ("shared", "exclusive", "oneshot", "own"),
+                usual=("shared", "exclusive", "oneshot", "own"),
+                quick=("shared",),
+            ),
+            "cpu": Choice(("same", "free"), usual=("same",), quick=("same",)),
+        },
+        axis=Axis("waiters", (16,), quick=(16,), rigorous=powers_of_two(1, 256)),
+        promise=Promise(
+            {"write": 1},
+            frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise", "futex"}),
+        ),
+        waits=True,
+        no_team=HAS_PEERS,
+        counts=(
+            Count("wakeups", "threads woken"),
+            Count("doubles", "deliveries of consumed events"),
+        ),
     ),
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cyext.event.spread import Spread
 from cyext.ipc.round_trips import Pipe
 from cyext.net.herd import AcceptHerd
 from cyext.sched.wakeups import Wakeup
@@ -109,6 +110,21 @@ def test_a_connection_wakes_one_waiter_or_the_whole_herd(wait: str, woken: int, 
         assert workload.run(2) > 0
         workload.close()
         assert children() == []
+
+    bound(check)
+
+
+@pytest.mark.parametrize("epoll", ["exclusive", "oneshot", "own"])
+def test_an_event_wakes_one_thread_and_is_delivered_once(epoll: str) -> None:
+    def check() -> None:
+        workload = Spread(epoll)
+        workload.grow(12)
+        workload.run(2)
+        workload.count(True)
+        workload.sample(3, 20)
+        counts = workload.counts()
+        assert (counts["wakeups"], counts["doubles"]) == (1, 0)
+        workload.close()
 
     bound(check)
 
