@@ -8,10 +8,14 @@
 
 #include "core/peers.h"
 #include "os/futex.h"
+#include "os/network.h"
+#include "os/tcp.h"
 
 #define MICRO_RING_BYTES 65536u   /* as much as a pipe holds on Linux */
+/* Less than what systems allow unasked. Buffers that grow take a whole batch, until it is too long. */
+#define MICRO_TCP_BUFFER_BYTES 131072
 
-enum { MICRO_STREAM_PIPE, MICRO_STREAM_UNIX, MICRO_STREAM_MEMORY };
+enum { MICRO_STREAM_PIPE, MICRO_STREAM_UNIX, MICRO_STREAM_TCP, MICRO_STREAM_MEMORY };
 
 /* A byte ring in shared memory. Positions count bytes and wrap around. */
 typedef struct {
@@ -46,6 +50,18 @@ static inline void micro_stream_init(micro_stream_t *stream)
     stream->fds[0] = stream->fds[1] = stream->done[0] = stream->done[1] = -1;
 }
 
+/* A connection whose last bytes do not wait for an acknowledgement of those before. */
+static inline int micro_stream_open_tcp(micro_stream_t *stream)
+{
+    int status = micro_tcp_pair(stream->fds, &stream->call);
+    if (status)
+        return status;
+    stream->call = "setsockopt";
+    for (int i = 0; i < 2 && status == 0; i++)
+        status = micro_tcp_buffers(stream->fds[i], MICRO_TCP_BUFFER_BYTES);
+    return status ? status : micro_tcp_no_delay(stream->fds[1]);
+}
+
 static inline int micro_stream_open(micro_stream_t *stream)
 {
     stream->ring = micro_shared_memory(sizeof *stream->ring);
@@ -57,6 +73,8 @@ static inline int micro_stream_open(micro_stream_t *stream)
         return micro_stream_fails(stream, "pipe");
     if (stream->kind == MICRO_STREAM_UNIX && socketpair(AF_UNIX, SOCK_STREAM, 0, stream->fds) != 0)
         return micro_stream_fails(stream, "socketpair");
+    if (stream->kind == MICRO_STREAM_TCP)
+        return micro_stream_open_tcp(stream);
     if (stream->kind == MICRO_STREAM_MEMORY) {
         stream->call = "futex";
         return (int)micro_futex_wake(&stream->ring->written, 1, 1);   /* nobody sleeps: 0 */

@@ -17,6 +17,7 @@ cdef extern from "ipc/stream.h" nogil:
     enum:
         MICRO_STREAM_PIPE
         MICRO_STREAM_UNIX
+        MICRO_STREAM_TCP
         MICRO_STREAM_MEMORY
     ctypedef struct micro_stream_t:
         int kind
@@ -44,7 +45,11 @@ cdef extern from "os/mapping.h" nogil:
     void *micro_shared_memory(size_t bytes)
 
 TRANSPORTS = {
-    "pipe": MICRO_STREAM_PIPE, "unix": MICRO_STREAM_UNIX, "memory": MICRO_STREAM_MEMORY}
+    "pipe": MICRO_STREAM_PIPE,
+    "unix": MICRO_STREAM_UNIX,
+    "tcp": MICRO_STREAM_TCP,
+    "memory": MICRO_STREAM_MEMORY,
+}
 cdef uint64_t LARGEST_MESSAGE = 1 << 22
 
 

@@ -24,6 +24,13 @@ static inline int micro_tcp_no_delay(int fd)
     return micro_tcp_option(fd, TCP_NODELAY, 1);
 }
 
+/* Fixed buffers at an end of a connection, which the system would else let grow. 0 or -errno. */
+static inline int micro_tcp_buffers(int fd, int bytes)
+{
+    return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0
+        && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0 ? 0 : -errno;
+}
+
 /* Hold back what fills no segment; or no longer. 0 or -errno. */
 static inline int micro_tcp_cork(int fd, int yes)
 {

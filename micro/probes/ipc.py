@@ -59,6 +59,38 @@ def _round_trip(
     )
 
 
+def bandwidth(
+    name: str,
+    transport: str,
+    through: str,
+    how: str = "write() of size bytes",
+    source: str = _LMBENCH,
+    promise: Promise = _WRITE,
+) -> Probe:
+    """The probe of a stream of messages to a peer that receives them and does not answer."""
+    return Probe(
+        name=name,
+        workload="cyext.ipc.streams:Stream",
+        title=f"messages {through}",
+        method=f"One operation is {how}; a batch ends when the peer has received all bytes of the "
+        "batch; the peer runs on the same CPU or on another and receives at most one message's "
+        "length at a time.",
+        source=source,
+        params={
+            "transport": transport,
+            "peer": _PEERS,
+            "cpu": Choice(("same", "other"), ("same",), ("same",)),
+        },
+        axis=Axis("size", _SIZES, quick=(256, 65536), rigorous=powers_of_two(1, 1 << 20)),
+        bytes_per_op="level",
+        no_team=HAS_PEERS,
+        promise=promise,
+        waits=True,
+        counts=SWITCHES,
+        least_effort="usual",
+    )
+
+
 PROBES = (
     _round_trip(
         "pipe",
@@ -177,39 +209,15 @@ PROBES = (
         promise=Promise(),
         least_effort="usual",
     ),
-    *(
-        Probe(
-            name=f"ipc.{transport}_bandwidth",
-            workload="cyext.ipc.streams:Stream",
-            title=f"messages through {through}",
-            method=f"One operation is {how}; a batch ends when the peer has received all bytes of "
-            "the batch; the peer runs on the same CPU or on another and receives at most one "
-            "message's length at a time.",
-            source=source,
-            params={
-                "transport": transport,
-                "peer": _PEERS,
-                "cpu": Choice(("same", "other"), ("same",), ("same",)),
-            },
-            axis=Axis("size", _SIZES, quick=(256, 65536), rigorous=powers_of_two(1, 1 << 20)),
-            bytes_per_op="level",
-            no_team=HAS_PEERS,
-            promise=promise,
-            waits=True,
-            counts=SWITCHES,
-            least_effort="usual",
-        )
-        for transport, through, how, source, promise in (
-            ("pipe", "a pipe", "write() of size bytes", _LMBENCH, _WRITE),
-            ("unix", "Unix sockets", "write() of size bytes", _LMBENCH, _WRITE),
-            (
-                "memory",
-                "shared memory",
-                "a copy of size bytes into a ring of 64 KiB that both sides have mapped, where a "
-                "side with nothing to do sleeps on a futex",
-                "the least that a message can cost: one copy in, one copy out",
-                _FUTEX,
-            ),
-        )
+    bandwidth("ipc.pipe_bandwidth", "pipe", "through a pipe"),
+    bandwidth("ipc.unix_bandwidth", "unix", "through Unix sockets"),
+    bandwidth(
+        "ipc.memory_bandwidth",
+        "memory",
+        "through shared memory",
+        "a copy of size bytes into a ring of 64 KiB that both sides have mapped, where a side with "
+        "nothing to do sleeps on a futex",
+        "the least that a message can cost: one copy in, one copy out",
+        _FUTEX,
     ),
 )

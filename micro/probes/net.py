@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_two
+from micro.probes.ipc import bandwidth
 from runners.model.benchmark import Scalar
 from runners.model.count import SWITCHES, Count
 from runners.model.job import Promise
@@ -80,6 +81,14 @@ def _file_axis() -> Axis:
 PROBES = (
     _round_trip("tcp", "a TCP connection with TCP_NODELAY", 65536),
     _round_trip("udp", "UDP", 65507),
+    bandwidth(
+        "net.tcp_bandwidth",
+        "tcp",
+        "through a TCP connection on loopback",
+        "write() of size bytes to a connection with TCP_NODELAY and with buffers that the system "
+        "does not tune (SO_SNDBUF and SO_RCVBUF of 128 KiB)",
+        "lmbench, bw_tcp (McVoy and Staelin 1996)",
+    ),
     Probe(
         name="net.header_body",
         workload="cyext.net.replies:HeaderBody",
