@@ -50,7 +50,6 @@ static inline void micro_stream_init(micro_stream_t *stream)
     stream->fds[0] = stream->fds[1] = stream->done[0] = stream->done[1] = -1;
 }
 
-/* A connection whose last bytes do not wait for an acknowledgement of those before. */
 static inline int micro_stream_open_tcp(micro_stream_t *stream)
 {
     int status = micro_tcp_pair(stream->fds, &stream->call);
@@ -59,7 +58,7 @@ static inline int micro_stream_open_tcp(micro_stream_t *stream)
     stream->call = "setsockopt";
     for (int i = 0; i < 2 && status == 0; i++)
         status = micro_tcp_buffers(stream->fds[i], MICRO_TCP_BUFFER_BYTES);
-    return status ? status : micro_tcp_no_delay(stream->fds[1]);
+    return status;
 }
 
 static inline int micro_stream_open(micro_stream_t *stream)
@@ -185,14 +184,22 @@ static inline int micro_stream_send(micro_stream_t *stream, micro_peers_t *group
     return 0;
 }
 
-/* Before a batch: so many bytes will come. After it: wait until the peer has them all. */
-static inline void micro_stream_expect(micro_stream_t *stream, uint64_t bytes)
+/* Before a batch: so many bytes will come. After it: wait until the peer has them all. In between TCP
+ * may gather small messages, as it does unasked; at the end it must not wait for more. */
+static inline int micro_stream_expect(micro_stream_t *stream, uint64_t bytes)
 {
     atomic_fetch_add(&stream->ring->goal, bytes);
+    stream->call = "setsockopt";
+    return stream->kind == MICRO_STREAM_TCP ? micro_tcp_at_once(stream->fds[1], 0) : 0;
 }
 
 static inline int micro_stream_drain(micro_stream_t *stream, micro_peers_t *group)
 {
+    stream->call = "setsockopt";
+    const int status =
+        stream->kind == MICRO_STREAM_TCP ? micro_tcp_at_once(stream->fds[1], 1) : 0;
+    if (status)
+        return status;
     stream->call = "read";
     return micro_owner_moves_byte(group, stream->done[0], 0);
 }

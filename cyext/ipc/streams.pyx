@@ -28,7 +28,7 @@ cdef extern from "ipc/stream.h" nogil:
     int micro_stream_resize(micro_stream_t *stream, size_t size)
     void micro_stream_close(micro_stream_t *stream)
     int micro_stream_send(micro_stream_t *stream, micro_peers_t *group)
-    void micro_stream_expect(micro_stream_t *stream, uint64_t bytes)
+    int micro_stream_expect(micro_stream_t *stream, uint64_t bytes)
     int micro_stream_drain(micro_stream_t *stream, micro_peers_t *group)
     int64_t micro_stream_take(void *self, void *stream)
 
@@ -101,8 +101,9 @@ cdef class Stream(Workload):
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
-        cdef int64_t status
-        micro_stream_expect(&self.stream, n * self.stream.size)
+        cdef int64_t status = micro_stream_expect(&self.stream, n * self.stream.size)
+        if status:
+            return self.fail(self.stream.call, -status, 0)
         for i in range(n):
             status = micro_stream_send(&self.stream, &self.peers.group)
             if status:

@@ -18,10 +18,16 @@ static inline int micro_tcp_option(int fd, int option, int value)
     return setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value) == 0 ? 0 : -errno;
 }
 
-/* Send small segments at once, whatever is on its way (no Nagle). 0 or -errno. */
+/* Send small segments at once, whatever is on its way (no Nagle), and what is held back now; or no
+ * longer. 0 or -errno. */
+static inline int micro_tcp_at_once(int fd, int yes)
+{
+    return micro_tcp_option(fd, TCP_NODELAY, yes);
+}
+
 static inline int micro_tcp_no_delay(int fd)
 {
-    return micro_tcp_option(fd, TCP_NODELAY, 1);
+    return micro_tcp_at_once(fd, 1);
 }
 
 /* Fixed buffers at an end of a connection, which the system would else let grow. 0 or -errno. */

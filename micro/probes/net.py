@@ -85,8 +85,9 @@ PROBES = (
         "net.tcp_bandwidth",
         "tcp",
         "through a TCP connection on loopback",
-        "write() of size bytes to a connection with TCP_NODELAY and with buffers that the system "
-        "does not tune (SO_SNDBUF and SO_RCVBUF of 128 KiB)",
+        "write() of size bytes to a connection whose buffers the system does not tune (SO_SNDBUF "
+        "and SO_RCVBUF of 128 KiB); TCP may gather small messages, but no longer at the end of a "
+        "batch (TCP_NODELAY)",
         "lmbench, bw_tcp (McVoy and Staelin 1996)",
     ),
     Probe(

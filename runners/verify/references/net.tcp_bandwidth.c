@@ -34,7 +34,7 @@ static void setup(void)
     struct sockaddr_in place = {.sin_family = AF_INET};
     socklen_t length = sizeof place;
     const struct linger none = {1, 0};
-    const int one = 1, buffer = 131072, listener = socket(AF_INET, SOCK_STREAM, 0);
+    const int buffer = 131072, listener = socket(AF_INET, SOCK_STREAM, 0);
     size = (size_t)given("level", 65536);
     message = malloc(size);
     if (message == NULL || pipe(told) != 0 || pipe(done) != 0)
@@ -50,7 +50,6 @@ static void setup(void)
     const int other = accept(listener, NULL, NULL);
     if (other < 0)
         die("accept");
-    setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(end, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     setsockopt(end, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     setsockopt(other, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
@@ -68,9 +67,11 @@ NOTHING_AROUND
 static void once(long n)
 {
     const size_t all = (size_t)n * size;
+    const int yes = 1, no = 0;
     char byte;
     if (write(told[1], &all, sizeof all) != sizeof all)
         die("tell");
+    setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &no, sizeof no);
     while (n-- > 0)
         for (size_t sent = 0; sent < size;) {
             const ssize_t moved = write(end, message + sent, size - sent);
@@ -78,6 +79,7 @@ static void once(long n)
                 die("write");
             sent += (size_t)moved;
         }
+    setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     if (read(done[0], &byte, 1) != 1)
         die("read");
 }
