@@ -37,10 +37,13 @@ def most_maps():
 def mapping_refused(call, error):
     """Why a call for memory failed with ``error``, with the setting that may be behind it."""
     reason = f"{call}: {errno.errorcode.get(error, error)}"
-    soft, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    if error == errno.ENOMEM and soft != resource.RLIM_INFINITY:
-        return f"{reason}, RLIMIT_AS {soft}"
-    return reason
+    if error != errno.ENOMEM:
+        return reason
+    try:
+        soft, _hard = resource.getrlimit(resource.RLIMIT_AS)
+    except (OSError, ValueError):
+        return reason  # the call that would tell is itself refused
+    return reason if soft == resource.RLIM_INFINITY else f"{reason}, RLIMIT_AS {soft}"
 
 
 def wants_huge_pages(pages):

@@ -13,6 +13,7 @@ from typing import Any
 
 import cyext.process.parents
 import pytest
+from cyext.core.resources import mapping_refused
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.mmap.mappings import ManyFiles, Protect, Unmap
 from cyext.mmap.page_faults import FaultAnon, FaultFile, Length
@@ -243,6 +244,16 @@ def test_memory_that_the_parent_does_not_get_is_named_and_it_keeps_what_it_had()
         workload.close()
 
     isolated(check)
+
+
+def test_a_refusal_is_named_where_the_limit_cannot_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(resource, "getrlimit", refused)
+    assert mapping_refused("mmap", errno.ENOMEM) == "mmap: ENOMEM"
 
 
 def test_a_length_that_is_refused_is_named_and_the_last_one_stays() -> None:
