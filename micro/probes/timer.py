@@ -28,6 +28,12 @@ def _sleeps(params: Mapping[str, Scalar], level: int | None) -> Promise:
     return Promise({called: 1})
 
 
+def _puts_off(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    by = str(params["by"])
+    calls = {"timerfd": {"timerfd_settime": 1}, "epoll_wait": {}, "setitimer": {"setitimer": 1}}
+    return Promise({"epoll_wait": 1, **calls[by]})
+
+
 PROBES = (
     Probe(
         name="timer.overshoot",
@@ -64,6 +70,28 @@ PROBES = (
             rigorous=powers_of_two(1, 16384),
         ),
         promise=Promise({"timerfd_settime": 2}),
+        least_effort="usual",
+    ),
+    Probe(
+        name="timer.put_off",
+        workload="cyext.timer.timeouts:PutOff",
+        title="put off a connection's time-out",
+        method="One operation is to put off the time-out of a connection, drawn at random, and "
+        "epoll_wait(), which one other descriptor is ready for; the time-outs of all connections "
+        "are timers of the system, a timerfd each, which the same epoll watches, or stand in a "
+        "binary heap in memory, whose first is the time-out of epoll_wait() or is given to "
+        "setitimer(); no time-out ends.",
+        source="Banga, Druschel and Mogul 1998; Varghese and Lauck, Hashed and Hierarchical "
+        "Timing Wheels (1987)",
+        params={
+            "by": Choice(
+                ("timerfd", "epoll_wait", "setitimer"),
+                usual=("timerfd", "epoll_wait"),
+                quick=("timerfd",),
+            )
+        },
+        axis=Axis("connections", (1, 4096), quick=(1,), rigorous=powers_of_two(1, 16384)),
+        promise=_puts_off,
         least_effort="usual",
     ),
     Probe(
