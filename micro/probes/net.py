@@ -12,6 +12,11 @@ _PEER = Choice(("process", "thread"), usual=("process",), quick=("process",))
 _CPU = Choice(("same", "other"), usual=("same",), quick=("same",))
 _BOTH_CPUS = Choice(("same", "other"), usual=("same", "other"), quick=("same",))
 _SLEEPS = "the peer, on the same CPU or on another, sleeps while it has nothing to do."
+_CONNECTIONS = (
+    "loopback TCP, where the accepted end resets the connection (SO_LINGER of 0) so that no end "
+    "of it stays in TIME_WAIT and holds a port, or over Unix stream sockets with a name in the "
+    "temporary directory"
+)
 _COPY_BYTES = 64 << 10  # what read_write and splice move at once
 _LEITNER = "von Leitner, Scalable Network Programming (2003)"
 
@@ -89,6 +94,38 @@ PROBES = (
         "and SO_RCVBUF of 128 KiB); TCP may gather small messages, but no longer at the end of a "
         "batch (TCP_NODELAY)",
         "lmbench, bw_tcp (McVoy and Staelin 1996)",
+    ),
+    Probe(
+        name="net.connect",
+        workload="cyext.net.connections:Connect",
+        title="connect, accept and close in one task",
+        method="One operation is socket(), connect() to a listener of the same thread, accept(), "
+        f"and close() of the accepted end and of the other, over {_CONNECTIONS}.",
+        source="lmbench, lat_connect and lat_unix_connect (McVoy and Staelin 1996); libMicro, "
+        "connection",
+        params={"protocol": Choice(("tcp", "unix"), usual=("tcp", "unix"), quick=("tcp",))},
+        promise=Promise({"socket": 1, "connect": 1, "accept": 1, "close": 2}),
+        waits=True,  # closed sockets are freed later, by a kernel thread
+        least_effort="usual",
+    ),
+    Probe(
+        name="net.connect_peer",
+        workload="cyext.net.connections:ConnectPeer",
+        title="connect to a task that accepts and closes",
+        method="One operation is socket(), connect() to a listener on which a peer waits in "
+        "accept(), a read() that returns once the peer has accepted and closed its end, and "
+        f"close(), over {_CONNECTIONS}; {_SLEEPS}",
+        source="lmbench, lat_connect and lat_unix_connect (McVoy and Staelin 1996)",
+        params={
+            "protocol": Choice(("tcp", "unix"), usual=("tcp", "unix"), quick=("tcp",)),
+            "peer": _PEER,
+            "cpu": _CPU,
+        },
+        promise=Promise({"socket": 1, "connect": 1, "read": 1, "close": 1}),
+        no_team=HAS_PEERS,
+        waits=True,
+        counts=SWITCHES,
+        least_effort="usual",
     ),
     Probe(
         name="net.header_body",

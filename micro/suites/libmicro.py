@@ -40,9 +40,7 @@ SUITE = Suite(
         Operation("socket", "fd.socket_create", {"family": "tcp"}, differs="with close()"),
         Operation("socketpair", differs="not measured yet"),
         Operation("bind", "port.bind_ephemeral", {"protocol": "tcp", "ip": "4"}, 8),
-        Operation(
-            "connection", "port.connect_ephemeral", {"bind": "none"}, 4, differs="without accept()"
-        ),
+        Operation("connection", "net.connect", {"protocol": "tcp"}, differs="with all close()"),
         Operation("poll", "event.poll", level=16, differs="one of 16 is ready"),
         Operation("select", "event.select", level=16, differs="one of 16 is ready"),
         Operation("semop", "ipc.sysv_semaphore", _PEER, differs="there and back"),

@@ -3,6 +3,7 @@
 from micro.suites.suite import Operation, Suite
 
 _FILE = "a file in memory; lmbench takes the time of a whole file"
+_CONNECT = "ends when the peer has accepted and closed; lmbench waits for connect() only"
 _FS = "the time of one; lmbench prints files per second, and has one directory"
 _PEER = {"peer": "process", "cpu": "same"}
 
@@ -49,16 +50,14 @@ SUITE = Suite(
         Operation("lat_pipe", "ipc.pipe", _PEER, differs="both on one CPU, said in the name"),
         Operation("lat_fifo", "ipc.fifo", _PEER, differs="both on one CPU"),
         Operation("lat_unix", "ipc.unix_stream", _PEER, differs="both on one CPU"),
-        Operation("lat_unix_connect", differs="not measured yet"),
+        Operation(
+            "lat_unix_connect", "net.connect_peer", {"protocol": "unix", **_PEER}, differs=_CONNECT
+        ),
         Operation("lat_udp", "net.udp", _PEER, 1, differs="1 B instead of 4 B, both on one CPU"),
         Operation("lat_rpc", differs="SunRPC is not measured"),
         Operation("lat_tcp", "net.tcp", _PEER, 1, differs="1 B instead of 4 B, both on one CPU"),
         Operation(
-            "lat_connect",
-            "port.connect_ephemeral",
-            {"bind": "none"},
-            4,
-            differs="beside 4 open connections, without accept()",
+            "lat_connect", "net.connect_peer", {"protocol": "tcp", **_PEER}, differs=_CONNECT
         ),
         Operation("lat_http", differs="not measured"),
         Operation("lat_fs create 0k", "file.create", {"size": "0"}, differs=_FS),

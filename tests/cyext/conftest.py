@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,11 @@ import seccomp
 
 
 @pytest.fixture(autouse=True)
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory that workloads put their files in."""
-    directory = tmp_path / "scratch"
-    directory.mkdir()
-    monkeypatch.setenv("MICRO_SCRATCH", str(directory))
-    return directory
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The directory that workloads put their files in: a short name, as Unix sockets need it."""
+    with tempfile.TemporaryDirectory(prefix="scratch-") as name:
+        monkeypatch.setenv("MICRO_SCRATCH", name)
+        yield Path(name)
 
 
 @pytest.fixture
