@@ -48,9 +48,9 @@ def chosen_jobs(names: Sequence[str], parameters: Sequence[str], effort: Effort)
             raise UsageError(f"-p {text}: expected KEY=VALUE, such as -p size=4096")
         given[key] = value
     probes = select(names)
-    known = {key for probe in probes for key in probe.parameters}.union(TEAM_PARAMETERS)
+    known = {key for probe in probes for key in probe.parameters}
     for key in given:
-        if key not in known:
+        if key not in known and key not in TEAM_PARAMETERS:
             has = ", ".join(sorted(known)) or "none"
             raise BadParameter(f"-p {key}: no probe chosen has it; parameters here: {has}")
     jobs: list[Job] = []
