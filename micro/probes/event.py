@@ -218,7 +218,7 @@ PROBES = (
             ),
             "cpu": Choice(("same", "free"), usual=("same",), quick=("same",)),
         },
-        axis=Axis("waiters", (16,), quick=(16,), rigorous=powers_of_two(1, 256)),
+        axis=Axis("waiters", (1, 64), quick=(1, 64), rigorous=powers_of_two(1, 256)),
         promise=Promise(
             {"write": 1},
             frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise", "futex"}),

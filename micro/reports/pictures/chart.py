@@ -131,6 +131,39 @@ def overlay_chart(
     return replace(chart, crossings=crossings)
 
 
+def count_chart(
+    shown: Comparison,
+    places: Sequence[Benchmark],
+    title: str,
+    names: Sequence[str],
+    column: int,
+    count: str,
+) -> Chart | None:
+    """What several curves of a system counted under this name; None where nothing was counted."""
+    series: list[Series] = []
+    unit = ""
+    for place, name in zip(places, names, strict=True):
+        curve = shown.curves[place][column]
+        points = []
+        for level, figure in zip(curve.levels, curve.figures, strict=True) if curve else ():
+            for each in figure.counts:
+                if each.count.name == count and each.value > 0:
+                    unit = each.count.unit
+                    text = f"{units.level_text(place.kind, level)}: {each}"
+                    points.append(Mark(level, each.value, *each.interval, text))
+        if points:
+            series.append(Series(name, len(series), tuple(points)))
+    if not series:
+        return None
+    ends = [end for one in series for point in one.points for end in (point.low, point.high)]
+    return replace(
+        _log_chart(title, places[0], tuple(series), rated=False),
+        description=_describe(f"{unit} per operation".capitalize(), places[0].axis or "", series),
+        y_label=f"{unit} per operation",
+        y=log_scale(ends, count_text, _LEAST_SPAN),
+    )
+
+
 def _height(curve: CurveSummary, x: float) -> float:
     """The curve at ``x``, between its points along straight lines on logarithmic axes."""
     times = [max(figure.value_s, 1e-18) for figure in curve.figures]

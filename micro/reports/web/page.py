@@ -22,6 +22,7 @@ from micro.reports.insights.systems import CurveSummary, System, base_name
 from micro.reports.markup import element, html, style
 from micro.reports.pictures import svg
 from micro.reports.web.probes import groups
+from micro.reports.web.servers import servers
 from micro.reports.web.tables import cell, environment, head, heat, line, noise, scrolling, soft
 
 #: How many conclusions are seen at once, and how many curves that grow.
@@ -43,6 +44,7 @@ def report(shown: Comparison) -> str:
         ("answer", "In short", _answer(shown)),
         ("conclusions", "Conclusions", _conclusions(headlines(shown))),
         ("overview", "Ratios" if several else "Figures", heat(shown)),
+        ("servers", "Servers", servers(shown)),
         *groups(shown),
         ("environment", "Environment", environment(shown.systems)),
         ("noise", "Noise and contamination", noise(shown.systems)),

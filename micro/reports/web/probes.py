@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from xml.etree.ElementTree import Element
 
@@ -79,16 +79,17 @@ def _overlaid(shown: Comparison, name: str, curves: dict[str, Benchmark]) -> lis
         identity = f"{anchor(places[0])}-o{column}"
         picture = svg.curve_svg(chart, identity)
         title = f"{title}: time per operation over {chart.x_label}; rings mark crossing points"
-        parts.append(_figure(title, picture, _chart_table(chart), chart.series))
+        parts.append(figure_of(title, picture, chart_table(chart), chart.series))
     return parts
 
 
-def _chart_table(chart: Chart) -> Element:
+def chart_table(chart: Chart, told: Callable[[float], str] = units.duration) -> Element:
+    """The points of a picture of several curves, each told by its height."""
     columns = [{point.x: point for point in series.points} for series in chart.series]
     rows = []
     for x in sorted({x for column in columns for x in column}):
         points = [column.get(x) for column in columns]
-        texts = ["–" if p is None else units.duration(p.y) + "~" * p.unstable for p in points]
+        texts = ["–" if p is None else told(p.y) + "~" * p.unstable for p in points]
         rows.append(line(f"{x:,.0f}", [cell(text) for text in texts]))
     heading = head(series.label for series in chart.series)
     return scrolling(f"{chart.title} by {chart.x_label}", heading, rows)
@@ -105,7 +106,7 @@ def _probe(shown: Comparison, place: Benchmark, declared: Probe | None) -> list[
         if chart.series:
             title = f"{chart.y_label.capitalize().rstrip(', ×')} over {chart.x_label}"
             picture = svg.curve_svg(chart, f"{identity}-c")
-            parts.append(_figure(title, picture, _curve_table(shown, place), chart.series))
+            parts.append(figure_of(title, picture, _curve_table(shown, place), chart.series))
             parts += _absent(shown, place)
     else:
         parts.append(_single(shown, place))
@@ -113,7 +114,7 @@ def _probe(shown: Comparison, place: Benchmark, declared: Probe | None) -> list[
         level = spread.title.removeprefix(place.label).strip()
         title = f"Single operations{f' at {level}' if level else ''}"
         picture = svg.spread_svg(spread, f"{identity}-s")
-        parts.append(_figure(title, picture, _spread_table(spread)))
+        parts.append(figure_of(title, picture, _spread_table(spread)))
     return parts + _flames(shown, place)
 
 
@@ -222,7 +223,9 @@ def _absent(shown: Comparison, place: Benchmark) -> list[Element]:
     return [soft(f"{label}: {reason or 'not measured'}") for label, reason in reasons.items()]
 
 
-def _figure(title: str, picture: Element, table: Element, series: Sequence[Series] = ()) -> Element:
+def figure_of(
+    title: str, picture: Element, table: Element, series: Sequence[Series] = ()
+) -> Element:
     """A picture, its figures, and what stands beside the lines where there is no room for it."""
     names = [
         element(
