@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 BATCH_NS = 5_000_000
 #: Sampling is switched on for so long, then off for half as long; then the ring is emptied.
 CHUNK_NS = 60_000_000
+#: The number of a task that has ended but for its last switch: perf no longer knows whose it was.
+ENDED = (1 << 32) - 1
 #: A level takes at most so many times the sampled time: some batches take long to prepare.
 PATIENCE = 10
 
@@ -51,7 +53,7 @@ class Processes:
     def __init__(self) -> None:
         self.own = os.getpid()
         self.group = os.getpgid(0)
-        self.known = {self.own: True, 0: False}
+        self.known = {self.own: True, 0: False, ENDED: False}
         self.parents: dict[int, int] = {}
         self.programs: dict[int, str] = {}
         self.maps: dict[int, list[tuple[int, int, int, str]]] = {}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sample_baseline import baseline, figures
+from sample_sessions import measured
 from sample_systems import system_session
 
 from micro.app.comparing import compare, with_profiles
 from micro.app.configuration import Configuration
-from micro.app.explaining import Sides, together
+from micro.app.explaining import Sides, jobs_measured, together
 from micro.cli import run
 from micro.reports.exports.ci import document
 from micro.reports.insights.causes import environment_differences, hint, slower_words
@@ -19,8 +21,9 @@ from micro.reports.terminal.verdicts import markdown
 from runners.archive.baselines import of_session
 from runners.archive.writer import write
 from runners.model.benchmark import Benchmark
+from runners.model.job import Job
 from runners.model.profile import REST, Profile, Run, Symbol
-from runners.model.session import Session
+from runners.model.session import Result, Session
 
 SLOW, OTHER = Symbol("slow_path", "kernel"), Symbol("other", "libc.so.6")
 A = Benchmark.of("a.x", {})
@@ -36,6 +39,17 @@ def explained(session: Session, slow: int) -> Session:
         profile(r.benchmark, r.value_s * 1e9, slow) for r in session.results if r.value_s
     ]
     return session
+
+
+def test_only_levels_with_a_figure_are_sampled() -> None:
+    curve = Job("a.b", "nowhere:W", axis="n", levels=(1, 2, 4, 8))
+    jobs = [curve, Job("a.x", "nowhere:W"), Job("a.y", "nowhere:W")]
+    results = [
+        *(measured("a.b", 1e-6, "n", level) for level in (1, 2, 3)),
+        measured("a.x", 1e-6),
+        Result("a.y", {}, None, None, "skipped", "not here"),
+    ]
+    assert jobs_measured(jobs, results) == [replace(curve, levels=(1, 2, 3)), jobs[1]]
 
 
 def test_what_gained_is_told_with_nanoseconds_and_interval() -> None:

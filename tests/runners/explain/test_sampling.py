@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import seccomp
 from isolated import isolated
 
 from runners.explain.costs import costs
+from runners.explain.explain_worker import Processes, Stacks
 from runners.explain.refusal import cannot_explain, reason
 from runners.explain.sampling import Explaining
 from runners.explain.symbols import kernel_symbols
@@ -48,6 +50,13 @@ def test_what_children_do_is_the_probes(tmp_path: Path) -> None:
     assert found.profiles, found.reason
     frames = {symbol.name for stack in found.profiles[0].stacks for symbol in stack}
     assert any(name.startswith("do_exit") for name in frames)
+
+
+def test_a_task_that_has_lost_its_number_is_not_the_probes() -> None:
+    stacks = Stacks(Processes())
+    records = [("sample", 5, pid, True, (7,)) for pid in (os.getpid(), (1 << 32) - 1, 1 << 30)]
+    stacks.add(records, [(0, 10)])
+    assert sorted(stacks.encode()["stacks"]) == [["other", 2], ["own", 1, 0]]
 
 
 def _refused_by_filter() -> str | None:
