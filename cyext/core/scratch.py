@@ -38,6 +38,14 @@ class ScratchFile:
             name = errno.errorcode.get(error.errno or 0, error.strerror)
             raise OSError(error.errno, f"ftruncate to {size_bytes:,} bytes: {name}") from None
 
+    def fill(self, size_bytes: int, byte: bytes) -> None:
+        """Let the file hold so many bytes of one value, which all are in memory then."""
+        os.ftruncate(self.fd, 0)
+        block = byte * min(size_bytes, 1 << 20)
+        written = 0
+        while written < size_bytes:
+            written += os.pwrite(self.fd, block[: size_bytes - written], written)
+
     def remove(self) -> None:
         """Close and delete the file."""
         try:

@@ -21,6 +21,9 @@ from cyext.core.scratch import ScratchFile
 cdef extern from "<fcntl.h>" nogil:
     int openat(int directory, const char *path, int flags)
 
+cdef extern from "<sys/socket.h>" nogil:
+    int socketpair(int family, int type, int protocol, int *ends)
+
 cdef extern from "<sys/mman.h>" nogil:
     int munmap(void *address, size_t length)
 
@@ -329,6 +332,20 @@ cdef class SocketCreate(Workload):
                 weighed.push(fd)
             snapshots.append(slabs())
         return bytes_each(snapshots, GROUP)
+
+
+cdef class SocketPair(Workload):
+    """One operation: make two connected Unix stream sockets, close them."""
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef uint64_t i
+        cdef int ends[2]
+        for i in range(n):
+            if socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0:
+                return self.fail(b"socketpair", errno, i)
+            if (close(ends[0]) != 0) | (close(ends[1]) != 0):
+                return self.fail(b"close", errno, i)
+        return 0
 
 
 cdef class TableGrowth(SelfTimedWorkload):

@@ -1,7 +1,6 @@
 """Replies of a server: a message over TCP or UDP, a header and a body, a file."""
 
 import errno as errno_names
-import os
 
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -308,12 +307,7 @@ cdef class SendFile(_Replies):
         if level > most:
             raise LimitReached(self.level, f"micro sends files of {most} bytes at most")
         self.unmap()
-        os.ftruncate(self.file.fd, 0)
-        block = b"f" * min(level, 1 << 20)
-        left = level
-        while left:
-            left -= os.write(self.file.fd, block[:left])
-        os.lseek(self.file.fd, 0, os.SEEK_SET)
+        self.file.fill(level, b"f")
         self.mapped = mmap(NULL, level, PROT_READ, MAP_SHARED, self.file.fd, 0)
         if self.mapped == MAP_FAILED:
             self.mapped = NULL

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -71,5 +72,23 @@ MICRO_CALLS(open_missing, openat(given->fd, given->name, O_RDONLY), got == -1 &&
 MICRO_CALLS(lseek, lseek(given->fd, (off_t)(i & 1), SEEK_SET), got == (int64_t)(i & 1))
 MICRO_CALLS(getrusage, getrusage(RUSAGE_SELF, given->buffer), got == 0)
 MICRO_CALLS(sched_yield, sched_yield(), got == 0)
+MICRO_CALLS(chdir, chdir("."), got == 0)
+MICRO_CALLS(fcntl, fcntl(given->fd, F_GETFL), got >= 0)
+MICRO_CALLS(msync, msync(given->buffer, given->bytes, MS_SYNC), got == 0)
+
+/* Grow the heap by `bytes` and shrink it. The library, which has its end, does not notice. */
+static int64_t micro_calls_brk(const micro_given_t *given, uint64_t n, uint64_t *made)
+{
+#if defined(__linux__) && defined(SYS_brk)
+    const long end = syscall(SYS_brk, 0), further = end + (long)given->bytes;
+    for (*made = 0; *made < n; ++*made)
+        if (syscall(SYS_brk, further) != further || syscall(SYS_brk, end) != end)
+            return -ENOMEM;
+    return 0;
+#else
+    (void)given, (void)n, (void)made;
+    return -ENOSYS;
+#endif
+}
 
 #endif

@@ -1,5 +1,6 @@
 """One system call an operation."""
 
+import mmap as python_mmap
 import os
 
 from libc.errno cimport ENOSYS, errno
@@ -41,6 +42,17 @@ cdef extern from "os/repeated_calls.h" nogil:
     int64_t micro_calls_lseek(const micro_given_t *given, uint64_t n, uint64_t *made)
     int64_t micro_calls_getrusage(const micro_given_t *given, uint64_t n, uint64_t *made)
     int64_t micro_calls_sched_yield(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_chdir(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_fcntl(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_msync(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_brk(const micro_given_t *given, uint64_t n, uint64_t *made)
+
+cdef extern from "<sys/mman.h>" nogil:
+    int PROT_READ
+    int PROT_WRITE
+    int MAP_SHARED
+    void *MAP_FAILED
+    void *mmap(void *start, size_t bytes, int protection, int flags, int fd, long offset)
 
 # The largest a call's answer may be, and the file of `Pread` and `Pwrite`.
 cdef size_t ANSWER_BYTES = 4096
@@ -91,6 +103,16 @@ cdef class _Calls(Workload):
             self.put_away()
             raise
 
+    cdef try_once(self, lacking):
+        """`NotSupported`, for the reason ``lacking``, where the system has no such call."""
+        try:
+            self.run(1)
+        except OperationFailed as failure:
+            if failure.errno != ENOSYS:
+                raise
+            self.close()
+            raise NotSupported(lacking) from None
+
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t made = 0
         cdef int64_t status = self.calls(&self.given, n, &made)
@@ -129,16 +151,7 @@ cdef class ClockGettime(_Calls):
             self.begin(b"clock_gettime", micro_calls_clock_read)
         else:
             self.begin(b"clock_gettime", micro_calls_clock_gettime)
-            self.try_once()
-
-    cdef try_once(self):
-        try:
-            self.run(1)
-        except OperationFailed as failure:
-            if failure.errno != ENOSYS:
-                raise
-            self.close()
-            raise NotSupported("this system's clock is read by its library only") from None
+            self.try_once("this system's clock is read by its library only")
 
 
 cdef class Read(_Calls):
@@ -247,3 +260,43 @@ cdef class SchedYield(_Calls):
 
     def __init__(self):
         self.begin(b"sched_yield", micro_calls_sched_yield)
+
+
+cdef class Chdir(_Calls):
+    """One operation: chdir() to the directory that is the current one."""
+
+    def __init__(self):
+        self.begin(b"chdir", micro_calls_chdir)
+
+
+cdef class Fcntl(_Calls):
+    """One operation: fcntl(F_GETFL) of an open file."""
+
+    def __init__(self):
+        self.use_file()
+        self.begin(b"fcntl", micro_calls_fcntl)
+
+
+cdef class Msync(_OfFile):
+    """One operation: msync(MS_SYNC) of 1 MiB of a mapped file in memory."""
+
+    def __init__(self):
+        _OfFile.__init__(self)
+        self.call, self.calls = b"msync", micro_calls_msync
+        self.given.bytes = FILE_BYTES
+        self.given.buffer = mmap(
+            NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, self.given.fd, 0)
+        if self.given.buffer == MAP_FAILED:
+            error = errno
+            self.close()
+            raise OperationFailed("mmap", error, 0)
+        self.base, self.base_bytes = self.given.buffer, FILE_BYTES
+
+
+cdef class Brk(_Calls):
+    """One operation: brk() to a page beyond the heap's end, and back."""
+
+    def __init__(self):
+        self.call, self.calls = b"brk", micro_calls_brk
+        self.given.bytes = python_mmap.PAGESIZE
+        self.try_once("this system has no call that sets the end of the heap")

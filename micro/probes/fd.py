@@ -90,6 +90,17 @@ PROBES = (
         headlines=(Headline("TCP socket", "Files", {"family": "tcp"}),),
     ),
     Probe(
+        name="fd.socketpair",
+        workload="cyext.fd.descriptors:SocketPair",
+        title="make and close a pair of sockets",
+        method="One operation is socketpair() of two connected Unix stream sockets, and close() of "
+        "both.",
+        source="libMicro (Smith and Haslam), socketpair",
+        least_effort="usual",
+        promise=Promise(calls={"socketpair": 1, "close": 2}),
+        waits=True,  # closed sockets are freed later, by a kernel thread
+    ),
+    Probe(
         name="fd.socket_churn",
         workload="cyext.fd.descriptors:SocketChurn",
         title="make sockets among many",

@@ -1,20 +1,26 @@
-"""Files: making and deleting small ones."""
+"""Files: making and deleting small ones, reading cached ones."""
 
 from collections.abc import Callable, Mapping
 
-from micro.probes.declaration import Choice, Headline, Probe
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
 _LMBENCH = "lmbench, lat_fs (McVoy and Staelin 1996)"
+_SIZE = Choice(("0", "1k", "4k", "10k"), usual=("0",), quick=("0",))
+_PIECE_BYTES = 64 << 10  # what file.read reads at once
+_READ = Axis(
+    "size",
+    (64 << 10, 4 << 20),
+    quick=(64 << 10,),
+    rigorous=powers_of_four(4 << 10, 64 << 20),
+    kind="bytes",
+    walks_caches=True,
+)
 _WHERE = (
     ", in one of 16 directories in turn on the file system of temporary files (temp_fs among a "
     "session's facts)"
 )
-
-
-def _sizes(*usual: str) -> Choice:
-    return Choice(("0", "1k", "4k", "10k"), usual=usual, quick=("0",))
 
 
 def _calls(**more: int) -> Callable[[Mapping[str, Scalar], int | None], Promise]:
@@ -27,6 +33,14 @@ def _calls(**more: int) -> Callable[[Mapping[str, Scalar], int | None], Promise]
     return promised
 
 
+def _read(_params: Mapping[str, Scalar], level: int | None) -> Promise:
+    return Promise({"pread64": -(-(level or 1) // _PIECE_BYTES)})
+
+
+def _mapped(params: Mapping[str, Scalar], _level: int | None) -> Promise:
+    return Promise({"mmap": 1, "munmap": 1} if params["mapping"] == "each" else {})
+
+
 PROBES = (
     Probe(
         name="file.create",
@@ -36,7 +50,7 @@ PROBES = (
         f"unless the size is 0, and close(){_WHERE}; names have been used before, nothing is "
         "forced to a disk, and deleting is not timed.",
         source=_LMBENCH,
-        params={"size": _sizes("0", "10k")},
+        params={"size": _SIZE},
         least_effort="usual",
         promise=_calls(),
     ),
@@ -47,7 +61,7 @@ PROBES = (
         method=f"One operation is unlinkat() of a file of size bytes{_WHERE}; nothing is forced to "
         "a disk, and making the file is not timed.",
         source=_LMBENCH,
-        params={"size": _sizes("0", "10k")},
+        params={"size": _SIZE},
         least_effort="usual",
         promise=Promise({"unlinkat": 1}),
     ),
@@ -59,8 +73,34 @@ PROBES = (
         f"unless the size is 0, close() and unlinkat(){_WHERE}; names have been used before, and "
         "nothing is forced to a disk.",
         source="will-it-scale, unlink1",
-        params={"size": _sizes("0")},
+        params={"size": _SIZE},
         promise=_calls(unlinkat=1),
         headlines=(Headline("create+delete", "Files"),),
+    ),
+    Probe(
+        name="file.read",
+        workload="cyext.file.reading:Read",
+        title="read a cached file",
+        method="One operation is to read a file of size bytes in the temporary directory, all of "
+        "which is in memory, from its start to its end by pread() of 64 KiB at a time.",
+        source="lmbench, bw_file_rd (McVoy and Staelin 1996)",
+        least_effort="usual",
+        axis=_READ,
+        bytes_per_op="level",
+        promise=_read,
+    ),
+    Probe(
+        name="file.read_mapped",
+        workload="cyext.file.reading:ReadMapped",
+        title="read a mapped file",
+        method="One operation is to sum up, by a loop over vectors, the size bytes of a file in "
+        "the temporary directory, all of which is in memory, from a shared mapping that stays "
+        "(once), or with mmap() before, munmap() after and the page faults in between (each).",
+        source="lmbench, bw_mmap_rd (McVoy and Staelin 1996)",
+        least_effort="usual",
+        params={"mapping": Choice(("once", "each"), usual=("once",), quick=("once",))},
+        axis=_READ,
+        bytes_per_op="level",
+        promise=_mapped,
     ),
 )

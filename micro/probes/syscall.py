@@ -141,6 +141,46 @@ PROBES = (
         promise=Promise({"sched_yield": 1}),
     ),
     Probe(
+        name="syscall.chdir",
+        workload="cyext.syscall.calls:Chdir",
+        title="change the current directory",
+        method='One operation is chdir() to ".", so that the current directory stays the same.',
+        source=f"{_LIBMICRO}, chdir",
+        least_effort="usual",
+        promise=Promise({"chdir": 1}),
+    ),
+    Probe(
+        name="syscall.fcntl",
+        workload="cyext.syscall.calls:Fcntl",
+        title="ask for an open file's flags",
+        method="One operation is fcntl(F_GETFL) of an open regular file.",
+        source=f"{_LIBMICRO}, fcntl",
+        least_effort="usual",
+        promise=Promise({"fcntl": 1}),
+    ),
+    Probe(
+        name="syscall.msync",
+        workload="cyext.syscall.calls:Msync",
+        title="write a mapped file in memory back",
+        method="One operation is msync(MS_SYNC) of a shared mapping of 1 MiB of a file in memory, "
+        "which has no disk to be written to (a memfd, or, where the system has none, a file in the "
+        "temporary directory).",
+        source=f"{_LIBMICRO}, msync",
+        least_effort="usual",
+        promise=Promise({"msync": 1}),
+    ),
+    Probe(
+        name="syscall.brk",
+        workload="cyext.syscall.calls:Brk",
+        title="grow and shrink the heap",
+        method="One operation is brk() by syscall() to one page beyond the end of the heap, and "
+        "brk() back to its end; the page is not touched.",
+        source=f"{_WILL_IT_SCALE}, brk1",
+        least_effort="usual",
+        no_team={"threads": "threads have one heap"},
+        promise=Promise({"brk": 2}),
+    ),
+    Probe(
         name="syscall.uring_nops",
         workload="cyext.syscall.uring:UringNops",
         title="no-ops by io_uring",

@@ -4,6 +4,7 @@ from micro.suites.suite import Operation, Suite
 
 _ONE_WAY = "micro times the round trip; LEBench times send() and recv() with a peer that is ready"
 _BIG = "64 KiB instead of 96,000 B; one way, send and receive together"
+_BIG_READ = "1,024 pages, 64 KiB at a time, instead of 1,000 pages at once"
 _CHILD = "the parent's time until the child has ended"
 _UNUSED = "a reference of LEBench's own"
 
@@ -12,6 +13,8 @@ _SIZES = (("small", 1, 4096), ("mid", 10, 65536), ("big", 1000, None), ("huge", 
 
 
 def _transfer(name: str, probe: str, word: str, pages: int, size: int | None) -> Operation:
+    if (word, name) == ("big", "read"):
+        return Operation("big read", "file.read", level=4194304, differs=_BIG_READ)
     if size is None:
         return Operation(f"{word} {name}", differs=f"{pages:,} pages; micro has up to 64 KiB")
     same = "a page of a file in memory"

@@ -2,7 +2,7 @@
 
 from micro.suites.suite import Operation, Suite
 
-_FILE = "a file in memory; lmbench takes the time of a whole file"
+_FILE = "4 MiB; lmbench also sums up the bytes"
 _CONNECT = "ends when the peer has accepted and closed; lmbench waits for connect() only"
 _FS = "the time of one; lmbench prints files per second, and has one directory"
 _PEER = {"peer": "process", "cpu": "same"}
@@ -62,8 +62,7 @@ SUITE = Suite(
         Operation("lat_http", differs="not measured"),
         Operation("lat_fs create 0k", "file.create", {"size": "0"}, differs=_FS),
         Operation("lat_fs delete 0k", "file.delete", {"size": "0"}, differs=_FS),
-        Operation("lat_fs create 10k", "file.create", {"size": "10k"}, differs=_FS),
-        Operation("lat_fs delete 10k", "file.delete", {"size": "10k"}, differs=_FS),
+        Operation("lat_fs 1k, 4k, 10k", differs="micro run file.create file.delete -p size=1k"),
         Operation(
             "lat_mmap",
             "mmap.length",
@@ -94,8 +93,15 @@ SUITE = Suite(
             unit="MB/s",
             differs="buffers of 128 KiB instead of 1 MiB; both on one CPU",
         ),
-        Operation("bw_file_rd", "syscall.pread", level=65536, unit="MB/s", differs=_FILE),
-        Operation("bw_mmap_rd", differs="not measured yet"),
+        Operation("bw_file_rd", "file.read", level=4194304, unit="MB/s", differs=_FILE),
+        Operation(
+            "bw_mmap_rd",
+            "file.read_mapped",
+            {"mapping": "once"},
+            4194304,
+            unit="MB/s",
+            differs="4 MiB, mapped once: lmbench's mmap_only; -p mapping=each maps each time",
+        ),
         Operation("bw_mem bcopy", "memory.copy", level=67108864, unit="MB/s"),
         Operation(
             "stream copy",
