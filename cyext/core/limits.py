@@ -3,6 +3,9 @@
 import os
 import resource
 
+#: Processes left free for everybody else on the machine.
+TASK_HEADROOM = 512
+
 
 def number(path: str) -> int | None:
     """The whole number that a file holds, or None."""
@@ -41,6 +44,23 @@ def running_tasks() -> int:
             return int(file.read().split()[3].partition(b"/")[2])
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def more_tasks(bytes_each: int) -> tuple[int, str]:
+    """How many more processes or threads may live, and the name of the limit that says so.
+
+    Each is taken to use so many bytes of memory at most.
+    """
+    limits = tasks()
+    memory = available_bytes()
+    if memory is not None:
+        limits["half the available memory for"] = memory // 2 // bytes_each
+    known = {f"{name} {value}": value for name, value in limits.items()}
+    if not known:
+        return 1 << 20, "no limit known"
+    reason = min(known, key=lambda name: known[name])
+    room = known[reason] - running_tasks() - min(TASK_HEADROOM, known[reason] // 4)
+    return room, reason
 
 
 def address_space_bytes() -> int | None:

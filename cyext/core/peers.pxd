@@ -62,6 +62,7 @@ cdef class Program:
     cdef readonly int pid
     cdef int requests
     cdef int answers
+    cdef bint reads
 
     cdef int write_whole(self, const void *data, size_t size) noexcept nogil
     cdef int read_whole(self, void *data, size_t size) noexcept nogil

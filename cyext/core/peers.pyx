@@ -1,6 +1,8 @@
 """Threads, processes and programs beside the timed loop; peers.h explains them."""
 
+import contextlib
 import os
+import signal
 
 from libc.errno cimport EIO, errno
 from libc.stdint cimport int64_t
@@ -83,11 +85,13 @@ cdef class Peers:
 cdef class Program:
     """A small program that obeys requests on a pipe and answers on another.
 
-    It ends when the pipe of requests closes, so it never outlives its owner.
+    It ends when the pipe of requests closes, so it never outlives its owner; one that does not read
+    all the time has ``reads`` cleared, and is killed.
     """
 
     def __cinit__(self):
         self.pid = self.requests = self.answers = -1
+        self.reads = True
 
     def __init__(self, path, *arguments):
         theirs = []
@@ -138,4 +142,7 @@ cdef class Program:
         self.requests = self.answers = -1
         if self.pid > 0:
             pid, self.pid = self.pid, -1
-            os.waitpid(pid, 0)
+            with contextlib.suppress(OSError):  # one that cannot be ended ends with its owner
+                if not self.reads:
+                    os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)

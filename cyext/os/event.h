@@ -67,6 +67,11 @@ static inline void micro_set_add(micro_bits_t *set, int fd)
     set[fd / MICRO_BITS] |= (micro_bits_t)1 << fd % MICRO_BITS;
 }
 
+static inline void micro_set_remove(micro_bits_t *set, int fd)
+{
+    set[fd / MICRO_BITS] &= ~((micro_bits_t)1 << fd % MICRO_BITS);
+}
+
 static inline int micro_set_has(const micro_bits_t *set, int fd)
 {
     return set[fd / MICRO_BITS] >> fd % MICRO_BITS & 1;

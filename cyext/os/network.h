@@ -89,6 +89,18 @@ static inline int micro_pick_port_late(int fd)
 #endif
 }
 
+/* Let a socket connect from 127.0.0.1 + `which`: each address has ports of its own. 0 or -errno. */
+static inline int micro_connect_from(int fd, int which)
+{
+    micro_address_t address;
+    const socklen_t length = micro_loopback(&address, AF_INET, 0);
+    const int status = micro_pick_port_late(fd);
+    address.four.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)which);
+    if (status)
+        return status;
+    return bind(fd, &address.any, length) == 0 ? 0 : -errno;
+}
+
 /* A socket on 127.0.0.1: on *port, or where that is 0 on one that the system picks, which comes back
  * there. With a backlog it listens; it may share its port with others; its accept() blocks or not,
  * and what it accepts is reset on close or not. The socket, or -errno. */

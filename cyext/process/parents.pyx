@@ -11,7 +11,7 @@ from cyext.core.workload cimport (
     micro_now_ns)
 
 from cyext.core.workload import LimitReached, NotSupported
-from cyext.core.limits import available_bytes, running_tasks, tasks
+from cyext.core.limits import available_bytes, more_tasks
 from cyext.core.parameters import one_of
 from cyext.core.resources import mapping_refused, most_maps, no_huge_pages, wants_huge_pages
 
@@ -48,8 +48,6 @@ cdef extern from "process/parent.h" nogil:
     void micro_parent_open(micro_parent_t *parent, const char *program)
     void micro_parent_close(micro_parent_t *parent)
 
-# Processes left free for everybody else on the machine.
-PROCESS_HEADROOM = 512
 # What a living child of each parent costs the kernel at most, for the share of memory we may take.
 CHILD_BYTES = {"static": 150_000, "dynamic": 250_000, "python": 600_000}
 
@@ -68,16 +66,7 @@ def helper(kind, image):
 
 def most_processes(image):
     """How many more children may live, and the name of the limit that says so."""
-    limits = tasks()
-    memory = available_bytes()
-    if memory is not None:
-        limits["half the available memory for"] = memory // 2 // CHILD_BYTES[image]
-    known = {f"{name} {value}": value for name, value in limits.items()}
-    if not known:
-        return 1 << 20, "no limit known"
-    reason = min(known, key=known.get)
-    room = known[reason] - running_tasks() - min(PROCESS_HEADROOM, known[reason] // 4)
-    return room, reason
+    return more_tasks(CHILD_BYTES[image])
 
 
 cdef class Parent(SelfTimedWorkload):

@@ -19,7 +19,7 @@ MOST_RESOURCES = 512
 MOST_TASKS = 32
 MOST_GROUPS = 2  # of 40 tasks
 #: Axes whose levels are processes or threads.
-TASKS = ("live_children", "live_threads", "runnable", "sleepers", "tasks", "waiters")
+TASKS = ("held", "live_children", "live_threads", "runnable", "sleepers", "tasks", "waiters")
 MOST_BYTES = 1 << 20
 MEMBERS = 2
 

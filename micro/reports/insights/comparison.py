@@ -32,6 +32,7 @@ GROUPS = (
     ("Allocation", ("malloc",)),
     ("Memory", ("memory",)),
     ("Events", ("event",)),
+    ("Servers", ("server",)),
     ("Processor", ("cpu", "hardware")),
 )
 

@@ -1,0 +1,1 @@
+"""Servers of many connections: models of serving them, request and response, chat."""

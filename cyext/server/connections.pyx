@@ -1,0 +1,385 @@
+"""A server that holds many connections, by one model of serving them, and its client."""
+
+import errno as errno_names
+import os
+import time
+
+from libc.errno cimport errno
+from libc.stdint cimport int64_t, uint64_t
+
+from cyext.core.peers cimport Program
+from cyext.core.resources cimport Descriptors, batch_at, level_within
+from cyext.core.sentinels cimport Sentinels
+from cyext.core.workload cimport Workload
+
+from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+from cyext.core.kernel_memory import bytes_each, slabs
+from cyext.core.limits import more_tasks
+from cyext.core.parameters import one_of
+
+
+cdef extern from "os/event_queue.h" nogil:
+    const char *MICRO_QUEUE
+
+cdef extern from "os/network.h" nogil:
+    int AF_INET
+    int SOCK_STREAM
+    int micro_socket(int family, int type)
+    int micro_connect(int fd, int port)
+    int micro_connect_from(int fd, int which)
+
+cdef extern from "server/client.h" nogil:
+    enum:
+        MICRO_THREAD_STACK_BYTES
+    ctypedef struct micro_server_answer_t:
+        int error
+        int port
+        char call[24]
+    int micro_ask(int fd, const char **call)
+    int micro_hear(int fd, const char **call)
+    int micro_first_reply(int fd, int port, const char **call)
+    int micro_leave(const int *fds, int64_t count)
+    bint micro_server_told(int answers, micro_server_answer_t *answer)
+
+IMAGES = {"static": "micro-server-static", "dynamic": "micro-server-dynamic"}
+# What a connection takes beside itself: the bytes of a process, or of a thread, at most.
+TASK_BYTES = {
+    "fork": 150_000,
+    "fork_exec": 150_000,
+    "prefork": 150_000,
+    "thread": MICRO_THREAD_STACK_BYTES,
+    "thread_pool": MICRO_THREAD_STACK_BYTES,
+}
+POOLS = ("prefork", "thread_pool")
+LOOPS = ("select", "poll", "epoll", "kqueue", "io_uring")
+# What a system answers that lacks a model, or forbids it.
+LACKING = (errno_names.ENOSYS, errno_names.ENOTSUP, errno_names.EPERM)
+# Ports of one loopback address that are used: among few free ones the search would be what is timed.
+cdef int64_t PORTS_USED = 8192
+# Connections are weighed in groups; what was closed before is freed after this.
+cdef int64_t GROUPS = 3
+cdef int64_t GROUP = 500
+cdef int64_t GROUP_OF_TASKS = 100
+FREEING_S = 0.05
+
+
+def program(image):
+    """Path of the server, linked so."""
+    name = one_of(image, IMAGES)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    if not os.path.exists(path):
+        raise NotSupported(f"the {image} server was not built: no {image} C library")
+    return path
+
+
+cdef class _Connections(Workload):
+    """Connections to a server, held open and idle the way of its ``model``.
+
+    The server is a small program, linked as ``image`` says, and runs on the CPU of the client
+    (``cpu`` "same") or on another. A connection that is held has had one reply.
+    """
+
+    cdef Program server
+    cdef Descriptors own      # the client's ends
+    cdef str model
+    cdef object path
+    cdef int port
+    cdef int64_t most
+    cdef int64_t held         # connections, beside those of a batch
+    cdef int64_t pool         # processes or threads that the server has ready
+    cdef int64_t cursor
+    cdef object weight        # bytes of kernel memory that a connection takes, once known
+    cdef micro_server_answer_t answer
+
+    def __cinit__(self, *args, **kwargs):
+        self.own = Descriptors()
+        self.port = -1
+
+    cdef begin(self, model, image, cpu):
+        """Start the server and hold one connection."""
+        one_of(image, IMAGES)
+        self.peers_on = one_of(cpu, {"same": "same", "other": "other"})
+        self.model = model
+        self.path = program(image)
+        if model in ("epoll", "kqueue") and model != MICRO_QUEUE.decode():
+            raise NotSupported(f"this system has no {model}")
+        elsewhere = self.cpus_of_peers() if cpu == "other" else ()
+        # Once for all levels: what is free now depends on what is open.
+        self.most = max(level_within(self.own.room() - 2), 1)
+        try:
+            if elsewhere:
+                self.sentinels = Sentinels(elsewhere)
+            self.start_server()
+            self.grow(1)
+        except LimitReached as limit:
+            self.close()
+            raise NotSupported(f"no connection could be held: {limit.reason}") from None
+        except BaseException:
+            self.close()
+            raise
+
+    cdef start_server(self):
+        """A server without a connection. Raises `NotSupported` and `OperationFailed`."""
+        cdef int status
+        self.server = Program(self.path, self.model)
+        self.server.reads = self.model in POOLS
+        self.server.follow(self.cpus_of_peers() or range(os.cpu_count() or 1))
+        self.pool = 0
+        self.take_answer()
+        self.port = self.answer.port
+
+    cdef take_answer(self):
+        cdef int status = self.server.read_whole(&self.answer, sizeof(self.answer))
+        call = self.answer.call.decode() if status == 0 else "server"
+        error = self.answer.error if status == 0 else -status
+        if error in LACKING and call.startswith("io_uring"):
+            raise NotSupported(f"{call}: {errno_names.errorcode[error]}")
+        if error:
+            raise OperationFailed(call, error, 0)
+
+    cdef end_server(self):
+        """Leave all connections, then end the server; nothing where there is none."""
+        cdef int64_t count = self.own.count
+        if self.server is None:
+            return
+        with nogil:
+            micro_leave(self.own.fds, count)
+            self.own.close_down_to(0)
+        self.server.close()
+
+    cdef int64_t server_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
+        """A call on a connection failed, perhaps because the server did: `fail` with the cause."""
+        if self.server.answers >= 0 and micro_server_told(self.server.answers, &self.answer):
+            return self.fail(self.answer.call, self.answer.error, after)
+        return self.fail(call, error, after)
+
+    cdef have_pool(self, int64_t wanted):
+        """Let a server with a pool have so many processes or threads at least."""
+        cdef int status
+        if self.model not in POOLS or wanted <= self.pool:
+            return
+        status = self.server.write_whole(&wanted, sizeof(wanted))
+        if status:
+            raise OperationFailed("write", -status, 0)
+        self.take_answer()
+        self.pool = wanted
+
+    cdef int64_t add_socket(self, uint64_t after) noexcept nogil:
+        cdef int fd = micro_socket(AF_INET, SOCK_STREAM)
+        if fd < 0:
+            return self.fail(b"socket", -fd, after)
+        self.own.push(fd)
+        if self.own.count > PORTS_USED:
+            fd = micro_connect_from(fd, <int>((self.own.count - 1) // PORTS_USED))
+            if fd:
+                return self.fail(b"bind", -fd, after)
+        return 0
+
+    cdef int64_t hold(self, int64_t goal) noexcept nogil:
+        """Have so many connections, each of which has had a reply."""
+        cdef const char *call = NULL
+        cdef int64_t status = self.leave_down_to(goal)
+        while status == 0 and self.own.count < goal:
+            status = self.add_socket(self.own.count)
+            if status == 0:
+                status = micro_first_reply(self.own.fds[self.own.count - 1], self.port, &call)
+                if status:
+                    status = self.server_failed(call, -status, self.own.count - 1)
+        return status
+
+    cdef int64_t leave_down_to(self, int64_t count) noexcept nogil:
+        """Leave the newest connections; what served them has ended then."""
+        cdef int status
+        if self.own.count <= count:
+            return 0
+        status = micro_leave(self.own.fds + count, self.own.count - count)
+        self.own.close_down_to(count)
+        return self.fail(b"shutdown", -status, 0) if status else 0
+
+    cdef have(self, int64_t goal):
+        """Hold so many connections, by a pool that has some to spare. Raises `OperationFailed`."""
+        cdef int64_t batch = batch_at(goal)
+        cdef int64_t status
+        self.own.reserve(goal + batch)
+        self.have_pool(goal + batch)
+        with nogil:
+            status = self.hold(goal)
+        if status:
+            raise self.failure(status)
+        self.held = goal
+
+    cdef restart(self, int64_t goal):
+        """A new server, with so many connections."""
+        self.end_server()
+        self.start_server()
+        self.have(goal)
+
+    def limit(self):
+        """The highest level that may be asked for, and the limit's name."""
+        most, reason = self.most, self.own.limit_reason()
+        if self.model in TASK_BYTES:
+            tasks, why = more_tasks(TASK_BYTES[self.model])
+            tasks = level_within(max(tasks, 0) + self.own.count)
+            if tasks < most:
+                return max(tasks, 1), why
+        return most, reason
+
+    cdef settle(self, uint64_t wanted):
+        """Hold so many connections, or as many as can be had: why there are fewer, or None."""
+        most, reason = self.limit()
+        cdef int64_t goal = min(wanted, most)
+        cdef int64_t before = self.held
+        try:
+            if goal < before and self.model in TASK_BYTES:
+                self.restart(goal)  # no task is left that a smaller one would not have
+            else:
+                self.have(goal)
+        except OperationFailed as error:
+            if before == 0:
+                raise
+            reason = f"{error.call}: {errno_names.errorcode.get(error.errno, error.errno)}"
+            # The server may have ended with it.
+            goal = max(min(self.own.count - 1, goal) - 16 - batch_at(goal), min(before, goal), 1)
+            self.restart(goal)
+        return reason if self.held < <int64_t>min(wanted, <uint64_t>1 << 62) else None
+
+    def grow(self, uint64_t level):
+        """Hold ``level`` connections."""
+        reason = self.settle(level)
+        self.level = self.held
+        self.max_batch = batch_at(self.held)
+        if reason is not None:
+            raise LimitReached(self.level, reason)
+
+    def moved(self, cpus):
+        """Let the server follow; its tasks are made anew."""
+        Workload.moved(self, cpus)
+        self.server.follow(self.cpus_of_peers())
+        if self.model in TASK_BYTES:
+            self.restart(self.held)
+
+    def counts(self):
+        """With ``kernel_bytes_per_connection``, where the system tells: weighed in groups."""
+        found = Workload.counts(self)
+        if self.weight is None:
+            self.weight = self.kernel_bytes()
+        return found if self.weight is None else found | {"kernel_bytes_per_connection": self.weight}
+
+    cdef object kernel_bytes(self):
+        cdef int64_t before = self.held
+        cdef int64_t goal = before
+        cdef int64_t group = GROUP_OF_TASKS if self.model in TASK_BYTES else GROUP
+        most, _reason = self.limit()
+        if slabs() is None or most < before + GROUPS * group:
+            return None
+        time.sleep(FREEING_S)
+        snapshots = [slabs()]
+        for _ in range(GROUPS):
+            goal += group
+            self.have(goal)
+            snapshots.append(slabs())
+        self.settle(before)
+        return bytes_each(snapshots, group)
+
+    def close(self):
+        """Leave all connections, end the server."""
+        Workload.close(self)
+        self.end_server()
+        self.own.close_down_to(0)
+
+
+cdef class FirstReply(_Connections):
+    """One operation: a client connects, sends a request and receives the reply.
+
+    ``until`` "connect" ends it when connect() returns; the rest follows after the batch. Sockets
+    are made before a batch and closed after it, so a batch adds to the level.
+    """
+
+    cdef bint connects_only
+
+    def __init__(self, model="epoll", image="static", cpu="same", until="reply"):
+        self.connects_only = one_of(until, {"reply": False, "connect": True})
+        self.begin(one_of(model, {name: name for name in (*TASK_BYTES, *LOOPS)}), image, cpu)
+
+    cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        cdef int64_t status = 0
+        cdef uint64_t i
+        self.cursor = self.own.count
+        for i in range(n):
+            status = self.add_socket(i)
+            if status:
+                break
+        return status
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef const char *call = b"connect"
+        cdef uint64_t i
+        cdef int status
+        for i in range(n):
+            if self.connects_only:
+                status = micro_connect(self.own.fds[self.cursor], self.port)
+            else:
+                status = micro_first_reply(self.own.fds[self.cursor], self.port, &call)
+            if status:
+                return self.server_failed(call, -status, i)
+            self.cursor += 1
+        return 0
+
+    cdef int64_t restore(self, uint64_t n) noexcept nogil:
+        cdef const char *call = NULL
+        cdef int64_t status = 0
+        cdef int64_t i
+        if self.connects_only:
+            for i in range(self.held, self.cursor):
+                status = micro_ask(self.own.fds[i], &call)
+                if status == 0:
+                    status = micro_hear(self.own.fds[i], &call)
+                if status:
+                    status = self.server_failed(call, -status, n)
+                    break
+        cdef int64_t left = self.leave_down_to(self.held)
+        return status if status else left
+
+
+cdef class ActiveConnections(_Connections):
+    """One operation: a request on a connection and its reply, beside ``level`` idle connections.
+
+    ``active`` clients send their requests one after the other, then receive the replies.
+    """
+
+    cdef int64_t active     # as many as were asked for
+    cdef int64_t together   # and as many as there are
+    cdef int64_t step
+
+    def __init__(self, model="epoll", active=1, image="static", cpu="same"):
+        if not 1 <= active <= 4096:
+            raise ValueError(f"not a value of this parameter: {active!r}")
+        self.active = active
+        self.begin(one_of(model, {name: name for name in LOOPS}), image, cpu)
+
+    def grow(self, uint64_t level):
+        """Hold ``level`` idle connections, and the active ones."""
+        reason = self.settle(min(level, <uint64_t>1 << 40) + self.active)
+        self.together = max(min(self.active, self.held - 1), 1)
+        self.step = self.held // self.together  # the active ones are spread over all
+        self.level = max(self.held - self.active, 1)
+        if reason is not None:
+            raise LimitReached(self.level, reason)
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef const char *call = NULL
+        cdef uint64_t done = 0
+        cdef int64_t i, together
+        cdef int status
+        while done < n:
+            together = min(self.together, <int64_t>(n - done))
+            for i in range(together):
+                status = micro_ask(self.own.fds[i * self.step], &call)
+                if status:
+                    return self.server_failed(call, -status, done)
+            for i in range(together):
+                status = micro_hear(self.own.fds[i * self.step], &call)
+                if status:
+                    return self.server_failed(call, -status, done)
+                done += 1
+        return 0

@@ -1,0 +1,83 @@
+"""Servers of many connections, each in a process of its own, and their clients, on loopback TCP."""
+
+from collections.abc import Mapping
+
+from micro.probes.declaration import (
+    HAS_PEERS,
+    Axis,
+    Choice,
+    Headline,
+    Probe,
+    powers_of_four,
+)
+from runners.model.benchmark import Scalar
+from runners.model.count import Count
+from runners.model.job import Promise
+
+_LOOPS = ("select", "poll", "epoll", "kqueue", "io_uring")
+_MODELS = ("fork", "fork_exec", "prefork", "thread", "thread_pool", *_LOOPS)
+_IMAGE = Choice(("static", "dynamic"), usual=("static",), quick=("static",))
+_CPU = Choice(("same", "other"), usual=("same",), quick=("same",))
+_SERVER = (
+    "the server is a tiny program, linked statically or dynamically, on the client's CPU or on "
+    "another"
+)
+_LEVELS = (*powers_of_four(1, 4096), 10000, 16384)
+_BYTES = Count("kernel_bytes_per_connection", "B of kernel slabs per connection held")
+
+
+def _first_reply(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    calls = {"connect": 1}
+    return Promise(calls if params["until"] == "connect" else {**calls, "write": 1, "read": 1})
+
+
+PROBES = (
+    Probe(
+        name="server.first_reply",
+        workload="cyext.server.connections:FirstReply",
+        title="connect to a server and get the first reply",
+        method="One operation, with held connections open and idle, is connect(), write() of a "
+        "request of 4 bytes and read() of the reply of 4 bytes; making the socket and closing the "
+        "connection is not timed; each connection, held or new, has a process of its own (fork, "
+        "fork_exec), a thread of its own, or one of a pool of processes or threads that exist "
+        f"before it, or shares one loop of select(), poll(), epoll, kqueue or io_uring; {_SERVER}; "
+        "with until=connect an operation ends when connect() returns.",
+        source="von Leitner, Scalable Network Programming (2003); Banga, Druschel and Mogul 1998",
+        params={
+            "model": Choice(_MODELS, usual=("fork", "thread", "poll", "epoll"), quick=("epoll",)),
+            "image": _IMAGE,
+            "cpu": _CPU,
+            "until": Choice(("reply", "connect"), usual=("reply",), quick=("reply",)),
+        },
+        axis=Axis("held", (1, 1024), quick=(1,), rigorous=_LEVELS),
+        promise=_first_reply,
+        waits=True,
+        no_team=HAS_PEERS,
+        counts=(_BYTES,),
+        least_effort="usual",
+        headlines=tuple(
+            Headline(model, "First reply of a server", {"model": model}) for model in _MODELS
+        ),
+    ),
+    Probe(
+        name="server.active",
+        workload="cyext.server.connections:ActiveConnections",
+        title="requests of a few clients among idle connections",
+        method="One operation, with idle connections open, is write() of a request of 4 bytes on "
+        "one of the active connections and read() of its reply of 4 bytes; all active clients, "
+        "evenly spread over the connections, send their requests before the first reply is read; "
+        f"one loop serves all connections; {_SERVER}.",
+        source="Gammo, Brecht, Shukla and Pariag 2004",
+        params={
+            "model": Choice(_LOOPS, usual=("poll", "epoll"), quick=("epoll",)),
+            "active": Choice((1, 32), usual=(32,), quick=(32,)),
+            "image": _IMAGE,
+            "cpu": _CPU,
+        },
+        axis=Axis("idle", (1, 1024), quick=(1,), rigorous=_LEVELS),
+        promise=Promise({"write": 1, "read": 1}),
+        waits=True,
+        no_team=HAS_PEERS,
+        least_effort="usual",
+    ),
+)
