@@ -4,8 +4,7 @@ import errno as errno_names
 import os
 import time
 
-from libc.errno cimport errno
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 
 from cyext.core.peers cimport Program
 from cyext.core.resources cimport Descriptors, batch_at, level_within
@@ -20,6 +19,9 @@ from cyext.core.parameters import one_of
 
 cdef extern from "os/event_queue.h" nogil:
     const char *MICRO_QUEUE
+
+cdef extern from "os/cpu_time.h" nogil:
+    int64_t micro_process_cpu_ns(int process)
 
 cdef extern from "os/network.h" nogil:
     int AF_INET
@@ -54,7 +56,7 @@ POOLS = ("prefork", "thread_pool")
 LOOPS = ("select", "poll", "epoll", "kqueue", "io_uring")
 # What a system answers that lacks a model, or forbids it.
 LACKING = (errno_names.ENOSYS, errno_names.ENOTSUP, errno_names.EPERM)
-# Ports of one loopback address that are used: among few free ones the search would be what is timed.
+# Ports of one loopback address that are used: where few are free, the search for one takes long.
 cdef int64_t PORTS_USED = 8192
 # Connections are weighed in groups; what was closed before is freed after this.
 cdef int64_t GROUPS = 3
@@ -86,6 +88,7 @@ cdef class _Connections(Workload):
     cdef int port
     cdef int64_t most
     cdef int64_t held         # connections, beside those of a batch
+    cdef bint has_processes
     cdef int64_t pool         # processes or threads that the server has ready
     cdef int64_t cursor
     cdef object weight        # bytes of kernel memory that a connection takes, once known
@@ -100,6 +103,7 @@ cdef class _Connections(Workload):
         one_of(image, IMAGES)
         self.peers_on = one_of(cpu, {"same": "same", "other": "other"})
         self.model = model
+        self.has_processes = model in ("fork", "fork_exec", "prefork")
         self.path = program(image)
         if model in ("epoll", "kqueue") and model != MICRO_QUEUE.decode():
             raise NotSupported(f"this system has no {model}")
@@ -120,7 +124,6 @@ cdef class _Connections(Workload):
 
     cdef start_server(self):
         """A server without a connection. Raises `NotSupported` and `OperationFailed`."""
-        cdef int status
         self.server = Program(self.path, self.model)
         self.server.reads = self.model in POOLS
         self.server.follow(self.cpus_of_peers() or range(os.cpu_count() or 1))
@@ -147,11 +150,18 @@ cdef class _Connections(Workload):
             self.own.close_down_to(0)
         self.server.close()
 
-    cdef int64_t server_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
+    cdef int64_t server_failed(
+            self, const char *call, int64_t error, uint64_t after) noexcept nogil:
         """A call on a connection failed, perhaps because the server did: `fail` with the cause."""
         if self.server.answers >= 0 and micro_server_told(self.server.answers, &self.answer):
             return self.fail(self.answer.call, self.answer.error, after)
         return self.fail(call, error, after)
+
+    cdef int64_t others_ns(self) noexcept nogil:
+        """As `Workload.others_ns`, the server's time taken off; unknown where it has processes."""
+        cdef int64_t others = Workload.others_ns(self)
+        cdef int64_t served = -1 if self.has_processes else micro_process_cpu_ns(self.server.pid)
+        return INT64_MIN if others == INT64_MIN or served < 0 else others - served
 
     cdef have_pool(self, int64_t wanted):
         """Let a server with a pool have so many processes or threads at least."""
@@ -263,7 +273,9 @@ cdef class _Connections(Workload):
         found = Workload.counts(self)
         if self.weight is None:
             self.weight = self.kernel_bytes()
-        return found if self.weight is None else found | {"kernel_bytes_per_connection": self.weight}
+        if self.weight is not None:
+            found["kernel_bytes_per_connection"] = self.weight
+        return found
 
     cdef object kernel_bytes(self):
         cdef int64_t before = self.held
