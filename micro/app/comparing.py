@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,16 +28,18 @@ from runners.archive.bad_file import BadFile
 from runners.archive.baselines import Baseline, Summary
 from runners.gate.boots import Place, of_one_boot
 from runners.gate.counts import exact_counts, varying_counts
-from runners.gate.evidence import Sample
+from runners.gate.evidence import Sample, SessionFigure
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment
 from runners.measure.schedule import Settings
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
-from runners.model.session import MEMORY_REFUTED, Result, Session
+from runners.model.session import MEMORY_REFUTED
 
 CONFIRMING = Settings(rounds=10, budget_s=90.0, trace=0)
 _CONTROLS = 5
+#: A profile takes more than a second: of so many regressions they are taken.
+_MOST_EXPLAINED = 20
 #: What the system barely touches: arithmetic, three levels of cache and memory, and a copy.
 REFERENCES = frozenset(
     {
@@ -281,9 +284,15 @@ def _explained(judgement: Judgement, current: Summary) -> Judgement:
 def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
     """Measure the suspects again, in fresh rounds among unchanged controls, and decide.
 
-    A suspect is `regressed` if it is slow again, and the controls are not; then its profile is
-    taken. Against other boots nothing is measured: that takes a session of yet another boot.
+    A suspect is `regressed` if it is slow again, and the controls are not. Against other boots
+    nothing is measured: that takes a session of yet another boot. Of what has regressed, profiles
+    are taken.
     """
+    decided = _second_look(outcome, chosen)
+    return replace(decided, sides=_explained_now(decided))
+
+
+def _second_look(outcome: Outcome, chosen: Configuration) -> Outcome:
     suspects = [j for j in outcome.judgements if j.verdict == "suspect" and j.kind == "point"]
     if not suspects:
         return outcome
@@ -300,8 +309,8 @@ def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
     steady = [j for j in outcome.judgements if j.verdict == "unchanged" and j.kind == "point"]
     steady.sort(key=lambda judgement: judgement.detectable or 1.0)
     controls = [judgement.benchmark for judgement in steady[:_CONTROLS]]
-    measured = _measure({*controls, *(judgement.benchmark for judgement in suspects)})
-    again = compare(baselines.of_session(measured, Path("fresh rounds")), outcome.baseline, chosen)
+    fresh = _measure({*controls, *(judgement.benchmark for judgement in suspects)})
+    again = compare(fresh, outcome.baseline, chosen)
     found = {j.benchmark: j for j in again.judgements if j.kind == "point"}
     moved = [found[name] for name in controls if name in found and _slower(found[name])]
     decided = {
@@ -309,27 +318,33 @@ def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
         for judgement in suspects
     }
     judged = [decided.get(j.benchmark, j) if j in suspects else j for j in outcome.judgements]
-    confirmed = {j.benchmark for j in decided.values() if j.verdict == "regressed"}
-    return replace(outcome, judgements=judged, sides=_explained_now(confirmed, measured.results))
+    return replace(outcome, judgements=judged)
 
 
-def _explained_now(benchmarks: set[Benchmark], results: Sequence[Result]) -> Sides:
-    """Profiles of what was just measured."""
+def _explained_now(outcome: Outcome) -> Sides:
+    """Profiles of what has regressed most, in nanoseconds of the session's figures."""
+    points = [j for j in outcome.judgements if j.verdict == "regressed" and j.kind == "point"]
+    points.sort(key=lambda judgement: -(judgement.effect or 0.0))
+    benchmarks = {judgement.benchmark for judgement in points[:_MOST_EXPLAINED]}
     if not benchmarks:
         return Sides()
     try:
         with workbench() as bench:
             found = explain(
-                jobs_of(benchmarks),
-                bench.launcher,
-                bench.cpus,
-                lambda _: None,
-                SESSION_SAMPLED_NS,
+                jobs_of(benchmarks), bench.launcher, bench.cpus, lambda _: None, SESSION_SAMPLED_NS
             )
     except UsageError as refused:
         return Sides(refused=str(refused))
-    profiles = figures_explained(found, results)
+    figures = outcome.current.sample.figures
+    of_figures = {name: _nanoseconds(figures[name]) for name in benchmarks if name in figures}
+    profiles = figures_explained(found, of_figures)
     return Sides(after={profile.benchmark: profile for profile in profiles})
+
+
+def _nanoseconds(figure: SessionFigure) -> tuple[float, float, float]:
+    ends = (figure.log_s + side * 1.96 * figure.error for side in (0, -1, 1))
+    value_ns, low_ns, high_ns = (1e9 * math.exp(log_s) for log_s in ends)
+    return value_ns, low_ns, high_ns
 
 
 def _slower(judgement: Judgement) -> bool:
@@ -358,9 +373,10 @@ def _decided(
     return replace(suspect, verdict="within noise", why=f"not confirmed: {change}", lacks=None)
 
 
-def _measure(benchmarks: set[Benchmark]) -> Session:
+def _measure(benchmarks: set[Benchmark]) -> Summary:
     with workbench() as bench:
-        return bench.measure(jobs_of(benchmarks), CONFIRMING)
+        session = bench.measure(jobs_of(benchmarks), CONFIRMING)
+    return baselines.of_session(session, Path("fresh rounds"))
 
 
 def jobs_of(benchmarks: set[Benchmark]) -> list[Job]:

@@ -78,21 +78,28 @@ def sample(
     return [explaining.explained() for _, explaining in collected]
 
 
-def figures_explained(found: Sequence[Explained], results: Sequence[Result]) -> list[Profile]:
-    """The profiles of a session: shares are of samples, nanoseconds are of its figures."""
-    figures = {result.benchmark: result for result in results}
+#: Value and ends of the interval, in nanoseconds.
+FigureNs = tuple[float, float, float]
+
+
+def figures_explained(
+    found: Sequence[Explained], figures: Mapping[Benchmark, FigureNs]
+) -> list[Profile]:
+    """The profiles of figures: shares are of samples, nanoseconds are of the figures."""
     return [
-        replace(profile, figure_ns=_nanoseconds(figures[profile.benchmark]))
+        replace(profile, figure_ns=figures.get(profile.benchmark))
         for each in found
         for profile in each.profiles
     ]
 
 
-def _nanoseconds(figure: Result) -> tuple[float, float, float] | None:
-    if not figure.value_s or not figure.ci95_s or not figure.ci95_s[0]:
-        return None
-    low_s, high_s = figure.ci95_s
-    return figure.value_s * 1e9, low_s * 1e9, high_s * 1e9
+def figures_of(results: Sequence[Result]) -> dict[Benchmark, FigureNs]:
+    """The figures of results, as far as they have an interval above zero."""
+    return {
+        result.benchmark: (result.value_s * 1e9, result.ci95_s[0] * 1e9, result.ci95_s[1] * 1e9)
+        for result in results
+        if result.value_s and result.ci95_s and result.ci95_s[0]
+    }
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from micro.app.explaining import (
     SESSION_PROFILE_S,
     SESSION_SAMPLED_NS,
     figures_explained,
+    figures_of,
     jobs_measured,
     named_kernel,
     sample,
@@ -247,7 +248,7 @@ def _take_profiles(
         )
     except CannotSample as refused:
         return [f"no profiles: {refused}"]
-    session.profiles = figures_explained(found, session.results)
+    session.profiles = figures_explained(found, figures_of(session.results))
     session.settings = {
         **session.settings,
         "explaining_s": round(time.monotonic() - began_s, 3),

@@ -75,7 +75,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
         "--confirm",
         action="store_true",
         help="measure suspects again beside unchanged benchmarks, decide, and take profiles of "
-        "what is confirmed",
+        "what has regressed",
     )
     parser.add_argument(
         "--profiles",
@@ -168,7 +168,7 @@ def compared(arguments: argparse.Namespace) -> int:
 def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:
     """Judge a session and write every report that was asked for; returns the exit code."""
     if arguments.profiles and not arguments.confirm:
-        raise UsageError("--profiles takes --confirm: they are of what that confirms")
+        raise UsageError("--profiles takes --confirm, which takes the profiles")
     chosen = configuration()
     baseline = comparing.find(where, environment.key(current.environment), chosen)
     outcome = comparing.compare(current, baseline, chosen)

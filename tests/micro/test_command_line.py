@@ -158,7 +158,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
         (("run", "malloc.threads", "-p", "threads=1e9"), "threads=1e9: not a whole number"),
         (("run", "malloc.threads", "-p", "threads=1000000000"), "must be from 1 to 4,096"),
         (("run", "malloc.threads", "-p", "sizes=1"), "sizes: no probe chosen has it"),
-        (("run", "fd.open_close", "-p", "size=1"), "parameters here: none"),
+        (("run", "fd.open_close", "-p", "size=1"), "parameters here: as, members"),
         (("run", "malloc.threads", "-p", "size"), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "size="), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "=1"), "expected KEY=VALUE"),

@@ -66,7 +66,7 @@ def _share(cost: Cost) -> str:
 def hint(sides: Sides, names: tuple[str, str]) -> str:
     """What it takes to name the functions; empty where both sides have profiles."""
     if sides.refused is not None:
-        return f"No profiles of what was confirmed: {sides.refused}."
+        return f"No profiles of what has regressed: {sides.refused}."
     lacking = [
         name for name, side in zip(names, (sides.before, sides.after), strict=True) if not side
     ]
