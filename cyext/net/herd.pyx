@@ -12,6 +12,7 @@ from cyext.core.peers cimport micro_peer_leaves, micro_peer_t
 from cyext.core.resources cimport Descriptors, batch_at
 from cyext.core.workload cimport Workload
 
+from cyext.core import limits
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.parameters import one_of
 from cyext.core.peers import KINDS
@@ -66,8 +67,15 @@ WAITS = {
     "epoll_exclusive": MICRO_WAIT_EPOLL_EXCLUSIVE,
     "reuseport": MICRO_WAIT_REUSEPORT,
 }
+# What a waiter holds: a queue, a listener, and the number that accept() reserves before it sleeps.
+DESCRIPTORS = {"accept": 1, "poll": 0, "epoll": 1, "epoll_exclusive": 1, "reuseport": 2}
 cdef int BACKLOG = 128
-cdef int64_t MOST_WAITERS = 16384
+# The most that anybody asked for; the system has limits of its own.
+MOST_WAITERS = 32768
+# What a waiter takes of memory, at most, and of the system's limits; tasks are left for others.
+TASK_BYTES = {"thread": 64 << 10, "process": 1 << 20}
+MAPS_A_THREAD = 2
+TASK_HEADROOM = 512
 # Descriptors for the clients of the largest batch.
 cdef int64_t BATCH_ROOM = 64
 cdef uint64_t YIELDS_BETWEEN_ROLL_CALLS = 4096
@@ -129,7 +137,8 @@ cdef class AcceptHerd(Workload):
 
     cdef Herd *herd
     cdef Descriptors clients
-    cdef int64_t most
+    cdef int64_t most      # waiters, and what limits them
+    cdef str most_reason
     cdef int64_t cursor
     cdef int64_t expected
     cdef str peer
@@ -158,8 +167,7 @@ cdef class AcceptHerd(Workload):
             error = -self.herd.listener
             self.close()
             raise OperationFailed("listen", error, 0)
-        # Once for all levels: a waiter may take a queue, a listener and a connection.
-        self.most = max(min((self.clients.room() - BATCH_ROOM) // 3, MOST_WAITERS), 1)
+        self.most, self.most_reason = self.most_waiters(wait)
         try:
             self.grow(1)
         except BaseException:
@@ -177,10 +185,31 @@ cdef class AcceptHerd(Workload):
             munmap(self.herd, sizeof(Herd))
             self.herd = NULL
 
+    def most_waiters(self, wait):
+        """How many waiters there may be, and the name of the limit that says so."""
+        found = {f"at most {MOST_WAITERS} waiters": MOST_WAITERS}
+        running = limits.running_tasks()
+        for name, value in limits.tasks().items():
+            found[f"{name} {value}"] = value - running - min(TASK_HEADROOM, value // 4)
+        memory = limits.available_bytes()
+        if memory is not None:
+            most = memory // 2 // TASK_BYTES[self.peer]
+            found[f"half the available memory for {most}"] = most
+        if self.peer == "thread":
+            maps = limits.number("/proc/sys/vm/max_map_count")
+            if maps is not None:
+                found[f"vm.max_map_count {maps}"] = (maps - maps // 32) // MAPS_A_THREAD
+            # Threads share their descriptors; processes do not.
+            room = self.clients.room() - BATCH_ROOM
+            if DESCRIPTORS[wait]:
+                found[self.clients.limit_reason()] = room // DESCRIPTORS[wait]
+        reason = min(found, key=found.get)
+        return max(found[reason], 1), reason
+
     def grow(self, uint64_t level):
         """Let ``level`` waiters wait."""
         cdef int64_t goal = min(level, <uint64_t>self.most)
-        reason = self.clients.limit_reason()
+        reason = self.most_reason
         if self.peers is not None and goal < self.peers.group.count:
             self.start_peers(self.peer, "same", wait_and_accept, self.herd, goal)
             atomic_store(&self.herd.waiting, goal)  # a process that was ended says nothing

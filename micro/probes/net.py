@@ -221,7 +221,7 @@ PROBES = (
             ),
             "peer": Choice(("thread", "process"), usual=("thread",), quick=("thread",)),
         },
-        axis=Axis("waiters", (1, 8, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 4096)),
+        axis=Axis("waiters", (1, 8, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 32768)),
         no_team=HAS_PEERS,
         promise=Promise(
             {"connect": 1},

@@ -9,6 +9,7 @@ from typing import Any
 
 import cyext.lock.wakeups
 import cyext.mmap.mappings
+import cyext.net.herd
 import cyext.process.parents
 import cyext.sched.groups
 import cyext.sched.wakeups
@@ -231,6 +232,7 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         cyext.process.parents.most_maps = lambda: (2000, "a limit of 2000")
         cyext.mmap.mappings.MOST_FILES = 1000
         cyext.lock.wakeups.MOST_WAITERS = 60
+        cyext.net.herd.MOST_WAITERS = 60
         cyext.sched.groups.MOST_GROUPS = 2
         cyext.sched.wakeups.MOST_TASKS = 20
         cyext.switch.rings.MOST_TASKS = 60
