@@ -1,5 +1,6 @@
 """A server that holds many connections, by one model of serving them, and its client."""
 
+import contextlib
 import errno as errno_names
 import os
 import time
@@ -262,11 +263,23 @@ cdef class _Connections(Workload):
             raise LimitReached(self.level, reason)
 
     def moved(self, cpus):
-        """Let the server follow; its tasks are made anew."""
+        """Let the server and all of its tasks follow."""
         Workload.moved(self, cpus)
+        pid = self.server.pid
+        if pid <= 0:
+            return
         self.server.follow(self.cpus_of_peers())
-        if self.model in TASK_BYTES:
-            self.restart(self.held)
+        if self.model not in TASK_BYTES:
+            return
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+            with open(f"/proc/{pid}/task/{pid}/children") as file:
+                tasks += file.read().split()
+        except OSError:
+            return self.restart(self.held)  # made anew, they are where the server is
+        for task in tasks:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                os.sched_setaffinity(int(task), self.cpus_of_peers())
 
     def counts(self):
         """With ``kernel_bytes_per_connection``, where the system tells: weighed in groups."""
