@@ -27,6 +27,8 @@ class Contrast:
 
 
 _CONTRASTS = (
+    Contrast("From connect() to the first reply of a server", ("server.first_reply",), "model"),
+    Contrast("A request beside idle connections", ("server.active",), "model"),
     Contrast(
         "A connection, until all waiting acceptors have settled",
         ("net.accept_herd",),
