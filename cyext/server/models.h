@@ -25,6 +25,9 @@
 #define MICRO_THREAD_STACK_BYTES 65536
 #define MICRO_EVENTS 64             /* that a loop takes at once */
 #define MICRO_RING_ENTRIES 256      /* two a completion, and some more */
+#ifndef ETIME
+#define ETIME ETIMEDOUT             /* where there is no io_uring, either */
+#endif
 #define MICRO_ANSWERS 1             /* the descriptor on which the server tells */
 
 /* What the server tells: its port, that the pool is as large as asked for, or what failed. */
