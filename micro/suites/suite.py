@@ -12,7 +12,7 @@ from runners.model.session import Result
 
 Unit = Literal["s", "ns", "µs", "MB/s", "operations/s"]
 #: Their names on the command line, each a module of this package that has a ``SUITE``.
-NAMES = ("lebench", "lmbench", "libmicro", "will-it-scale")
+NAMES = ("lebench", "lmbench", "libmicro", "will-it-scale", "papers")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Operation:
     unit: Unit | None = None
     #: Operations of micro in one of the other suite.
     times: float = 1.0
+    #: What is told is not the time, but this count of an operation.
+    count: str | None = None
 
     def among(self, results: Sequence[Result]) -> Result | None:
         """The first result that is a figure of this operation; None where there is none."""
@@ -42,6 +44,7 @@ class Operation:
                 and result.value_s is not None
                 and self.params.items() <= result.params.items()
                 and ("as" in result.params) == ("as" in self.params)
+                and (self.count is None or self.counted(result) is not None)
             ):
                 return result
         return None
@@ -63,6 +66,11 @@ class Operation:
             times=self.times / members,
         )
 
+    def counted(self, result: Result) -> float | None:
+        """The count that the operation tells; None where the result lacks it."""
+        values = {found.count.name: found.value for found in result.counts}
+        return None if self.count is None else values.get(self.count)
+
     def value(self, result: Result, unit: Unit) -> float:
         """What the result is in the other suite's unit."""
         assert result.value_s is not None
@@ -78,13 +86,16 @@ class Operation:
 class Suite:
     """Another suite: its title and source, its unit unless an operation has its own.
 
-    ``teams`` says whether it also runs its operations in several tasks at once.
+    ``heading`` stands above the table, with the unit in it, and ``last_column`` above what each
+    operation ``differs`` in. ``teams`` says whether it also runs its operations in several tasks.
     """
 
     title: str
     unit: Unit
     operations: tuple[Operation, ...]
     teams: bool = False
+    heading: str = "as {title} would name them, in {unit}"
+    last_column: str = "where micro differs"
 
 
 def named(name: str) -> list[Operation]:

@@ -16,20 +16,17 @@ from runners.model.session import Result, Session
 
 def suite_table(suite: Suite, session: Session) -> Group:
     """One row an operation; what micro does not measure, or did not in this session, is said."""
-    title = f"as {suite.title} would name them, in {suite.unit}"
+    title = suite.heading.format(title=suite.title, unit=suite.unit)
     table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     table.add_column("operation", overflow="fold", min_width=14)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("micro's figure", overflow="fold")
-    table.add_column("where micro differs", overflow="fold")
+    table.add_column(suite.last_column, overflow="fold")
     unstable = missing = 0
     for operation, result in _rows(suite, session):
         value, differs = "–", operation.differs
         if result is not None:
-            unit = operation.unit or suite.unit
-            found = operation.value(result, unit)
-            value = f"{found:.9f}" if unit == "s" else units.grouped(found)
-            value += f" {unit}" if operation.unit else ""
+            value = _value(suite, operation, result)
             if result.status != "ok":
                 value += "~"
                 unstable += 1
@@ -52,6 +49,16 @@ def suite_table(suite: Suite, session: Session) -> Group:
             )
         )
     return Group(table, *notes)
+
+
+def _value(suite: Suite, operation: Operation, result: Result) -> str:
+    counted = operation.counted(result)
+    if counted is not None:
+        return f"{counted:g} {operation.count}"
+    unit = operation.unit or suite.unit
+    found = operation.value(result, unit)
+    value = f"{found:.9f}" if unit == "s" else units.grouped(found)
+    return f"{value} {unit}" if operation.unit else value
 
 
 def _rows(suite: Suite, session: Session) -> Iterator[tuple[Operation, Result | None]]:
