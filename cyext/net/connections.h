@@ -1,5 +1,6 @@
 /* Connections that are made, accepted and closed, over loopback TCP or a Unix socket, the accepted end
- * first. That end resets a TCP connection: no end lingers in TIME_WAIT and holds its port.
+ * first. One end resets a TCP connection, so that none lingers in TIME_WAIT and holds its port: the
+ * accepted end, or, where a peer might reset before connect() has returned, the other one.
  *
  * All functions return 0 or -errno, with the failed call's name in `call`. */
 #ifndef MICRO_CONNECTIONS_H
@@ -15,6 +16,7 @@
 typedef struct {
     int family;              /* AF_INET or AF_UNIX */
     int listener;            /* or -1 */
+    int connecting_resets;   /* the end that connects resets, and not the accepted one */
     union {
         struct sockaddr any;
         micro_address_t ip;
@@ -35,7 +37,7 @@ static inline int micro_door_open(micro_door_t *door, const char *path)
 {
     if (door->family == AF_INET) {
         int port = 0;
-        door->listener = micro_listen_at(MICRO_BACKLOG, 0, 1, 1, &port);
+        door->listener = micro_listen_at(MICRO_BACKLOG, 0, 1, !door->connecting_resets, &port);
         door->length = micro_loopback(&door->address.ip, AF_INET, port);
         return door->listener < 0 ? micro_door_fails(door, "listen", -door->listener) : 0;
     }
@@ -61,6 +63,13 @@ static inline int micro_door_connect(micro_door_t *door)
     const int fd = micro_socket(door->family, SOCK_STREAM);
     if (fd < 0)
         return micro_door_fails(door, "socket", -fd);
+    if (door->connecting_resets) {
+        const int status = micro_reset_on_close(fd);
+        if (status != 0) {
+            close(fd);
+            return micro_door_fails(door, "setsockopt", -status);
+        }
+    }
     if (connect(fd, &door->address.any, door->length) != 0) {
         const int status = micro_door_fails(door, "connect", errno);
         close(fd);
@@ -98,7 +107,7 @@ static inline int micro_connection_to_peer(micro_door_t *door, micro_peers_t *gr
     do {
         got = read(fd, &byte, 1);
     } while (got < 0 && errno == EINTR && !micro_peers_failed(group));
-    if (got > 0 || (got < 0 && errno != ECONNRESET))
+    if (got != 0)
         status = micro_door_fails(door, "read", got > 0 ? EIO : errno);
     if (close(fd) != 0 && status == 0)
         status = micro_door_fails(door, "close", errno);

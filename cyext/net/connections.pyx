@@ -20,6 +20,7 @@ cdef extern from "net/connections.h" nogil:
     ctypedef struct micro_door_t:
         int family
         int listener
+        int connecting_resets
         const char *call
     int micro_door_open(micro_door_t *door, const char *path)
     int micro_connection_here(micro_door_t *door)
@@ -89,6 +90,7 @@ cdef class ConnectPeer(_Connections):
     """One operation: connect to a peer, wait until it has accepted and closed, close."""
 
     def __init__(self, protocol="tcp", peer="process", cpu="same"):
+        self.door.connecting_resets = protocol == "tcp"
         self.listen(protocol)
         try:
             self.start_peers(peer, cpu, <micro_body_t>micro_take_connections, &self.door, 1)

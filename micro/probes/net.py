@@ -13,12 +13,17 @@ _CPU = Choice(("same", "other"), usual=("same",), quick=("same",))
 _BOTH_CPUS = Choice(("same", "other"), usual=("same", "other"), quick=("same",))
 _SLEEPS = "the peer, on the same CPU or on another, sleeps while it has nothing to do."
 _CONNECTIONS = (
-    "loopback TCP, where the accepted end resets the connection (SO_LINGER of 0) so that no end "
+    "loopback TCP, where the {} end resets the connection (SO_LINGER of 0) so that no end "
     "of it stays in TIME_WAIT and holds a port, or over Unix stream sockets with a name in the "
     "temporary directory"
 )
 _COPY_BYTES = 64 << 10  # what read_write and splice move at once
 _LEITNER = "von Leitner, Scalable Network Programming (2003)"
+
+
+def _connect_peer(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    resets = {"setsockopt": 1} if params["protocol"] == "tcp" else {}
+    return Promise({"socket": 1, **resets, "connect": 1, "read": 1, "close": 1})
 
 
 def _header_body(params: Mapping[str, Scalar], level: int | None) -> Promise:
@@ -100,7 +105,8 @@ PROBES = (
         workload="cyext.net.connections:Connect",
         title="connect, accept and close in one task",
         method="One operation is socket(), connect() to a listener of the same thread, accept(), "
-        f"and close() of the accepted end and of the other, over {_CONNECTIONS}.",
+        "and close() of the accepted end and of the other, over "
+        f"{_CONNECTIONS.format('accepted')}.",
         source="lmbench, lat_connect and lat_unix_connect (McVoy and Staelin 1996); libMicro, "
         "connection",
         params={"protocol": Choice(("tcp", "unix"), usual=("tcp", "unix"), quick=("tcp",))},
@@ -114,14 +120,14 @@ PROBES = (
         title="connect to a task that accepts and closes",
         method="One operation is socket(), connect() to a listener on which a peer waits in "
         "accept(), a read() that returns once the peer has accepted and closed its end, and "
-        f"close(), over {_CONNECTIONS}; {_SLEEPS}",
+        f"close(), over {_CONNECTIONS.format('connecting')}; {_SLEEPS}",
         source="lmbench, lat_connect and lat_unix_connect (McVoy and Staelin 1996)",
         params={
             "protocol": Choice(("tcp", "unix"), usual=("tcp", "unix"), quick=("tcp",)),
             "peer": _PEER,
             "cpu": _CPU,
         },
-        promise=Promise({"socket": 1, "connect": 1, "read": 1, "close": 1}),
+        promise=_connect_peer,
         no_team=HAS_PEERS,
         waits=True,
         counts=SWITCHES,

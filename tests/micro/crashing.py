@@ -20,6 +20,9 @@ class Fine:
     def moved(self, cpus: "list[int]") -> None:
         pass
 
+    def watch_cpus(self, usage_fd: int) -> None:
+        pass
+
     def cpus_used(self) -> "list[int]":
         return []
 

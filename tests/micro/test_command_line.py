@@ -158,7 +158,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
         (("run", "malloc.threads", "-p", "threads=1e9"), "threads=1e9: not a whole number"),
         (("run", "malloc.threads", "-p", "threads=1000000000"), "must be from 1 to 4,096"),
         (("run", "malloc.threads", "-p", "sizes=1"), "sizes: no probe chosen has it"),
-        (("run", "fd.open_close", "-p", "size=1"), "parameters here: as, members"),
+        (("run", "fd.open_close", "-p", "size=1"), "parameters here: none"),
         (("run", "malloc.threads", "-p", "size"), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "size="), "expected KEY=VALUE"),
         (("run", "malloc.threads", "-p", "=1"), "expected KEY=VALUE"),
@@ -471,9 +471,11 @@ def test_of_many_probes_those_that_cannot_be_a_team_are_left_out_by_name(
     assert {job.workers for job in jobs} == {"threads"}
     assert {job.name for job in jobs} == {
         probe.name for probe in all_probes() if probe.family == "syscall"
-    } - {"syscall.seccomp"}
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == "micro: left out: syscall.seccomp cannot run as threads: it times itself"
+    } - {"syscall.brk", "syscall.seccomp"}
+    assert capsys.readouterr().err.splitlines() == [
+        "micro: left out: syscall.brk cannot run as threads: threads have one heap",
+        "micro: left out: syscall.seccomp cannot run as threads: it times itself",
+    ]
 
 
 def test_a_team_that_no_chosen_probe_can_be_is_wrong_usage(
