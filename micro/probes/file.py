@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four
+from micro.probes.declaration import Axis, Choice, Probe, powers_of_four
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -75,7 +75,6 @@ PROBES = (
         source="will-it-scale, unlink1",
         params={"size": _SIZE},
         promise=_calls(unlinkat=1),
-        headlines=(Headline("create+delete", "Files"),),
     ),
     Probe(
         name="file.read",

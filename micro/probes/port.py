@@ -41,7 +41,7 @@ PROBES = (
         "timed, and what one process may not hold its children do.",
         source=_VON_LEITNER,
         params={
-            "protocol": Choice(("tcp", "udp"), usual=("tcp", "udp"), quick=("tcp",)),
+            "protocol": Choice(("tcp", "udp"), usual=("tcp",), quick=("tcp",)),
             "ip": Choice(("4", "6"), usual=("4",), quick=("4",)),
         },
         axis=Axis(

@@ -16,7 +16,6 @@ from runners.model.job import Promise
 
 _LOOPS = ("select", "poll", "epoll", "kqueue", "io_uring")
 _MODELS = ("fork", "fork_exec", "prefork", "thread", "thread_pool", *_LOOPS)
-_USUAL_MODELS = ("fork", "thread", "poll", "epoll")
 _IMAGE = Choice(("static", "dynamic"), usual=("static",), quick=("static",))
 _CPU = Choice(("same", "other"), usual=("same",), quick=("same",))
 _SERVER = (
@@ -45,7 +44,7 @@ PROBES = (
         "with until=connect an operation ends when connect() returns.",
         source="von Leitner, Scalable Network Programming (2003); Banga, Druschel and Mogul 1998",
         params={
-            "model": Choice(_MODELS, usual=_USUAL_MODELS, quick=("epoll",)),
+            "model": Choice(_MODELS, usual=("fork", "thread", "poll", "epoll"), quick=("epoll",)),
             "image": _IMAGE,
             "cpu": _CPU,
             "until": Choice(("reply", "connect"), usual=("reply",), quick=("reply",)),
@@ -57,7 +56,8 @@ PROBES = (
         counts=(_BYTES,),
         least_effort="usual",
         headlines=tuple(
-            Headline(model, "First reply of a server", {"model": model}) for model in _USUAL_MODELS
+            Headline(f"reply, {model}", "Servers", {"model": model}, 1024)
+            for model in ("fork", "epoll")
         ),
     ),
     Probe(

@@ -58,7 +58,7 @@ PROBES = (
         least_effort="usual",
         source=_VON_LEITNER,
         params={
-            "stack": _STACK,
+            "stack": Choice(("default", "minimal"), usual=("default",), quick=("default",)),
             "stack_memory": Choice(
                 ("cached", "fresh"), usual=("cached", "fresh"), quick=("cached",)
             ),

@@ -45,7 +45,7 @@ PROBES = (
         "off the wake-up by the timer slack (50 µs on Linux), with slack=least by 1 ns.",
         source="lmbench, lat_usleep (McVoy and Staelin 1996); cyclictest",
         params={
-            "call": Choice(_CALLS, usual=("nanosleep", "epoll_wait"), quick=("nanosleep",)),
+            "call": _one(*_CALLS),
             "load": Choice(("idle", "busy"), usual=("idle", "busy"), quick=("idle",)),
             "slack": _one("default", "least"),
             "scheduler": _one("other", "fifo"),
