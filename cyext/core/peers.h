@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/cpu_time.h"
 #include "os/mapping.h"
 #include "os/process.h"
 #include "os/thread.h"
@@ -185,6 +186,20 @@ static inline int64_t micro_peers_failed_soon(micro_peers_t *group)
         found = micro_peers_failed(group);
     }
     return found;
+}
+
+/* Nanoseconds of CPU time that the peers used and their owner's process did not; -1 where the system
+ * does not tell. */
+static inline int64_t micro_peers_cpu_ns(const micro_peers_t *group)
+{
+    int64_t sum = 0;
+    for (int64_t i = 0; group->kind == MICRO_PROCESSES && i < group->count; i++) {
+        const int64_t used = micro_process_cpu_ns(group->ids[i].process);
+        if (used < 0)
+            return MICRO_CPU_TIME_UNKNOWN;
+        sum += used;
+    }
+    return sum;
 }
 
 /* One byte out or in for the owner: 0 once it has passed, or a negative errno; -EPIPE where the other

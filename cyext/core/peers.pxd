@@ -39,6 +39,7 @@ cdef extern from "core/peers.h" nogil:
     int micro_peers_reserve(micro_peers_t *group, int64_t capacity)
     int micro_peers_add(micro_peers_t *group)
     int micro_peers_keep(micro_peers_t *group, int64_t count)
+    int64_t micro_peers_cpu_ns(const micro_peers_t *group)
     int64_t micro_peers_failed(micro_peers_t *group)
     int64_t micro_peers_failed_soon(micro_peers_t *group)
     void micro_peers_follow(micro_peers_t *group)

@@ -72,6 +72,7 @@ cdef class Team(SelfTimedWorkload):
     cdef micro_team_t team
     cdef void **pointers
     cdef int *member_cpus
+    cdef tuple member_places
     cdef bint running
 
     def __init__(self, workloads, mode, cpus=()):
@@ -98,6 +99,8 @@ cdef class Team(SelfTimedWorkload):
         self.team.peers.cpu_count = len(cpus)
         self.team.workloads = self.pointers
         self.team.step = step
+        self.running_peers = &self.team.peers
+        self.member_places = tuple(cpus[:len(self.workloads)])
         self.level = len(self.workloads)
         self._start()
 
@@ -145,13 +148,19 @@ cdef class Team(SelfTimedWorkload):
 
     cdef int64_t _slice(self, uint64_t n, Slice *out) noexcept nogil:
         cdef unsigned failed = 0
+        cdef int64_t others = self.others_ns()
         cdef int64_t status = micro_team_slice(
             &self.team, n, &self.began_ns, &out.elapsed_ns, &out.before, &out.after, &failed)
         if status:
             self.failed_call = self.team.shared.members[failed].failed_call
             self.failed_after = self.team.shared.members[failed].failed_after
+        out.foreign_ns = self.foreign_ns(others)
         self.counted += n
         return status
+
+    def cpus_used(self):
+        """The CPUs of the members."""
+        return sorted(set(self.member_places))
 
     cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
         cdef Slice out

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from cyext.core.peers cimport Peers, micro_body_t
+from cyext.core.peers cimport Peers, micro_body_t, micro_peers_t
 from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
 
 
@@ -31,10 +31,20 @@ cdef extern from "os/mark.h" nogil:
     void micro_mark(int place)
 
 
+cdef extern from "os/cpu_time.h" nogil:
+    enum:
+        MICRO_CPU_TIME_UNKNOWN
+
+
+cdef enum:
+    MOST_WATCHED_CPUS = 64
+
+
 cdef struct Slice:
     int64_t elapsed_ns
     micro_sense_t before
     micro_sense_t after
+    int64_t foreign_ns
 
 
 cdef class Workload:
@@ -42,6 +52,10 @@ cdef class Workload:
     cdef Peers peers
     cdef str peers_on
     cdef Sentinels sentinels
+    cdef micro_peers_t *running_peers
+    cdef int usage_fd
+    cdef int watched_count
+    cdef int[MOST_WATCHED_CPUS] watched_cpus
     cdef bint counting
     cdef micro_usage_t usage
     cdef uint64_t counted
@@ -66,6 +80,8 @@ cdef class Workload:
     cdef int64_t check_peers(self) noexcept nogil
     cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil
     cdef int64_t sense(self, micro_sense_t *out) noexcept nogil
+    cdef int64_t others_ns(self) noexcept nogil
+    cdef int64_t foreign_ns(self, int64_t others_before_ns) noexcept nogil
     cdef void add_usage(self, micro_usage_t before) noexcept nogil
     cdef start_peers(self, kind, cpu, micro_body_t body, void *argument, int64_t count)
     cdef object failure(self, int64_t status)

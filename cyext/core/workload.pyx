@@ -20,11 +20,11 @@ what ``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic
 import array
 
 from libc.errno cimport EIO, ENOSYS, EPIPE
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
 from cyext.core.peers cimport (
-    Peers, micro_body_t, micro_peers_close, micro_peers_failed_soon)
+    Peers, micro_body_t, micro_peers_close, micro_peers_cpu_ns, micro_peers_failed_soon)
 from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # no-cython-lint
@@ -40,6 +40,10 @@ cdef extern from "os/usage.h" nogil:
         RUSAGE_THREAD
     micro_usage_t micro_usage_of(int whose)
     void micro_usage_add(micro_usage_t *total, micro_usage_t before, micro_usage_t after)
+
+cdef extern from "os/cpu_time.h" nogil:
+    int64_t micro_cpus_used_ns(int fd, const int *cpus, int count)
+    int64_t micro_own_cpu_ns()
 
 cdef extern from "os/processor.h" nogil:
     enum: MICRO_CPU_NAME_BYTES
@@ -58,6 +62,10 @@ cdef extern from *:
 # Two slices share the sentinel between them if no more than this passed since it ran: the neighbour
 # comes and goes in milliseconds.
 cdef int64_t SHARED_SENSE_NS = 20_000
+
+# A look at who used the CPUs goes through all peers: through more of them it would take long, and
+# leave the caches as no program does.
+cdef int64_t MOST_LOOKED_AT = 64
 
 cdef bint marking = False
 # The CPUs of this process's workloads: that of the timed loop first.
@@ -92,6 +100,8 @@ cdef class Workload:
         self.spin = 0
         self.cpus = own_cpus
         self.counting = False
+        self.running_peers = NULL
+        self.usage_fd = -1
         memset(&self.last_sense, 0, sizeof(self.last_sense))
 
     def __init__(self):
@@ -110,6 +120,7 @@ cdef class Workload:
             elsewhere = () if cpu == "same" else self.cpus[1:] if cpu == "free" else self.cpus[1:2]
             if elsewhere:
                 self.sentinels = Sentinels(elsewhere)
+        self.running_peers = &self.peers.group
         self.peers.start(body, argument, count)
 
     def cpus_of_peers(self):
@@ -158,6 +169,49 @@ cdef class Workload:
             out.end_ns = micro_now_ns()
         return 0
 
+    def watch_cpus(self, int usage_fd):
+        """From now on each slice tells what others used of its CPUs.
+
+        ``usage_fd`` is an open file that holds the nanoseconds that each CPU was used, one number
+        a CPU. Whoever has tasks whose CPU time nobody tells overrides this.
+        """
+        cpus = self.cpus_used()
+        self.watched_count = <int>len(cpus)
+        self.usage_fd = usage_fd if 0 < len(cpus) <= MOST_WATCHED_CPUS else -1
+        if self.usage_fd >= 0:
+            for i, cpu in enumerate(cpus):
+                self.watched_cpus[i] = cpu
+
+    def cpus_used(self):
+        """The CPUs that this workload's slices use, in order; none where no CPU is bound."""
+        elsewhere = () if self.running_peers == NULL else self.cpus_of_peers()
+        return sorted({*self.cpus[:1], *elsewhere})
+
+    cdef int64_t others_ns(self) noexcept nogil:
+        """CPU time that others have used on its CPUs: only differences mean something.
+
+        INT64_MIN where it is unknown.
+        """
+        cdef int64_t own, theirs = 0, used
+        if self.usage_fd < 0:
+            return INT64_MIN
+        if self.running_peers != NULL and self.running_peers.count > MOST_LOOKED_AT:
+            return INT64_MIN
+        own = micro_own_cpu_ns()
+        if self.running_peers != NULL:
+            theirs = micro_peers_cpu_ns(self.running_peers)
+        used = micro_cpus_used_ns(self.usage_fd, self.watched_cpus, self.watched_count)
+        if theirs < 0 or used < 0:
+            return INT64_MIN
+        return used - own - theirs
+
+    cdef int64_t foreign_ns(self, int64_t others_before_ns) noexcept nogil:
+        """What others used since an earlier `others_ns`: at least 0, or -1 where it is unknown."""
+        cdef int64_t now = self.others_ns()
+        if others_before_ns == INT64_MIN or now == INT64_MIN:
+            return MICRO_CPU_TIME_UNKNOWN
+        return max(now - others_before_ns, <int64_t>0)
+
     cdef void add_usage(self, micro_usage_t before) noexcept nogil:
         """Count what came since a reading. Whoever counts its peers' as well overrides this."""
         micro_usage_add(&self.usage, before, micro_usage_of(RUSAGE_THREAD))
@@ -198,6 +252,7 @@ cdef class Workload:
             self.peers.follow(self.cpus_of_peers())
         if self.sentinels is not None:
             self.sentinels.follow(self.cpus[1:])
+        self.watch_cpus(self.usage_fd)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return 0
@@ -251,13 +306,14 @@ cdef class Workload:
         return status
 
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
-        cdef int64_t undone
+        cdef int64_t undone, others
         cdef micro_usage_t usage
         cdef int64_t status = self.prepare(n)
         if status == 0:
             if micro_now_ns() - self.last_sense.end_ns > SHARED_SENSE_NS:
                 status = self.sense(&self.last_sense)
             out.before = self.last_sense
+            others = self.others_ns()
             if self.counting:
                 usage = micro_usage_of(RUSAGE_THREAD)
             if status == 0:
@@ -265,6 +321,7 @@ cdef class Workload:
             if self.counting:
                 self.add_usage(usage)
                 self.counted += n
+            out.foreign_ns = self.foreign_ns(others)
             if status == 0:
                 status = self.sense(&self.last_sense)
             out.after = self.last_sense
@@ -325,11 +382,12 @@ cdef class Workload:
     def sample(self, slices, n):
         """Time ``slices`` batches of ``n`` operations, the sentinel before and after each.
 
-        Returns an int64 array of five numbers a slice, all nanoseconds: the batch, then chain and
-        width of the sentinel before it, then of the one after it. Raises `OperationFailed`.
+        Returns an int64 array of six numbers a slice, all nanoseconds: the batch; chain and width
+        of the sentinel before it; those of the one after it; what others used of its CPUs, or -1
+        where that is unknown (see `watch_cpus`). Raises `OperationFailed`.
         """
         self.check_batch(n)
-        table = array.array("q", bytes(8 * 5 * slices))
+        table = array.array("q", bytes(8 * 6 * slices))
         cdef uintptr_t address = table.buffer_info()[0]
         cdef int64_t *row = <int64_t *>address
         cdef uint64_t count = n
@@ -340,6 +398,7 @@ cdef class Workload:
         with nogil:
             for _i in range(total):
                 self.slices_left = total - _i
+                one.foreign_ns = MICRO_CPU_TIME_UNKNOWN
                 status = self.slice(count, &one)
                 if status:
                     break
@@ -348,7 +407,8 @@ cdef class Workload:
                 row[2] = one.before.width_ns
                 row[3] = one.after.chain_ns
                 row[4] = one.after.width_ns
-                row += 5
+                row[5] = one.foreign_ns
+                row += 6
         if status:
             raise self.failure(status)
         return table

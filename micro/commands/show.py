@@ -14,7 +14,7 @@ from micro.reports.console import console
 from micro.reports.exports.document import document
 from micro.reports.terminal.braille import print_curves
 from micro.reports.terminal.first_screen import print_first_screen
-from micro.reports.terminal.noise import noise_table
+from micro.reports.terminal.noise import hand_over_text, noise_table
 from micro.reports.terminal.session_table import print_session
 from micro.reports.terminal.suite_table import suite_table
 from micro.suites.suite import NAMES, suite
@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps(document(session)))
         elif arguments.noise:
             out.print(noise_table(session))
+            if told := hand_over_text(session):
+                out.print(told)
         elif arguments.like:
             out.print(suite_table(suite(arguments.like), session))
         else:

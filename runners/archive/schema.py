@@ -291,6 +291,7 @@ VISIT = Record(
         _visit("slices", _WHOLE),
         _visit("cpu", _CPU),
         _visit("chain_ns", _NUMBER),
+        _visit("handover_s", _NUMBER, optional=True),
         _visit("doubt", Kind(lambda doubt: tidy(doubt) or "?", _read_line), optional=True),
     )
 )

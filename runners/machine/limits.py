@@ -98,6 +98,18 @@ def oom_kills(root: Path = ROOT) -> int:
     return kills
 
 
+def cpu_usage(root: Path = ROOT) -> str | None:
+    """The file that tells how many nanoseconds each CPU was used; None where there is none.
+
+    That of the uppermost cgroup in sight (version 1): a container may see its own programs only.
+    """
+    for folder in reversed(list(cgroup_folders("cpuacct", root))):
+        file = f"{folder}/cpuacct.usage_percpu"
+        if read(file, root).strip():
+            return str(root / file)
+    return None
+
+
 def cpu_stats(root: Path = ROOT) -> list[str]:
     """The files that tell how long a CPU quota has stopped this process's cgroup and those above.
 

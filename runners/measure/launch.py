@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runners.machine.limits import cpu_stats, explain, memory_limit_bytes, oom_kills
+from runners.machine.limits import cpu_stats, cpu_usage, explain, memory_limit_bytes, oom_kills
+from runners.measure.sentinel import FOREIGN_NS, FOREIGN_SHARE
 from runners.model.job import Job
 
 _START = Path(__file__).with_name("start.py")
@@ -59,6 +60,7 @@ class Order:
         plain["batch"] = {str(level): n for level, n in self.batch.items()}
         plain["levels"], plain["cpus"] = list(self.levels), list(self.cpus)
         plain["slices"] = job["slices"]
+        plain["foreign_share"], plain["foreign_ns"] = FOREIGN_SHARE, FOREIGN_NS
         for name in ("workload", "params", "workers", "members", "load", "axis_kind", "slowdown"):
             plain[name] = job[name]
         plain["counts"] = [count["name"] for count in job["counts"]]
@@ -205,10 +207,14 @@ class Launcher:
         self.allocator = allocator
         self._oom_kills = oom_kills()
         self._cpu_stats = cpu_stats()
+        self._cpu_usage = cpu_usage()
 
     def visit(self, order: Order) -> Answer:
         """Carry out one order."""
-        return self.run(WORKER, order.plain() | {"cpu_stats": self._cpu_stats})
+        files: dict[str, Any] = {"cpu_stats": self._cpu_stats}
+        if order.job.waits or order.job.workers != "single":
+            files["cpu_usage"] = self._cpu_usage
+        return self.run(WORKER, order.plain() | files)
 
     def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
         """Run the sentinel on every CPU alone and on each pair at once."""

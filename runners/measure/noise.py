@@ -30,7 +30,7 @@ class Noise:
                 ("pressure", "/proc/pressure/cpu"),
                 *(("throttled", path) for path in cpu_stats),
             )
-            if (fd := _open(path)) is not None
+            if (fd := open_to_read(path)) >= 0
         ]
         self._before = self._read()
 
@@ -59,8 +59,9 @@ class Noise:
         return {name: value - before.get(name, value) for name, value in now.items()}
 
 
-def _open(path: str) -> "int | None":
+def open_to_read(path: str) -> int:
+    """A descriptor of a file; -1 where it cannot be opened."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return -1

@@ -22,6 +22,7 @@ from runners.model.job import Job
 from runners.model.session import Result, Visit
 
 NEIGHBOUR = "neighbour on the core"
+OTHERS = "other programs on this CPU"
 #: Clean slices without which a visit does not count, and the share of those wanted.
 LEAST_CLEAN = 5
 LEAST_CLEAN_SHARE = 0.4
@@ -42,6 +43,7 @@ class Raw:
     slices: Slices
     noise: Mapping[str, int]
     wanted: int
+    handover_ns: float | None = None
 
 
 @dataclass
@@ -156,19 +158,21 @@ def evaluate(job: Job, level: int | None, raw: Raw, clean: Clean | None) -> Visi
         cpu=raw.cpu,
         chain_ns=float(np.median(chains_ns)),
         doubt=_doubt(job, raw, int(good.sum())),
+        handover_s=None if raw.handover_ns is None else raw.handover_ns * 1e-9,
     )
 
 
 def _doubt(job: Job, raw: Raw, clean: int) -> str | None:
     if clean < min(LEAST_CLEAN, raw.wanted) or clean < LEAST_CLEAN_SHARE * raw.wanted:
-        return NEIGHBOUR
+        disturbed = int((~raw.slices.undisturbed()).sum())
+        return OTHERS if 2 * disturbed > len(raw.slices.elapsed_ns) - clean else NEIGHBOUR
     wall_ns = max(raw.noise.get("wall_ns", 0), 1)
     shares = {
         "CPU time stolen by the hypervisor": raw.noise.get("steal_ticks", 0) * _TICK_NS,
         "throttled by the cgroup's CPU quota": raw.noise.get("throttled_us", 0) * 1000,
     }
     if job.workers == "single" and not job.waits:
-        shares["other programs on this CPU"] = raw.noise.get("wait_ns", 0)
+        shares[OTHERS] = raw.noise.get("wait_ns", 0)
     for reason, lost_ns in shares.items():
         if lost_ns > MOST_DISTURBED * wall_ns:
             return reason

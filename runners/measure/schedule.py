@@ -277,6 +277,10 @@ class Scheduler:
             self._end_curve(track, line["limit"]["reached"])
         elif "unpinned" in line:
             self.unpinned = line["unpinned"]
+        elif "handover_ns" in line:
+            for point in track.points.values():
+                if point.raw and point.raw[-1].round == self.round:
+                    point.raw[-1].handover_ns = line["handover_ns"]
         elif "slices" in line:
             self._remember(line["cpu"], Slices.from_table(line["slices"]))
             level = line["level"]

@@ -20,6 +20,10 @@ TOLERANCE = 0.02
 #: A level is sharp if the samples around it lie this close together (interquartile range over
 #: median); where none is, the sentinel says nothing about this CPU.
 SHARP = 0.006
+#: What others may use of a slice's CPUs before it is spoiled: this share of it, and nanoseconds.
+FOREIGN_SHARE, FOREIGN_NS = 0.02, 30_000
+#: A slice in a worker's table: its time, two sentinels of two numbers, the CPU time of others.
+SLICE_NUMBERS = 6
 _WINDOW = 0.01
 _LEAST_SAMPLES = 20
 _LEAST_SHARE = 0.02
@@ -39,29 +43,38 @@ class Clean:
 class Slices:
     """The slices of one point of one visit: nanoseconds of each batch, and the sentinels beside it.
 
-    ``senses_ns`` has a row a slice: chain and width before, chain and width after.
+    ``senses_ns`` has a row a slice: chain and width before, chain and width after. ``foreign_ns``
+    is what others used of the CPUs of each slice, -1 where that is unknown.
     """
 
     elapsed_ns: Floats
     senses_ns: Floats
+    foreign_ns: Floats
 
     @classmethod
     def from_table(cls, table: list[int]) -> Slices:
-        """From the flat table that a worker sends: five numbers a slice."""
-        rows = np.asarray(table, dtype=np.float64).reshape(-1, 5)
-        return cls(rows[:, 0], rows[:, 1:])
+        """From the flat table that a worker sends: six numbers a slice."""
+        rows = np.asarray(table, dtype=np.float64).reshape(-1, SLICE_NUMBERS)
+        return cls(rows[:, 0], rows[:, 1:5], rows[:, 5])
 
     def ratios(self) -> Floats:
         """Width over chain, before and after: a row a slice."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.senses_ns[:, 1::2] / self.senses_ns[:, 0::2]
 
+    def undisturbed(self) -> npt.NDArray[np.bool_]:
+        """Of which slices others used little CPU time; those where it is unknown are among them."""
+        return self.foreign_ns <= FOREIGN_SHARE * self.elapsed_ns + FOREIGN_NS
+
     def clean(self, level: Clean | None) -> npt.NDArray[np.bool_]:
-        """Which slices have a clean sentinel on both sides; all, where no clean level is known."""
+        """Which slices are undisturbed and have a clean sentinel on both sides.
+
+        The sentinel says nothing where no clean level is known.
+        """
         if level is None:
-            return np.ones(len(self.elapsed_ns), dtype=bool)
+            return self.undisturbed()
         near = np.abs(self.ratios() / level.ratio - 1) <= TOLERANCE
-        return np.asarray(near.all(axis=1))
+        return np.asarray(near.all(axis=1)) & self.undisturbed()
 
     def at_best_clock_ns(self, level: Clean | None) -> Floats:
         """Each slice as it would have been at the session's best clock."""

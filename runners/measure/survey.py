@@ -35,6 +35,8 @@ class Surveyed:
     clean_share: Mapping[int, float]
     #: Pairs of our own CPUs that slow each other.
     shared_cores: tuple[tuple[int, int], ...]
+    #: Nanoseconds of a polled hand-over between two CPUs, by pair.
+    handovers_ns: Mapping[tuple[int, int], float]
     #: All sentinels: rows of chain and width.
     senses_ns: tuple[sentinel.Floats, ...]
     #: What earlier sessions remembered and this survey does not bear out, in words.
@@ -56,18 +58,23 @@ def survey(launch: Survey, cpus: Sequence[int], known: Clean | None, senses: int
     every = tuple(alone.values())
     agreed = agree(np.concatenate((np.empty((0, 2)), *every)), known)
     clean = agreed.clean
+    handovers_ns = {
+        (line["pair"][0], line["pair"][1]): line["handover_ns"]
+        for line in answer.lines
+        if "handover_ns" in line
+    }
     if clean is None:
-        return Surveyed(None, {}, (), every, agreed.disagreements)
+        return Surveyed(None, {}, (), handovers_ns, every, agreed.disagreements)
     share = {cpu: _near(senses_ns, clean) for cpu, senses_ns in alone.items()}
     shared = []
     for line in answer.lines:
-        if "pair" in line:
+        if "pair" in line and "slices" in line:
             first, second = line["pair"]
             together = float(Slices.from_table(line["slices"]).clean(clean).mean())
             apart = min(share.get(first, 0.0), share.get(second, 0.0))
             if together < SHARED_AT_MOST and apart > ALONE_AT_LEAST:
                 shared.append((first, second))
-    return Surveyed(clean, share, tuple(shared), every, agreed.disagreements)
+    return Surveyed(clean, share, tuple(shared), handovers_ns, every, agreed.disagreements)
 
 
 def neighbours(cpus: Sequence[int], most: int = 8) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ The order is what `runners.measure.launch.Order` says; the answer is one JSON ob
 written as soon as it is known, so that a crash keeps what was measured:
 
 ``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "counts", "modules"}``
-    one point; ``slices`` holds five integers a slice, as `Workload.sample` gives them; ``counts``
+    one point; ``slices`` holds six integers a slice, as `Workload.sample` gives them; ``counts``
     what an operation in them cost beside time, by name, where the order asks for some; ``modules``
     are the compiled ones that took part;
 ``{"unpinned": reason}``
@@ -14,6 +14,9 @@ written as soon as it is known, so that a crash keeps what was measured:
 ``{"skipped": reason}``, ``{"failed": reason}``
     instead of numbers; with ``"shortage": true`` what failed is that the system had no more of
     something;
+``{"handover_ns", "pair"}``
+    what it took in this visit to hand a cache line over between the two CPUs that the probe used,
+    both ends polling;
 ``{"done": true}``
     everything was given back.
 
@@ -26,7 +29,7 @@ import sys
 import time
 import types
 
-from runners.measure.noise import Noise
+from runners.measure.noise import Noise, open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
             """The nanoseconds of one batch."""
 
         def sample(self, slices: int, n: int) -> "array[int]":
-            """Five integers a slice."""
+            """Six integers a slice."""
 
         def trace(self, n: int) -> "array[int]":
             """The nanoseconds of single operations."""
@@ -58,6 +61,12 @@ if TYPE_CHECKING:
 
         def moved(self, cpus: "list[int]") -> None:
             """The worker runs on the first of these CPUs now."""
+
+        def cpus_used(self) -> "list[int]":
+            """The CPUs that its slices use."""
+
+        def watch_cpus(self, usage_fd: int) -> None:
+            """From now on each slice tells what others used of its CPUs; with -1, no longer."""
 
         def count(self, counting: bool) -> None:
             """Start counting, in slices only."""
@@ -70,10 +79,13 @@ if TYPE_CHECKING:
 
 
 CHUNK_SLICES = 5
+SLICE_NUMBERS = 6
 CALIBRATION_RUNS = 3
 #: A team's batch holds so many operations of each member, where that takes up to so many slices.
 TEAM_OPERATIONS, LONG_SLICES = 100, 10
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
+#: Some milliseconds: the host moves our CPUs within seconds at the earliest.
+HAND_OVER_SLICES, HAND_OVERS = 15, 1_000
 #: A slice is worth so many clock reads, that the clock may not show in the figure.
 SLICE_CLOCKS = 200
 #: A step that took less tells nothing about how long the next one will take.
@@ -156,20 +168,24 @@ def offer_to_oom_killer() -> None:
 
 
 class Gate:
-    """Tells clean slices from dirty ones by their sentinels; without a level all are clean."""
+    """Tells clean slices from dirty ones; without a level their sentinels do not count."""
 
-    def __init__(self, clean_ratio: "float | None", tolerance: float) -> None:
-        self.low = (clean_ratio or 0) * (1 - tolerance)
-        self.high = (clean_ratio or 0) * (1 + tolerance) or float("inf")
+    def __init__(self, order: "dict[str, Any]") -> None:
+        ratio, tolerance = order["clean_ratio"] or 0, order["tolerance"]
+        self.low = ratio * (1 - tolerance)
+        self.high = ratio * (1 + tolerance) or float("inf")
+        self.foreign_share, self.foreign_ns = order["foreign_share"], order["foreign_ns"]
 
     def clean(self, table: "array[int]") -> int:
-        """How many slices of a sample have a clean sentinel on both sides."""
+        """How many slices of a sample are clean, as `runners.measure.sentinel.Slices` has it."""
         low, high = self.low, self.high
         count = 0
-        for row in range(0, len(table), 5):
+        for row in range(0, len(table), SLICE_NUMBERS):
             before = table[row + 2] / (table[row + 1] or 1)
             after = table[row + 4] / (table[row + 3] or 1)
-            count += low <= before <= high and low <= after <= high
+            most_foreign_ns = self.foreign_share * table[row] + self.foreign_ns
+            undisturbed = table[row + 5] <= most_foreign_ns
+            count += undisturbed and low <= before <= high and low <= after <= high
         return count
 
 
@@ -203,14 +219,14 @@ def measure(
 
     ``cpus`` starts with the one we run on, and is turned as we move: the next level stays there.
     """
-    gate = Gate(order["clean_ratio"], order["tolerance"])
+    gate = Gate(order)
     first = workload.run(batch)  # warms up, and tells how long a slice is
     if order["counts"]:
         workload.count(True)
     wanted = max(CHUNK_SLICES, min(order["slices"], order["visit_ns"] // max(first, 1)))
     table: array[int] | None = None
     clean = here = 0
-    while clean < wanted and (table is None or len(table) < 3 * wanted * 5):
+    while clean < wanted and (table is None or len(table) < 3 * wanted * SLICE_NUMBERS):
         chunk = workload.sample(CHUNK_SLICES, batch)
         found = gate.clean(chunk)
         table = chunk if table is None else table + chunk
@@ -240,6 +256,27 @@ def trace(
     return times
 
 
+def point(
+    workload: "Workload",
+    order: "dict[str, Any]",
+    level: "int | None",
+    cpus: "list[int]",
+    clock_ns: float,
+    noise: Noise,
+) -> "dict[str, Any]":
+    """One point, at the level that was reached: its slices, and what was asked for beside them."""
+    single = order["workers"] == "single"
+    slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
+    batch = order["batch"].get(str(level)) or calibrate(
+        workload, slice_ns, 1 if single else TEAM_OPERATIONS
+    )
+    noise.since()
+    found = measure(workload, order, int(min(batch, workload.max_batch)), cpus if single else [])
+    op_ns = min(found["slices"][::SLICE_NUMBERS]) / batch
+    found["trace"] = trace(workload, order, clock_ns, op_ns) if single else []
+    return found | {"noise": noise.since(), "modules": compiled_modules(), "clock_ns": clock_ns}
+
+
 def compiled_modules() -> "list[str]":
     """Our compiled modules that are loaded: the workload's, and what it is built on."""
     return [
@@ -260,8 +297,8 @@ def slow_down(workload: "Workload", share: float, chain_steps: int) -> None:
     workload.slow_down(0.0)
     batch = calibrate(workload, SPIN_SLICE_NS)
     table = workload.sample(SPIN_SLICES, batch)
-    op_ns = min(table[::5]) / batch
-    step_ns = min(table[1::5]) / chain_steps
+    op_ns = min(table[::SLICE_NUMBERS]) / batch
+    step_ns = min(table[1::SLICE_NUMBERS]) / chain_steps
     workload.slow_down(share * op_ns / step_ns)
 
 
@@ -355,30 +392,12 @@ def failure(error: Exception) -> "dict[str, Any]":
     return {"failed": reason_of(error), **({"shortage": True} if short else {})}
 
 
-def point(
-    workload: "Workload",
-    order: "dict[str, Any]",
-    batch: int,
-    cpus: "list[int]",
-    clock_ns: float,
-    noise: "Noise",
-) -> "dict[str, Any]":
-    """One point: its slices, and what was asked for beside them."""
-    single = order["workers"] == "single"
-    noise.since()
-    found = measure(workload, order, int(min(batch, workload.max_batch)), cpus if single else [])
-    op_ns = min(found["slices"][::5]) / batch
-    found["trace"] = trace(workload, order, clock_ns, op_ns) if single else []
-    return found | {"noise": noise.since(), "modules": compiled_modules(), "clock_ns": clock_ns}
-
-
 def visit(order: "dict[str, Any]") -> None:
     """Measure every point of the order, a line each."""
     base = import_module("cyext.core.workload")
     cpus = order["cpus"]
     single, by_members = order["workers"] == "single", levels_are_members(order)
     clock_ns = base.clock_cost()
-    slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
     workload: Workload | None = None
     grower = Grower(order["growth_ns"])
     try:
@@ -388,6 +407,7 @@ def visit(order: "dict[str, Any]") -> None:
             cpus = []
         workload = None if by_members else make(order, None, cpus)
         noise = Noise(order.get("cpu_stats", ()))
+        usage_fd = open_to_read(order.get("cpu_usage") or "")
         for level in order["levels"]:
             limit: Any = None
             if by_members:
@@ -404,10 +424,8 @@ def visit(order: "dict[str, Any]") -> None:
             reached = level if limit is None else limit["reached"]
             if order["slowdown"]:
                 slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
-            batch = order["batch"].get(str(reached)) or calibrate(
-                workload, slice_ns, 1 if single else TEAM_OPERATIONS
-            )
-            emit(level=reached, **point(workload, order, batch, cpus, clock_ns, noise))
+            workload.watch_cpus(usage_fd)
+            emit(level=reached, **point(workload, order, reached, cpus, clock_ns, noise))
             if limit is not None:
                 emit(limit=limit)
                 break
@@ -419,6 +437,7 @@ def visit(order: "dict[str, Any]") -> None:
         emit(**failure(error))
     finally:
         put_away(workload)
+    tell_hand_over(workload, single)
     emit(done=True)
 
 
@@ -429,6 +448,30 @@ def put_away(workload: "Workload | None") -> None:
             workload.close()
     except Exception as error:
         emit(failed=f"giving back what it held: {reason_of(error)}")
+
+
+def tell_hand_over(workload: "Workload | None", single: bool) -> None:
+    """Tell what a hand-over takes between the CPUs that a closed workload used, if it used two."""
+    cpus = workload.cpus_used() if single and workload is not None else []
+    if len(cpus) == 2:
+        emit_hand_over(cpus)
+
+
+def emit_hand_over(pair: "list[int]") -> None:
+    """Tell what a polled hand-over between two CPUs takes; nothing where it cannot be had."""
+    base = import_module("cyext.core.workload")
+    base.run_on(pair)
+    lines = import_module("cyext.hardware.lines")
+    try:
+        members = [lines.CoreToCore(f"{pair[0]}-{pair[1]}") for _ in pair]
+        team = import_module("cyext.core.team").Team(members, "threads", pair)
+    except OSError:
+        return
+    try:
+        slices_ns = sorted(team.sample(HAND_OVER_SLICES, HAND_OVERS)[::SLICE_NUMBERS])
+        emit(handover_ns=slices_ns[len(slices_ns) // 2] / HAND_OVERS, pair=pair)
+    finally:
+        team.close()
 
 
 def await_fast_clock(clock_cost: "Callable[[], float]") -> None:
@@ -459,6 +502,7 @@ def survey(order: "dict[str, Any]") -> None:
             emit(pair=pair, slices=team.sample(order["pair_slices"], 100_000).tolist())
         finally:
             team.close()
+        emit_hand_over(pair)
     emit(done=True)
 
 

@@ -39,6 +39,8 @@ class Visit:
     #: Why this visit does not count, or None: too few clean slices, or a disturbance that the
     #: kernel told of.
     doubt: str | None = None
+    #: What a polled hand-over between the two CPUs of the probe took beside it; None for one CPU.
+    handover_s: float | None = None
     #: The fastest slice of those that make up the value, at the same clock; not stored.
     lowest_s: float | None = None
 

@@ -53,7 +53,7 @@ def test_a_limit_tells_level_and_reason() -> None:
 @given(slices=st.integers(0, 20), n=st.integers(1, 500))
 def test_tables_have_the_size_asked(slices: int, n: int) -> None:
     workload = Empty()
-    assert len(workload.sample(slices, n)) == 5 * slices
+    assert len(workload.sample(slices, n)) == 6 * slices
     assert len(workload.trace(n)) == n
     assert workload.run(n) >= 0
     workload.close()

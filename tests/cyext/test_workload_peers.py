@@ -50,7 +50,7 @@ def test_a_peer_answers_and_ends_with_its_workload(peer: str, cpu: str) -> None:
         workload = pipe(peer, cpu)
         assert workload.run(3) > 0
         assert len(workload.trace(3)) == 3
-        assert len(workload.sample(2, 3)) == 10
+        assert len(workload.sample(2, 3)) == 12
         workload.close()
         workload.close()
         assert (threads(), children()) == before

@@ -20,11 +20,14 @@ class Fine:
     def moved(self, cpus: "list[int]") -> None:
         pass
 
+    def cpus_used(self) -> "list[int]":
+        return []
+
     def run(self, n: int) -> int:
         return 1000 * n
 
     def sample(self, slices: int, n: int) -> "array[int]":
-        return array("q", [1000 * n, 6000, 8000, 6000, 8000] * slices)
+        return array("q", [1000 * n, 6000, 8000, 6000, 8000, -1] * slices)
 
     def trace(self, n: int) -> "array[int]":
         return array("q", [1000] * n)

@@ -15,7 +15,7 @@ from sample_sessions import LEVELS, everything, measured, session, visit
 from sample_systems import system_session
 
 from micro.reports.exports.document import document
-from micro.reports.terminal.noise import deviations, noise_table
+from micro.reports.terminal.noise import deviations, hand_over_text, noise_table
 from micro.reports.terminal.session_table import headline, print_session, remarks
 from runners.archive import writer
 from runners.archive.reader import read
@@ -364,6 +364,20 @@ def test_noise_table_has_a_row_a_point_and_their_median() -> None:
     assert by_name["fd.open_close"] == ["15.4%", "0.0%", "0.0%", "0.0%", "50%"]
     assert len(rows) == 1 + len(LEVELS) + 2 + 1
     assert rows[-1] == ["median", "of", "all", "15.4%", "0.0%", "0.0%", "0.0%"]
+
+
+def test_hand_overs_are_told_with_their_regimes() -> None:
+    session = everything()
+    assert hand_over_text(session) is None
+    count = 0
+    for result in session.results:
+        for index, one in enumerate(result.visits):
+            handover_s = 330e-9 if count % 4 == 0 else 75e-9
+            result.visits[index] = replace(one, round=count, handover_s=handover_s)
+            count += 1
+    told = hand_over_text(session)
+    assert told is not None
+    assert f"{count} visits: 75.0 ns in 75% of visits, 330 ns in 25% of visits" in told
 
 
 def test_noise_table_of_nothing() -> None:

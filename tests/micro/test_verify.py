@@ -210,7 +210,7 @@ def recorders(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recorder]:
     found = {kind: Recorder(kind) for kind in verifying.KINDS}
     for kind, recorder in found.items():
         monkeypatch.setattr(verifying, kind, recorder)
-    monkeypatch.setattr(verifying.Workbench, "survey", lambda _: Surveyed(None, {}, (), ()))
+    monkeypatch.setattr(verifying.Workbench, "survey", lambda _: Surveyed(None, {}, (), {}, ()))
     # One after the other, in this process: others would have the real checks.
     monkeypatch.setattr("micro.app.workbench.environment.usable_cpus", lambda *_: [0])
     return found

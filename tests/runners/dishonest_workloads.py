@@ -234,7 +234,7 @@ class Sampled(Honest):
 
     def sample(self, slices: int, n: int) -> array.array[int]:
         assert 1 <= n <= self.max_batch
-        return array.array("q", [1000 * n, 6000, 7500, 6000, 7500] * slices)
+        return array.array("q", [1000 * n, 6000, 7500, 6000, 7500, -1] * slices)
 
 
 class Small(Sampled):

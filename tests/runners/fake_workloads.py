@@ -20,6 +20,7 @@ class Plain:
     """A thousand nanoseconds an operation, always on a core of its own; keeps a diary."""
 
     OP_NS = 1000
+    FOREIGN_NS = -1
     CHAIN_NS = CHAIN_NS
     max_batch = 1000
 
@@ -38,6 +39,12 @@ class Plain:
     def moved(self, cpus: list[int]) -> None:
         self.diary.append(("moved", 0))
 
+    def cpus_used(self) -> list[int]:
+        return []
+
+    def watch_cpus(self, usage_fd: int) -> None:
+        self.diary.append(("watch", usage_fd))
+
     def count(self, counting: bool) -> None:
         self.diary.append(("count", counting))
 
@@ -55,7 +62,7 @@ class Plain:
     def sample(self, slices: int, n: int) -> array.array[int]:
         assert 1 <= n <= self.max_batch
         self.diary.append(("sample", slices))
-        row = [self.OP_NS * n, *self.sense(), *self.sense()]
+        row = [self.OP_NS * n, *self.sense(), *self.sense(), self.FOREIGN_NS]
         return array.array("q", row * slices)
 
     def trace(self, n: int) -> array.array[int]:
@@ -221,6 +228,6 @@ def _write(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
-def row(*senses: Sequence[int]) -> list[int]:
+def row(*senses: Sequence[int], foreign_ns: int = -1) -> list[int]:
     """A slice of 0.3 ms with these sentinels, as a worker tells it."""
-    return [300_000, *(number for sense in senses for number in sense)]
+    return [300_000, *(number for sense in senses for number in sense), foreign_ns]

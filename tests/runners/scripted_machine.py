@@ -32,13 +32,17 @@ def point(
     clean: int = 15,
     slices: int = 15,
     dirty_factor: float = 2.0,
+    disturbed: int = 0,
     clock: float = 1.0,
     ratio: float = RATIO,
     cpu: int = 0,
     noise: Mapping[str, int] = QUIET,
     trace: Sequence[int] = (),
 ) -> Line:
-    """A point as a worker tells it: ``clean`` of its slices on a core of our own."""
+    """A point as a worker tells it: ``clean`` of its slices on a core of our own.
+
+    Of the last ``disturbed`` others used half the time.
+    """
     batch = order.batch.get(level, BATCH)
     chain_ns = round(CHAIN_NS * clock)
     table: list[int] = []
@@ -46,7 +50,8 @@ def point(
         own = index < clean
         elapsed_ns = round(op_ns * batch * clock * (1 if own else dirty_factor))
         width_ns = round(chain_ns * (ratio if own else DIRTY))
-        table += [elapsed_ns, chain_ns, width_ns, chain_ns, width_ns]
+        foreign_ns = elapsed_ns // 2 if index >= slices - disturbed else -1
+        table += [elapsed_ns, chain_ns, width_ns, chain_ns, width_ns, foreign_ns]
     return {
         "level": level,
         "batch": batch,

@@ -9,6 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from micro.units import duration
+from runners.analyse.regimes import regimes
 from runners.model.session import Session, Visit
 
 _WAYS: tuple[tuple[str, Callable[[Visit], float], bool], ...] = (
@@ -47,8 +49,8 @@ def noise_table(session: Session) -> Table:
         rows.append(found)
         clean = sum(visit.clean for visit in result.visits)
         total = sum(visit.slices for visit in result.visits)
-        share = f"{clean / total:.0%}" if total else "–"
-        table.add_row(Text(str(result.benchmark)), *map(_percent, found), share)
+        clean_share = f"{clean / total:.0%}" if total else "–"
+        table.add_row(Text(str(result.benchmark)), *map(_percent, found), clean_share)
     table.add_section()
     columns = [[row[i] for row in rows if row[i] is not None] for i in range(len(_WAYS))]
     medians = [statistics.median(c) if c else None for c in columns]  # type: ignore[type-var]
@@ -56,5 +58,29 @@ def noise_table(session: Session) -> Table:
     return table
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
+def hand_over_text(session: Session) -> str | None:
+    """How long a polled hand-over between two CPUs took beside the figures over two CPUs.
+
+    The host moves virtual CPUs: the level may change from minute to minute, and such figures with
+    it. None where no figure used two CPUs.
+    """
+    measured = {
+        (visit.round, visit.handover_s): visit.handover_s
+        for result in session.results
+        for visit in result.visits
+        if visit.handover_s and visit.handover_s > 0
+    }
+    if not measured:
+        return None
+    found = regimes(list(measured.values()))
+    levels = [duration(regime.middle) for regime in found]
+    if len(found) > 1:
+        levels = [
+            f"{level} in {regime.share:.0%} of visits"
+            for level, regime in zip(levels, found, strict=True)
+        ]
+    return f"polled hand-over between two CPUs, {len(measured)} visits: {', '.join(levels)}"
+
+
+def _percent(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.1%}"

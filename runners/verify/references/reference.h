@@ -4,8 +4,8 @@
  * operations timed as a whole, and, where
  * needed, before(n) and after(n) (not timed). It is called as
  *     program N SLICES CPU [key=value ...]
- * and prints five integers a slice: nanoseconds of n operations, then the sentinel's chain and width
- * before and after it, so that both sides of a comparison are held to the same clean core.
+ * and prints six integers a slice: nanoseconds of n operations, then the sentinel's chain and width
+ * before and after it, and -1 (nobody tells what others used), so that both sides of a comparison are held to the same clean core.
  */
 #include <errno.h>
 #include <sched.h>
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
         const long long elapsed = clock_ns() - start;
         micro_sense(&second);
         after(n);
-        printf("%lld %lld %lld %lld %lld\n", elapsed, (long long)first.chain_ns,
+        printf("%lld %lld %lld %lld %lld -1\n", elapsed, (long long)first.chain_ns,
                (long long)first.width_ns, (long long)second.chain_ns, (long long)second.width_ns);
     }
     return 0;

@@ -22,7 +22,7 @@ def look(
     shared: tuple[tuple[int, int], ...] = (),
     clean: Clean | None = CLEAN,
 ) -> list[Finding]:
-    return list(cpus(Surveyed(clean, shares, shared, ()), root))
+    return list(cpus(Surveyed(clean, shares, shared, {}, ()), root))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_a_shared_core_that_the_topology_denies_is_a_warning(
 @pytest.mark.parametrize("clean", [Clean(1.25, 6000.0), None])
 def test_a_memory_that_is_not_borne_out_is_a_warning(clean: Clean | None) -> None:
     said = "the remembered best clock is not used"
-    found = list(cpus(Surveyed(clean, {}, (), (), (said,))))
+    found = list(cpus(Surveyed(clean, {}, (), {}, (), (said,))))
     assert (found[0].topic, found[0].weight, found[0].seen) == ("remembered level", "warning", said)
     assert len(found) == (1 if clean else 2)

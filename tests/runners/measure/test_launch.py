@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.machine.environment import usable_cpus
+from runners.machine.limits import cpu_usage
 from runners.measure import launch
 from runners.measure.launch import Launcher, Order, parse
 from runners.model.job import Job
@@ -91,7 +92,7 @@ def test_a_workload_of_ours_is_measured(launcher: Launcher) -> None:
     assert point["batch"] >= 1
     assert point["cpu"] in usable_cpus() or not hasattr(os, "sched_setaffinity")
     assert len(point["slices"]) >= 25
-    assert len(point["slices"]) % 5 == 0
+    assert len(point["slices"]) % 6 == 0
     assert all(isinstance(number, int) for number in point["slices"])
     assert isinstance(point["clock_ns"], float)
     assert isinstance(point["noise"]["wall_ns"], int)
@@ -152,7 +153,7 @@ def test_the_survey_hears_every_cpu(launcher: Launcher) -> None:
         (cpu, 60) for cpu in cpus
     ]
     assert answer.lines[len(cpus)]["pair"] == list(pairs[0])
-    assert len(answer.lines[len(cpus)]["slices"]) % 5 == 0
+    assert len(answer.lines[len(cpus)]["slices"]) % 6 == 0
 
 
 def test_an_order_reaches_the_worker_as_it_was(launcher: Launcher) -> None:
@@ -161,7 +162,7 @@ def test_an_order_reaches_the_worker_as_it_was(launcher: Launcher) -> None:
     answer = launcher.visit(wanted)
     assert [line["batch"] for line in answer.lines[:-1]] == [7, 300, 8]
     assert [len(line["trace"]) for line in answer.lines[:-1]] == [33] * 3
-    assert answer.lines[0]["slices"] == [7_000, *CLEAN, *CLEAN] * 15
+    assert answer.lines[0]["slices"] == [7_000, *CLEAN, *CLEAN, -1] * 15
 
 
 @needs_affinity
@@ -173,7 +174,7 @@ def test_a_worker_settles_where_no_neighbour_is(launcher: Launcher) -> None:
     assert answer.error is None
     assert [line["cpu"] for line in answer.lines[:-1]] == [cpus[-1]] * 3
     # Having settled, it sees no dirty slice any more.
-    assert answer.lines[1]["slices"] == [300_000, *CLEAN, *CLEAN] * 15
+    assert answer.lines[1]["slices"] == [300_000, *CLEAN, *CLEAN, -1] * 15
 
 
 def test_nothing_of_the_users_environment_is_measured(
@@ -470,3 +471,32 @@ def test_an_interrupt_amid_the_start_of_a_worker_loses_no_worker(
     finally:
         signal.signal(signal.SIGINT, before)
     assert started[0].poll() == -signal.SIGKILL
+
+
+# What runs beside the probe
+
+
+def over(cpu: str) -> Order:
+    job = Job("ipc.pipe", "cyext.ipc.round_trips:Pipe", {"peer": "thread", "cpu": cpu}, waits=True)
+    return Order(job, (None,), tuple(usable_cpus()), trace=0)
+
+
+@needs_affinity
+@pytest.mark.skipif(len(usable_cpus()) < 2, reason="there is only one CPU")
+def test_a_probe_over_two_cpus_tells_their_hand_over(launcher: Launcher) -> None:
+    told = [line for line in launcher.visit(over("other")).lines if "handover_ns" in line]
+    assert [line["pair"] for line in told] == [usable_cpus()[:2]]
+    assert told[0]["handover_ns"] > 0
+    assert not [line for line in launcher.visit(over("same")).lines if "handover_ns" in line]
+
+
+@needs_affinity
+def test_who_used_the_cpu_is_looked_at_where_a_probe_waits(launcher: Launcher) -> None:
+    launcher._cpu_usage = None
+    assert set(launcher.visit(over("same")).lines[0]["slices"][5::6]) == {-1}
+    launcher._cpu_usage = cpu_usage()
+    if launcher._cpu_usage is not None:
+        order = over("same")
+        assert min(launcher.visit(order).lines[0]["slices"][5::6]) >= 0
+        busy = replace(order, job=replace(order.job, waits=False))
+        assert set(launcher.visit(busy).lines[0]["slices"][5::6]) == {-1}

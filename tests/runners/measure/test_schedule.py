@@ -255,8 +255,8 @@ def test_a_curve_is_clock_bound_up_to_a_level() -> None:
 def test_a_visit_keeps_what_plainer_ways_would_have_given() -> None:
     def uneven(order: Order, visit: int) -> Answer:
         line = point(order, clean=7, slices=15, clock=1.1)
-        line["slices"][0:35:5] = [110, 220, 330, 440, 550, 660, 770]
-        line["slices"][35::5] = [9000] * 8
+        line["slices"][0:42:6] = [110, 220, 330, 440, 550, 660, 770]
+        line["slices"][42::6] = [9000] * 8
         return answer(line | {"batch": 10, "cpu": 3})
 
     result = only(measure(Machine({"a": uneven}), known=CLEAN))

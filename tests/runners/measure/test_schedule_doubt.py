@@ -31,6 +31,8 @@ from runners.measure.schedule import MOST_VISITS
 from runners.model.job import Job
 from runners.model.session import Result
 
+OTHERS = "other programs on this CPU"
+
 # A neighbour
 
 
@@ -51,6 +53,28 @@ def test_a_core_without_one_clean_slice_still_gives_a_marked_figure() -> None:
         "neighbour on the core (0% of slices clean)",
     )
     assert result.value_s == pytest.approx(2e-6)
+
+
+@pytest.mark.parametrize(("disturbed", "doubted"), [(3, False), (12, True)])
+def test_slices_in_which_others_ran_do_not_count(disturbed: int, doubted: bool) -> None:
+    result = only(measure(Machine({"a": always(disturbed=disturbed)}), rounds=6))
+    assert {visit.clean for visit in result.visits} == {15 - disturbed}
+    assert {visit.doubt for visit in result.visits} == {OTHERS if doubted else None}
+    assert result.reason == (OTHERS if doubted else None)
+
+
+def test_a_hand_over_is_kept_with_its_visit() -> None:
+    def over_two_cpus(order: Order, visit: int) -> Answer:
+        found = answer(point(order))
+        found.lines.append({"handover_ns": 100.0 + visit, "pair": [0, 1]})
+        return found
+
+    session = measure(Machine({"a": over_two_cpus, "b": always()}), *JOBS[:2], rounds=4)
+    over, alone = session.results
+    assert sorted(v.handover_s or 0 for v in over.visits) == pytest.approx(
+        [(100 + visit) * 1e-9 for visit in range(4)]
+    )
+    assert {visit.handover_s for visit in alone.visits} == {None}
 
 
 @pytest.mark.parametrize(
@@ -206,7 +230,7 @@ def test_without_a_clean_level_plain_medians_are_given() -> None:
     def blunt(order: Order, visit: int) -> Answer:
         table: list[int] = []
         for index in range(15):
-            table += [(1000 + index) * BATCH, *noise(2)]
+            table += [(1000 + index) * BATCH, *noise(2), -1]
         return answer(point(order) | {"slices": table})
 
     machine = Machine({"a": blunt}, survey=[{"cpu": 0, "senses": noise(500)}])
@@ -230,7 +254,6 @@ def test_a_survey_that_crashed_costs_only_what_it_would_have_told() -> None:
 SECOND = QUIET["wall_ns"]
 STOLEN = "CPU time stolen by the hypervisor"
 THROTTLED = "throttled by the cgroup's CPU quota"
-OTHERS = "other programs on this CPU"
 
 
 @pytest.mark.parametrize(
@@ -347,8 +370,8 @@ def test_all_cpus_are_surveyed_alone_and_with_likely_siblings() -> None:
 
 def pair(first: int, second: int, clean: int) -> Line:
     """A hundred slices of two CPUs at once."""
-    own = [300_000, *senses(clean=2, dirty=0)]
-    both = [300_000, *senses(clean=0, dirty=2)]
+    own = [300_000, *senses(clean=2, dirty=0), -1]
+    both = [300_000, *senses(clean=0, dirty=2), -1]
     return {"pair": [first, second], "slices": own * clean + both * (100 - clean)}
 
 

@@ -198,13 +198,14 @@ def test_levels_that_matter_to_no_figure_are_the_same(
 def one_slice(before: float, after: float) -> Slices:
     """A slice between two sentinels of these ratios."""
     senses_ns = np.array([[CHAIN_NS, CHAIN_NS * before, CHAIN_NS, CHAIN_NS * after]])
-    return Slices(np.array([3e5]), senses_ns)
+    return Slices(np.array([3e5]), senses_ns, np.array([-1.0]))
 
 
 def test_the_table_of_a_worker() -> None:
-    slices = Slices.from_table([300, 10, 20, 30, 90, 301, 11, 44, 33, 99])
+    slices = Slices.from_table([300, 10, 20, 30, 90, -1, 301, 11, 44, 33, 99, 12])
     assert slices.elapsed_ns.tolist() == [300, 301]
     assert slices.senses_ns.tolist() == [[10, 20, 30, 90], [11, 44, 33, 99]]
+    assert slices.foreign_ns.tolist() == [-1, 12]
     assert slices.ratios().tolist() == [[2.0, 3.0], [4.0, 3.0]]
     assert len(Slices.from_table([]).clean(LEVEL)) == 0
 
@@ -227,9 +228,28 @@ def test_a_clean_slice_is_clean_on_both_sides(before: float, after: float, clean
     assert slices.clean(None).tolist() == [True]
 
 
+@pytest.mark.parametrize(
+    ("elapsed_ns", "foreign_ns", "clean"),
+    [
+        (300_000, -1, True),  # unknown
+        (300_000, 36_000, True),
+        (300_000, 36_001, False),
+        (10_000_000, 230_000, True),
+        (10_000_000, 230_001, False),
+    ],
+)
+def test_a_slice_in_which_others_ran_is_not_clean(
+    elapsed_ns: int, foreign_ns: int, clean: bool
+) -> None:
+    sense = [CHAIN_NS, round(CHAIN_NS * RATIO)]
+    slices = Slices.from_table([elapsed_ns, *sense, *sense, foreign_ns])
+    assert slices.clean(LEVEL).tolist() == [clean]
+    assert slices.clean(None).tolist() == [clean]
+
+
 @pytest.mark.parametrize("broken", [[0, 8000, 6000, 7998], [6000, 7998, 0, 0], [0, 0, 0, 0]])
 def test_a_sentinel_without_a_time_is_not_clean(broken: list[int]) -> None:
-    slices = Slices.from_table([300_000, *broken])
+    slices = Slices.from_table([300_000, *broken, -1])
     assert slices.clean(LEVEL).tolist() == [False]
     assert np.isfinite(slices.at_best_clock_ns(LEVEL)).all()
 
@@ -237,6 +257,7 @@ def test_a_sentinel_without_a_time_is_not_clean(broken: list[int]) -> None:
 ROW = st.tuples(
     st.integers(1, 10**9),
     *[st.integers(5_900, 6_200), st.integers(7_800, 8_300)] * 2,
+    st.just(-1),
 )
 
 
@@ -246,7 +267,7 @@ def test_the_measured_value_has_no_say_in_the_choice(rows: list[tuple[int, ...]]
     changed = data.draw(
         st.lists(st.floats(0, 1e12), min_size=len(rows), max_size=len(rows)), label="elapsed"
     )
-    other = Slices(np.array(changed), slices.senses_ns)
+    other = Slices(np.array(changed), slices.senses_ns, slices.foreign_ns)
     assert slices.clean(LEVEL).tolist() == other.clean(LEVEL).tolist()
     for row, clean in zip(rows, slices.clean(LEVEL), strict=True):
         ratios = (row[2] / row[1], row[4] / row[3])
@@ -259,12 +280,12 @@ def test_the_clock_is_taken_out(seed: int) -> None:
     clock = rng.uniform(1.0, 1.2, 200)
     chain_ns = CHAIN_NS * clock
     senses_ns = np.stack([chain_ns, chain_ns * RATIO, chain_ns, chain_ns * RATIO], axis=1)
-    slices = Slices(3e5 * clock, senses_ns)
+    slices = Slices(3e5 * clock, senses_ns, np.full(200, -1.0))
     assert slices.clean(LEVEL).all()
     assert slices.at_best_clock_ns(LEVEL) == pytest.approx(np.full(200, 3e5))
     assert slices.at_best_clock_ns(None) is slices.elapsed_ns
 
 
 def test_the_clock_of_a_slice_is_the_mean_of_both_sides() -> None:
-    slices = Slices.from_table([330_000, 6_000, 7_998, 7_200, 9_598])
+    slices = Slices.from_table([330_000, 6_000, 7_998, 7_200, 9_598, -1])
     assert slices.at_best_clock_ns(LEVEL).tolist() == [300_000.0]

@@ -36,7 +36,7 @@ def alone(cpu: int, own: int, of: int = 500) -> dict[str, Any]:
 
 def together(first: int, second: int, own: int, of: int = 100) -> dict[str, Any]:
     """Slices of two CPUs at once, so many of which were clean."""
-    slices = [300_000, *OWN, *OWN] * own + [300_000, *DISTURBED, *DISTURBED] * (of - own)
+    slices = [300_000, *OWN, *OWN, -1] * own + [300_000, *DISTURBED, *DISTURBED, -1] * (of - own)
     return {"pair": [first, second], "slices": slices}
 
 

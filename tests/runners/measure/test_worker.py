@@ -74,7 +74,7 @@ def test_sampling_stops_when_enough_is_clean_or_the_time_is_up(
     pinned: list[list[int]], clean: tuple[int, ...], slices: int
 ) -> None:
     point = measure(Sequenced(*clean), cpus=[4])
-    assert len(point["slices"]) == 5 * slices
+    assert len(point["slices"]) == 6 * slices
     assert (point["batch"], point["cpu"]) == (100, 4)
     assert pinned == []
 
@@ -95,7 +95,7 @@ def test_long_operations_get_fewer_slices(
     pinned: list[list[int]], op_ns: int, wanted: int, slices: int
 ) -> None:
     point = measure(Sequenced(5, op_ns=op_ns), slices=wanted)
-    assert len(point["slices"]) == 5 * slices
+    assert len(point["slices"]) == 6 * slices
 
 
 def test_a_cpu_that_is_never_clean_is_left(pinned: list[list[int]]) -> None:
@@ -128,7 +128,7 @@ def test_one_clean_slice_is_reason_to_stay(pinned: list[list[int]]) -> None:
 
 def test_without_a_level_no_cpu_is_left(pinned: list[list[int]]) -> None:
     point = measure(Sequenced(0), clean_ratio=None)
-    assert (point["cpu"], len(point["slices"]), pinned) == (4, 75, [])
+    assert (point["cpu"], len(point["slices"]), pinned) == (4, 90, [])
 
 
 @pytest.mark.parametrize(

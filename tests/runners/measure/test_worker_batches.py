@@ -10,9 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.measure import worker
-from runners.measure.sentinel import TOLERANCE, Clean, Slices
+from runners.measure.sentinel import FOREIGN_NS, FOREIGN_SHARE, TOLERANCE, Clean, Slices
 
 # The gate
+
+
+def gate(ratio: float | None) -> worker.Gate:
+    told = {"clean_ratio": ratio, "tolerance": TOLERANCE}
+    return worker.Gate(told | {"foreign_share": FOREIGN_SHARE, "foreign_ns": FOREIGN_NS})
 
 
 @pytest.mark.parametrize(
@@ -28,14 +33,16 @@ from runners.measure.sentinel import TOLERANCE, Clean, Slices
         (row(CLEAN, (1000, 1224)), 0),
         (row((0, 7500), CLEAN), 0),
         (row(CLEAN, (0, 0)), 0),
+        (row(CLEAN, CLEAN, foreign_ns=36_000) + row(CLEAN, CLEAN, foreign_ns=36_001), 1),
+        (row(CLEAN, DIRTY, foreign_ns=0), 0),
     ],
 )
-def test_gate(table: list[int], clean: int) -> None:
-    assert worker.Gate(RATIO, TOLERANCE).clean(table) == clean
+def test_gate_passes(table: list[int], clean: int) -> None:
+    assert gate(RATIO).clean(table) == clean
 
 
 def test_without_a_level_everything_is_clean() -> None:
-    assert worker.Gate(None, TOLERANCE).clean(row(CLEAN, DIRTY) + row(DIRTY, DIRTY)) == 2
+    assert gate(None).clean(row(CLEAN, DIRTY) + row(DIRTY, DIRTY)) == 2
 
 
 # A chain below 10,000 times 1.333 +- 2 % is never a whole number, so no ratio lies on the limit.
@@ -46,12 +53,16 @@ SENSE = st.tuples(st.integers(0, 9_999), st.integers(0, 20_000)) | st.integers(
 )
 
 
-@given(st.lists(st.tuples(SENSE, SENSE), max_size=20))
-def test_worker_and_scheduler_mean_the_same_by_clean(senses: list[Any]) -> None:
-    table = [number for pair in senses for number in row(*pair)]
+@given(st.lists(st.tuples(SENSE, SENSE, st.integers(-1, 60_000)), max_size=20))
+def test_worker_and_scheduler_mean_the_same_by_clean(slices_told: list[Any]) -> None:
+    table = [
+        number
+        for before, after, foreign_ns in slices_told
+        for number in row(before, after, foreign_ns=foreign_ns)
+    ]
     slices = Slices.from_table(table)
     expected = int(slices.clean(Clean(1.333, 6000.0)).sum())
-    assert worker.Gate(1.333, TOLERANCE).clean(table) == expected
+    assert gate(1.333).clean(table) == expected
 
 
 # Calibration

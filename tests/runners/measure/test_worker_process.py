@@ -66,8 +66,8 @@ CPU_STATS = ["/cgroup/cpu.stat", "/cgroup/ours/cpu.stat"]
 def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
     """Plants what the workload tells before (0) or after (1)."""
     place = {path: tmp_path / path.replace("/", "_") for path in PROC}
-    opened = noise._open
-    monkeypatch.setattr(noise, "_open", lambda path: opened(str(place[path])))
+    opened = noise.open_to_read
+    monkeypatch.setattr(noise, "open_to_read", lambda path: opened(str(place[path])))
 
     def plant(which: int) -> None:
         for path, texts in PROC.items():

@@ -67,7 +67,7 @@ class Told(Bench):
 
 def table(elapsed_ns: Sequence[float], sense: Sequence[int] = OWN) -> list[int]:
     """Slices as a worker tells them."""
-    return [number for each in elapsed_ns for number in (round(each), *sense)]
+    return [number for each in elapsed_ns for number in (round(each), *sense, -1)]
 
 
 class Scripted(Launcher):

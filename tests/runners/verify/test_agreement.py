@@ -326,7 +326,7 @@ def test_a_program_tells_its_slices(tmp_path: Path) -> None:
     int main(int argc, char **argv)
     {
         for (int i = 0; i < atoi(argv[2]); i++)
-            printf("%d 6000 7500 6000 7500\\n", argc == 4 ? 100000 * atoi(argv[1]) : 0);
+            printf("%d 6000 7500 6000 7500 -1\\n", argc == 4 ? 100000 * atoi(argv[1]) : 0);
         return 0;
     }
     """

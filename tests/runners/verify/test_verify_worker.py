@@ -109,9 +109,9 @@ def test_batches_of_n_and_2n_in_turns(tmp_path: Path) -> None:
     pairs, done = answer.lines
     assert (answer.error, done) == (None, {"done": True})
     assert pairs["n"] == 300
-    assert len(pairs["once"]) == len(pairs["twice"]) == 7 * 5
-    assert pairs["once"][::5] == [300_000] * 7
-    assert pairs["twice"][::5] == [600_000] * 7
+    assert len(pairs["once"]) == len(pairs["twice"]) == 7 * 6
+    assert pairs["once"][::6] == [300_000] * 7
+    assert pairs["twice"][::6] == [600_000] * 7
     assert pairs["clock_ns"] > 0
 
 
@@ -128,4 +128,4 @@ def test_a_batch_of_one_has_no_pair(tmp_path: Path) -> None:
 def test_real_pairs(tmp_path: Path) -> None:
     answer = look(tmp_path, Job("fake", "cyext.fd.descriptors:OpenClose"), pairs=3)
     assert answer.error is None
-    assert len(answer.lines[0]["once"]) == len(answer.lines[0]["twice"]) == 15
+    assert len(answer.lines[0]["once"]) == len(answer.lines[0]["twice"]) == 18
