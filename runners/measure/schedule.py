@@ -19,7 +19,16 @@ from runners.measure.sentinel import Clean, Slices
 from runners.measure.survey import Survey, Surveyed, survey
 from runners.model.benchmark import Scalar
 from runners.model.job import Job
-from runners.model.session import CUT_SHORT, MEMORY_REFUTED, SLOWED, Curve, Result, Session, Status
+from runners.model.session import (
+    CUT_SHORT,
+    HAND_OVERS,
+    MEMORY_REFUTED,
+    SLOWED,
+    Curve,
+    Result,
+    Session,
+    Status,
+)
 
 #: Visits to a point, as a multiple of the rounds asked for.
 MOST_VISITS = 3
@@ -110,6 +119,7 @@ class Scheduler:
         self.rng = rng or random.Random()
         self.clock = clock
         self.shared_cores: list[tuple[int, int]] = []
+        self.handovers_ns: Mapping[tuple[int, int], float] = {}
         #: Why workers ran on no CPU of our choice, where the system refused to bind them.
         self.unpinned: str | None = None
         self.round = 0
@@ -189,6 +199,7 @@ class Scheduler:
         self.measuring_s += self.clock() - started
         self._senses_ns.extend(found.senses_ns)
         self.shared_cores = list(found.shared_cores)
+        self.handovers_ns = found.handovers_ns
         self._clean_share.update(found.clean_share)
         self._learn()
         return found
@@ -357,6 +368,10 @@ class Scheduler:
             settings[MEMORY_REFUTED] = "; ".join(self.agreed.disagreements)
         if self.shared_cores:
             settings["shared_cores"] = " ".join(f"{a}+{b}" for a, b in self.shared_cores)
+        if self.handovers_ns:
+            settings[HAND_OVERS] = ", ".join(
+                f"{a}+{b} {ns:.0f} ns" for (a, b), ns in self.handovers_ns.items()
+            )
         session = Session(environment, settings)
         for track in self._tracks:
             session.results.extend(self._results(track))

@@ -18,6 +18,8 @@ MEMORY_REFUTED = "memory_refuted"
 #: The setting that says, in words, where a session was stopped before its end: nothing is concluded
 #: from what it lacks.
 CUT_SHORT = "cut_short"
+#: The setting that says, in words, what a polled hand-over between CPUs took in the survey.
+HAND_OVERS = "hand_overs"
 Status = Literal["ok", "unstable", "skipped", "failed"]
 
 

@@ -20,7 +20,7 @@ from micro.reports.terminal.session_table import headline, print_session, remark
 from runners.archive import writer
 from runners.archive.reader import read
 from runners.model.count import Count, CountEstimate
-from runners.model.session import Curve, Result, Session
+from runners.model.session import HAND_OVERS, Curve, Result, Session
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 140, 300])
 
@@ -369,6 +369,10 @@ def test_noise_table_has_a_row_a_point_and_their_median() -> None:
 def test_hand_overs_are_told_with_their_regimes() -> None:
     session = everything()
     assert hand_over_text(session) is None
+    session.settings = {**session.settings, HAND_OVERS: "0+1 114 ns"}
+    assert hand_over_text(session) == (
+        "polled hand-over between two CPUs: in the survey: CPUs 0+1 114 ns"
+    )
     count = 0
     for result in session.results:
         for index, one in enumerate(result.visits):

@@ -9,9 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from micro.reports import printable
 from micro.units import duration
 from runners.analyse.regimes import regimes
-from runners.model.session import Session, Visit
+from runners.model.session import HAND_OVERS, Session, Visit
 
 _WAYS: tuple[tuple[str, Callable[[Visit], float], bool], ...] = (
     ("plain median", lambda visit: visit.plain_s, False),
@@ -59,19 +60,19 @@ def noise_table(session: Session) -> Table:
 
 
 def hand_over_text(session: Session) -> str | None:
-    """How long a polled hand-over between two CPUs took beside the figures over two CPUs.
+    """How long a polled hand-over between CPUs took: in the survey, and beside figures over two.
 
     The host moves virtual CPUs: the level may change from minute to minute, and such figures with
-    it. None where no figure used two CPUs.
+    it. None where it was not measured.
     """
+    surveyed = session.settings.get(HAND_OVERS)
+    texts = [f"in the survey: CPUs {printable(str(surveyed))}"] if surveyed else []
     measured = {
         (visit.round, visit.handover_s): visit.handover_s
         for result in session.results
         for visit in result.visits
         if visit.handover_s and visit.handover_s > 0
     }
-    if not measured:
-        return None
     found = regimes(list(measured.values()))
     levels = [duration(regime.middle) for regime in found]
     if len(found) > 1:
@@ -79,7 +80,9 @@ def hand_over_text(session: Session) -> str | None:
             f"{level} in {regime.share:.0%} of visits"
             for level, regime in zip(levels, found, strict=True)
         ]
-    return f"polled hand-over between two CPUs, {len(measured)} visits: {', '.join(levels)}"
+    if measured:
+        texts.append(f"beside figures, {len(measured)} visits: {', '.join(levels)}")
+    return f"polled hand-over between two CPUs: {'; '.join(texts)}" if texts else None
 
 
 def _percent(ratio: float | None) -> str:

@@ -401,8 +401,10 @@ def test_two_of_our_cpus_on_one_core(
 def test_several_shared_cores() -> None:
     survey: list[Line] = [{"cpu": cpu, "senses": senses(500, 0)} for cpu in range(4)]
     survey += [pair(0, 2, 0), pair(0, 1, 100), pair(1, 3, 0)]
+    survey += [{"handover_ns": 75.4, "pair": [0, 1]}, {"handover_ns": 330.0, "pair": [1, 3]}]
     session = measure(Machine(survey=survey), cpus=(0, 1, 2, 3))
     assert session.settings["shared_cores"] == "0+2 1+3"
+    assert session.settings["hand_overs"] == "0+1 75 ns, 1+3 330 ns"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05])
