@@ -44,7 +44,7 @@ def report(shown: Comparison) -> str:
         ("answer", "In short", _answer(shown)),
         ("conclusions", "Conclusions", _conclusions(headlines(shown))),
         ("overview", "Ratios" if several else "Figures", heat(shown)),
-        ("servers", "Servers", servers(shown)),
+        ("servers", "Servers compared", servers(shown)),
         *groups(shown),
         ("environment", "Environment", environment(shown.systems)),
         ("noise", "Noise and contamination", noise(shown.systems)),
