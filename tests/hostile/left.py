@@ -16,6 +16,8 @@ from weather import CLONE_NEWNS, LIBC, MS_PRIVATE, MS_REC, check
 _CLONE_NEWIPC = 0x8000000
 #: How long what was killed may take to go.
 _SETTLE_S = 20
+#: How long a program beside this one may use what it has made: `micro verify` on a busy machine.
+_OTHERS_S = 120
 _SYSTEM_V = ("shm", "sem", "msg")
 
 
@@ -55,11 +57,12 @@ class Left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         self._reap()
-        return found + [f"left shared memory: {name}" for name in self._objects_left(deadline)]
+        return found + [f"left shared memory: {name}" for name in self._objects_left()]
 
-    def _objects_left(self, deadline: float) -> set[str]:
+    def _objects_left(self) -> set[str]:
         """Objects that stay; what other programs use beside this one goes again."""
         left = shared() - self._objects
+        deadline = time.monotonic() + _OTHERS_S
         while left and time.monotonic() < deadline:
             time.sleep(0.1)
             left &= shared()
