@@ -47,6 +47,9 @@ def _counted(bench: Bench, job: Job, level: int | None, promise: Promise) -> tup
             # What the system is short of here is no fault of the probe's.
             short = any(line.get("shortage") for line in record["lines"])
             verdict: Verdict = "skipped" if short or said.startswith("skipped") else "defect"
+            if record["signal"] == "SIGALRM":  # our own time limit
+                said = f"no end within {bench.seconds} s under the tracer: try on an idle machine"
+                verdict = "unclear"
             return _check(job, level, verdict, said), False
         counted = {"calls": canonical(record["in_loop"]), "page_faults": record["page_faults"]}
         looks.append(numbers[0] | counted)

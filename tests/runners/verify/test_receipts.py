@@ -207,6 +207,11 @@ def test_a_batch_that_cannot_be_doubled_tells_what_it_can() -> None:
             "failed: dup: EMFILE",
         ),
         ({"lines": [], "signal": "SIGSEGV"}, "defect", "died of SIGSEGV"),
+        (
+            {"lines": [], "signal": "SIGALRM"},
+            "unclear",
+            "no end within 15 s under the tracer: try on an idle machine",
+        ),
         ({"lines": [], "exit_code": 3}, "defect", "ended with exit code 3 and no word"),
     ],
 )
