@@ -462,16 +462,17 @@ def emit_hand_over(pair: "list[int]") -> None:
     base = import_module("cyext.core.workload")
     base.run_on(pair)
     lines = import_module("cyext.hardware.lines")
+    team = None
     try:
         members = [lines.CoreToCore(f"{pair[0]}-{pair[1]}") for _ in pair]
         team = import_module("cyext.core.team").Team(members, "threads", pair)
-    except OSError:
-        return
-    try:
         slices_ns = sorted(team.sample(HAND_OVER_SLICES, HAND_OVERS)[::SLICE_NUMBERS])
         emit(handover_ns=slices_ns[len(slices_ns) // 2] / HAND_OVERS, pair=pair)
+    except (OSError, MemoryError, base.NotSupported):
+        pass  # what was measured before it stands without it
     finally:
-        team.close()
+        if team is not None:
+            team.close()
 
 
 def await_fast_clock(clock_cost: "Callable[[], float]") -> None:

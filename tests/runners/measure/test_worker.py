@@ -536,3 +536,12 @@ def test_a_slow_down_spins_for_its_share_of_an_operation(visit: Visit) -> None:
 def test_without_one_nothing_spins(visit: Visit) -> None:
     _, workload = visit(Plain(), levels=(10,))
     assert not hasattr(workload, "spin")
+
+
+def test_a_hand_over_that_cannot_be_had_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[Line] = []
+    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+    base = worker.import_module("cyext.core.workload")
+    monkeypatch.setattr(base, "run_on", lambda _: None)  # of the test's process, it stays as it is
+    worker.emit_hand_over([0, 100_000])
+    assert lines == []
