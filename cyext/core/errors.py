@@ -27,6 +27,7 @@ class OperationFailed(OSError):
         super().__init__(error, f"{call}: {name} after {after}")
         self.call = call
         self.after = after
+        self.reason = f"{call}: {name}"
 
     def __str__(self) -> str:
         return str(self.strerror)

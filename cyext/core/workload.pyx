@@ -235,6 +235,22 @@ cdef class Workload:
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
         self.level = level
 
+    def peers_left(self, error):
+        """How many peers there are after `start_peers` raised ``error``, and why no more.
+
+        Raises ``error`` where there are none.
+        """
+        count = 0 if self.peers is None else self.peers.group.count
+        if count == 0:
+            raise error
+        return count, error.reason
+
+    def stand_at(self, reached, level, reason):
+        """Have ``reached`` of the ``level`` asked for; raise `LimitReached` if that is less."""
+        self.level = reached
+        if reached < level:
+            raise LimitReached(reached, reason)
+
     def meet(self, members, index, mode):
         """Be number ``index`` of a team ("threads" or "processes"); share with ``members``."""
 

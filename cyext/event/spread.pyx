@@ -10,7 +10,7 @@ from cyext.core.peers cimport micro_body_t, micro_peer_t
 from cyext.core.resources cimport Descriptors
 from cyext.core.workload cimport Workload
 
-from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.parameters import one_of
 from cyext.core.task_switches import voluntary_switches
 
@@ -122,15 +122,10 @@ cdef class Spread(Workload):
         try:
             self.start_threads(goal)
         except OperationFailed as error:
-            goal = 0 if self.peers is None else self.peers.group.count
-            if goal == 0:
-                raise
-            reason = f"{error.call}: {errno_names.errorcode.get(error.errno, error.errno)}"
+            goal, reason = self.peers_left(error)
         self.await_threads(goal)
         self.next = 0
-        self.level = goal
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
+        self.stand_at(goal, level, reason)
 
     cdef start_threads(self, int64_t count):
         self.start_peers("thread", self.cpu, <micro_body_t>micro_spread_serve, self.spread, count)

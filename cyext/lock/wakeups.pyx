@@ -1,7 +1,5 @@
 """Waiters that sleep at a futex or at a condition variable, and who wakes or moves them."""
 
-import errno as errno_names
-
 from libc.errno cimport EAGAIN, ENOSYS, ESRCH, errno
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uint64_t
@@ -204,10 +202,7 @@ cdef class Sleepers(Workload):
                 self.peer, "same", sleep_at_condition if self.at_condition else sleep_at_futex,
                 self.bed, goal)
         except OperationFailed as error:
-            goal = 0 if self.peers is None else self.peers.group.count
-            if goal == 0:
-                raise
-            reason = f"{error.call}: {errno_names.errorcode.get(error.errno)}"
+            goal, reason = self.peers_left(error)
         self.level = goal
         self.target += goal - before
         with nogil:

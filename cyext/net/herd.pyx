@@ -1,6 +1,5 @@
 """A herd of waiters on one port, and a client that connects to it."""
 
-import errno as errno_names
 import os
 import threading
 
@@ -216,10 +215,7 @@ cdef class AcceptHerd(Workload):
         try:
             self.start_peers(self.peer, "same", wait_and_accept, self.herd, goal)
         except OperationFailed as error:
-            goal = self.peers.group.count
-            if goal == 0:
-                raise
-            reason = f"{error.call}: {errno_names.errorcode.get(error.errno)}"
+            goal, reason = self.peers_left(error)
         self.await_waiters(goal)
         self.level = goal
         self.max_batch = min(batch_at(self.level), BATCH_ROOM)

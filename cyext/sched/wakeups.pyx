@@ -1,7 +1,6 @@
 """The wake-up of one sleeper among tasks that want the CPU all the time."""
 
 import array
-import errno as errno_names
 
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
@@ -10,7 +9,7 @@ from cyext.core.busy_peers cimport BusyPeersWorkload
 from cyext.core.peers cimport micro_body_t, micro_peer_t
 from cyext.core.workload cimport MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, micro_mark
 
-from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.parameters import one_of
 
 
@@ -73,13 +72,8 @@ cdef class Wakeup(BusyPeersWorkload):
             self.start_busy_peers(
                 "process", "same", <micro_body_t>micro_compute_beside_sleeper, self.sleeper, goal)
         except OperationFailed as error:
-            goal = 0 if self.peers is None else self.peers.group.count
-            if goal == 0:
-                raise
-            reason = f"{error.call}: {errno_names.errorcode.get(error.errno, error.errno)}"
-        self.level = goal
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
+            goal, reason = self.peers_left(error)
+        self.stand_at(goal, level, reason)
 
     def meet(self, members, index, mode):
         """Refuse a team: nobody could take all members' times together."""

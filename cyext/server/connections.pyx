@@ -248,7 +248,7 @@ cdef class _Connections(Workload):
         except OperationFailed as error:
             if before == 0:
                 raise
-            reason = f"{error.call}: {errno_names.errorcode.get(error.errno, error.errno)}"
+            reason = error.reason
             # The server may have ended with it.
             goal = max(min(self.own.count - 1, goal) - 16 - batch_at(goal), min(before, goal), 1)
             self.restart(goal)

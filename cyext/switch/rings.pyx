@@ -1,7 +1,5 @@
 """Switches between tasks on one CPU: a token in a ring, one of many sleepers, yields."""
 
-import errno as errno_names
-
 cimport cython
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
@@ -87,10 +85,6 @@ cdef class _Ring:
             raise OperationFailed("pipe", -status, 0)
 
 
-cdef why(error):
-    return f"{error.call}: {errno_names.errorcode.get(error.errno, error.errno)}"
-
-
 @cython.no_gc_clear  # the peers use the ring until they have ended
 cdef class Ring(SelfTimedWorkload):
     """One operation: the token moves on by one task, which sleeps in read() until it comes.
@@ -122,15 +116,11 @@ cdef class Ring(SelfTimedWorkload):
             self.start_peers(
                 self.peer, "same", <micro_body_t>micro_ring_member, self.ring.ring, goal - 1)
         except OperationFailed as error:
-            goal = 1 if self.peers is None else self.peers.group.count + 1
-            if goal == 1:
-                raise
-            reason = why(error)
+            goal, reason = self.peers_left(error)
+            goal += 1
         self.ring.open(goal + 1)
         self.ring.ring.tasks = goal
-        self.level = goal
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
+        self.stand_at(goal, level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.check_peers()
@@ -244,15 +234,10 @@ cdef class WakeOne(Workload):
             self.start_peers(
                 self.peer, "same", <micro_body_t>micro_ring_answerer, self.ring.ring, goal)
         except OperationFailed as error:
-            goal = 0 if self.peers is None else self.peers.group.count
-            if goal == 0:
-                raise
-            reason = why(error)
+            goal, reason = self.peers_left(error)
         self.ring.open(goal)
         self.next = 0
-        self.level = goal
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
+        self.stand_at(goal, level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.check_peers()
@@ -316,13 +301,8 @@ cdef class Yield(BusyPeersWorkload):
         try:
             self.start_busy_peers(self.peer, "same", keep_yielding, NULL, goal)
         except OperationFailed as error:
-            goal = 0 if self.peers is None else self.peers.group.count
-            if goal == 0:
-                raise
-            reason = why(error)
-        self.level = goal
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
+            goal, reason = self.peers_left(error)
+        self.stand_at(goal, level, reason)
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
