@@ -24,11 +24,12 @@ def bytes_each(snapshots: list[Slabs], count: int) -> int:
     """Bytes that one thing takes, from `slabs` before, between and after groups of ``count``.
 
     A cache counts by whole objects a thing, and by the group in the middle: what others take or
-    give back meanwhile is far below one object a thing in most groups.
+    give back meanwhile is far below one object a thing in most groups. A cache that shrank in most
+    groups shrank for others' sake: no thing has a part in it.
     """
     total = 0
     for name, (_active, object_bytes) in snapshots[-1].items():
         active = [found.get(name, (0, 0))[0] for found in snapshots]
         added = sorted(after - before for before, after in itertools.pairwise(active))
-        total += round(added[len(added) // 2] / count) * object_bytes
+        total += max(round(added[len(added) // 2] / count), 0) * object_bytes
     return total

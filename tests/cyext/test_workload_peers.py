@@ -20,6 +20,9 @@ from isolated import isolated
 from cyext.core import workload as base
 from cyext.core.errors import NotSupported, OperationFailed
 
+#: A count that the rest of the machine can disturb is taken up to so often.
+TRIES = 5
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CPUs are bound on Linux only")
 
 
@@ -102,10 +105,16 @@ def test_a_connection_wakes_one_waiter_or_the_whole_herd(wait: str, woken: int, 
         workload = AcceptHerd(wait, peer)
         workload.grow(12)
         workload.run(2)
-        workload.count(True)
-        workload.sample(3, 2)
-        workload.run(2)  # as a worker does that changes its CPU: counted or not, none is too many
-        assert workload.counts()["wakeups"] == woken
+        found = set()
+        # On a busy CPU a waiter may look only after another has accepted: then it sleeps on.
+        for _ in range(TRIES):
+            workload.count(True)
+            workload.sample(3, 2)
+            workload.run(2)  # as a worker does that changes its CPU: counted or not
+            found.add(workload.counts()["wakeups"])
+            if woken in found:
+                break
+        assert max(found) == woken
         workload.grow(2)
         assert workload.run(2) > 0
         workload.close()

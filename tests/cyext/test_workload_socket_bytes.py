@@ -81,3 +81,8 @@ def test_a_socket_takes_some_memory_and_leaves_none_of_those_weighed(family: str
         assert 500 < workload.counts()["kernel_bytes_per_socket"] < 100_000
     finally:
         workload.close()
+
+
+def test_a_cache_that_others_empty_takes_nothing_away() -> None:
+    groups = [{b"ours": (8 * i, 100), b"theirs": (900 - 90 * i, 64)} for i in range(6)]
+    assert bytes_each(groups, 8) == 100

@@ -12,6 +12,9 @@ from cyext.switch.rings import Ring, WakeOne, WorkingSet, Yield
 from held import children
 from isolated import isolated
 
+#: A count that the rest of the machine can disturb is taken up to so often.
+TRIES = 5
+
 each_peer = pytest.mark.parametrize("peer", ["thread", "process"])
 
 
@@ -45,12 +48,17 @@ def test_each_task_has_the_token_once_a_lap(peer: str, hops: int, laps: int) -> 
         ring.run(4)
         tasks = tasks_beside(peer)
         assert len(tasks) == 3
-        before = [switches(task) for task in tasks]
-        ring.run(hops)
-        ring.run(1)  # the last one has gone to sleep by now
-        for was, task in zip(before, tasks, strict=True):
-            # A token that comes before its task sleeps again is taken without a switch.
-            assert laps // 2 <= switches(task) - was <= 2 * laps + 2
+
+        def switches_of_a_batch() -> list[int]:
+            before = [switches(task) for task in tasks]
+            ring.run(hops)
+            ring.run(1)  # the last one has gone to sleep by now
+            return [switches(task) - was for was, task in zip(before, tasks, strict=True)]
+
+        # A token that comes before its task sleeps again is taken without a switch, and others on
+        # the CPU take it between two hops: then the batch is run again.
+        batches = (switches_of_a_batch() for _ in range(TRIES))
+        assert any(all(laps // 2 <= count <= 2 * laps + 2 for count in batch) for batch in batches)
         ring.close()
 
     isolated(check)
