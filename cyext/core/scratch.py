@@ -1,7 +1,8 @@
 """Files that workloads need for a while, in one place that the runner can clear away.
 
 The runner names a directory in ``MICRO_SCRATCH`` and removes it when the session ends, also after
-a worker has crashed. Without it, files go to the system's temporary directory.
+a worker has crashed. Without it, files go to the system's temporary directory. Another one, on a
+file system in memory, is named in ``MICRO_MEMORY_SCRATCH``.
 """
 
 import contextlib
@@ -9,9 +10,18 @@ import errno
 import os
 import time
 
+from cyext.core.errors import NotSupported
+
 
 def _place() -> str:
     return os.environ.get("MICRO_SCRATCH") or os.environ.get("TMPDIR") or "/tmp"
+
+
+def _memory_place() -> str:
+    place = os.environ.get("MICRO_MEMORY_SCRATCH")
+    if not place:
+        raise NotSupported("no file system in memory: no tmpfs at /dev/shm that can be written")
+    return place
 
 
 def _fresh_name() -> bytes:
@@ -56,10 +66,14 @@ class ScratchFile:
 
 
 class ScratchDirectory:
-    """A fresh directory, open as ``fd``; what is put into it must be gone before it is removed."""
+    """A fresh directory, open as ``fd``; what is put into it must be gone before it is removed.
 
-    def __init__(self) -> None:
-        self._path = fresh_path()
+    ``in_memory``: on a file system in memory; raises `NotSupported` where the runner has none.
+    """
+
+    def __init__(self, in_memory: bool = False) -> None:
+        place = _memory_place() if in_memory else _place()
+        self._path = os.path.join(os.fsencode(place), _fresh_name())
         os.mkdir(self._path, 0o700)
         try:
             self.fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -29,6 +29,7 @@ cdef enum:
     MOST_FILES = 512
     MOST_BYTES = 10240
 
+FILE_SYSTEMS = {"tmpfs": True, "temp": False}
 SIZES = {"0": 0, "1k": 1024, "4k": 4096, "10k": 10240}
 
 
@@ -43,14 +44,15 @@ cdef class _Files(Workload):
     cdef uint64_t made
     cdef uint64_t deleted
 
-    def __init__(self, size="0"):
+    def __init__(self, fs="tmpfs", size="0"):
         cdef int i
+        in_memory = one_of(fs, FILE_SYSTEMS)
         self.size = one_of(size, SIZES)
         self.directories = []
         self.max_batch = MOST_FILES
         try:
             for i in range(DIRECTORIES):
-                self.directories.append(ScratchDirectory())
+                self.directories.append(ScratchDirectory(in_memory))
                 self.fds[i] = self.directories[i].fd
             for i in range(MOST_FILES):
                 self.names[i] = micro_number(i)

@@ -11,7 +11,7 @@ from runners.archive import history
 from runners.machine import environment
 from runners.measure.launch import Launcher
 from runners.measure.schedule import Scheduler, Settings
-from runners.measure.scratch import scratch_directory
+from runners.measure.scratch import memory_directory, scratch_directory
 from runners.measure.sentinel import Clean
 from runners.measure.survey import Surveyed, survey
 from runners.model.benchmark import Scalar
@@ -49,16 +49,16 @@ def workbench(
     allocator: Path | None = None,
     facts: dict[str, Scalar] | None = None,
 ) -> Iterator[Workbench]:
-    """A workbench, with a scratch directory that is removed at the end.
+    """A workbench, with scratch directories that are removed at the end.
 
     ``time_limit_s`` bounds a worker; ``facts`` describe this machine where that is already known.
     Raises `OSError` where no scratch directory can be made.
     """
     facts = environment.describe() if facts is None else facts
-    with scratch_directory() as scratch:
+    with scratch_directory() as scratch, memory_directory() as memory_scratch:
         yield Workbench(
             facts,
             tuple(environment.usable_cpus()),
             history.known_clean(facts),
-            Launcher(scratch, time_limit_s, allocator),
+            Launcher(scratch, time_limit_s, allocator, memory_scratch),
         )

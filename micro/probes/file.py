@@ -7,7 +7,10 @@ from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
 _LMBENCH = "lmbench, lat_fs (McVoy and Staelin 1996)"
-_SIZE = Choice(("0", "1k", "4k", "10k"), usual=("0",), quick=("0",))
+_PARAMS = {
+    "fs": Choice(("tmpfs", "temp"), usual=("tmpfs",), quick=("tmpfs",)),
+    "size": Choice(("0", "1k", "4k", "10k"), usual=("0",), quick=("0",)),
+}
 _PIECE_BYTES = 64 << 10  # what file.read reads at once
 _READ = Axis(
     "size",
@@ -18,8 +21,9 @@ _READ = Axis(
     walks_caches=True,
 )
 _WHERE = (
-    ", in one of 16 directories in turn on the file system of temporary files (temp_fs among a "
-    "session's facts)"
+    ", in one of 16 directories in turn on a file system in memory (tmpfs) or on that of temporary "
+    "files (temp: temp_fs among a session's facts), where the time depends on the files that were "
+    "deleted in the last seconds"
 )
 
 
@@ -50,7 +54,7 @@ PROBES = (
         f"unless the size is 0, and close(){_WHERE}; names have been used before, nothing is "
         "forced to a disk, and deleting is not timed.",
         source=_LMBENCH,
-        params={"size": _SIZE},
+        params=_PARAMS,
         least_effort="usual",
         promise=_calls(),
     ),
@@ -61,7 +65,7 @@ PROBES = (
         method=f"One operation is unlinkat() of a file of size bytes{_WHERE}; nothing is forced to "
         "a disk, and making the file is not timed.",
         source=_LMBENCH,
-        params={"size": _SIZE},
+        params=_PARAMS,
         least_effort="usual",
         promise=Promise({"unlinkat": 1}),
     ),
@@ -73,7 +77,7 @@ PROBES = (
         f"unless the size is 0, close() and unlinkat(){_WHERE}; names have been used before, and "
         "nothing is forced to a disk.",
         source="will-it-scale, unlink1",
-        params={"size": _SIZE},
+        params=_PARAMS,
         promise=_calls(unlinkat=1),
     ),
     Probe(

@@ -4,7 +4,7 @@ from micro.suites.suite import Operation, Suite
 
 _FILE = "4 MiB; lmbench also sums up the bytes"
 _CONNECT = "ends when the peer has accepted and closed; lmbench waits for connect() only"
-_FS = "the time of one; lmbench prints files per second, and has one directory"
+_FS = "the time of one, on tmpfs; lmbench prints files per second, and uses the current directory"
 _PEER = {"peer": "process", "cpu": "same"}
 
 SUITE = Suite(
@@ -60,9 +60,11 @@ SUITE = Suite(
             "lat_connect", "net.connect_peer", {"protocol": "tcp", **_PEER}, differs=_CONNECT
         ),
         Operation("lat_http", differs="not measured"),
-        Operation("lat_fs create 0k", "file.create", {"size": "0"}, differs=_FS),
-        Operation("lat_fs delete 0k", "file.delete", {"size": "0"}, differs=_FS),
-        Operation("lat_fs 1k, 4k, 10k", differs="micro run file.create file.delete -p size=1k"),
+        Operation("lat_fs create 0k", "file.create", {"fs": "tmpfs", "size": "0"}, differs=_FS),
+        Operation("lat_fs delete 0k", "file.delete", {"fs": "tmpfs", "size": "0"}, differs=_FS),
+        Operation(
+            "lat_fs 1k, 4k, 10k", differs="micro run file.create file.delete -p size=1k -p fs=temp"
+        ),
         Operation(
             "lat_mmap",
             "mmap.length",

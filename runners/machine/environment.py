@@ -105,7 +105,7 @@ def describe(root: Path = ROOT) -> dict[str, Fact]:
         "mitigations": mitigations(root),
         "mitigations_off": mitigations_off(root),
         **kernel_facts(root, os.uname().release),
-        "temp_fs": temp_fs(root),
+        "temp_fs": file_system(_temporary_folder(), root),
         "boot": boot(root),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         **build(),
@@ -430,11 +430,20 @@ def mitigations_off(root: Path) -> int | None:
     return 1 if words[-1:] == ["mitigations=off"] else None
 
 
-def temp_fs(root: Path) -> str:
-    """The type of the file system that temporary files go to."""
+def _temporary_folder() -> Path | None:
     try:
-        folder = Path(tempfile.gettempdir()).resolve()
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return None
+
+
+def file_system(folder: Path | None, root: Path = Path("/")) -> str:
+    """The type of the file system that a folder is on; empty where that is not known."""
+    try:
+        folder = folder and folder.resolve()
     except (OSError, RuntimeError):
+        folder = None
+    if folder is None:
         return ""
     deepest, kind = 0, ""
     for line in read("proc/self/mountinfo", root).split("\n"):

@@ -194,15 +194,22 @@ def inherited_environment() -> dict[str, str]:
 class Launcher:
     """Runs workers one at a time. ``scratch`` is where their files go.
 
+    ``memory_scratch`` is where those go that have to be in memory, if there is such a place.
+
     ``allocator`` is a library that serves their malloc(), as `allocator.checked` gave it.
     Programs that a probe starts are without it: static ones could not load it, and others would
     pay for loading it.
     """
 
     def __init__(
-        self, scratch: Path, time_limit_s: float = 60.0, allocator: Path | None = None
+        self,
+        scratch: Path,
+        time_limit_s: float = 60.0,
+        allocator: Path | None = None,
+        memory_scratch: Path | None = None,
     ) -> None:
         self.scratch = scratch
+        self.memory_scratch = memory_scratch
         self.time_limit_s = time_limit_s
         self.allocator = allocator
         self._oom_kills = oom_kills()
@@ -291,7 +298,11 @@ class Launcher:
         kept = inherited_environment()
         if self.allocator is not None:
             kept |= preload(self.allocator, kept.get("LD_PRELOAD", ""))
-        return kept | {"MICRO_SCRATCH": str(self.scratch), "LC_ALL": "C"}
+        return kept | {
+            "MICRO_SCRATCH": str(self.scratch),
+            "MICRO_MEMORY_SCRATCH": str(self.memory_scratch or ""),
+            "LC_ALL": "C",
+        }
 
 
 def out_of_memory() -> str:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from runners.machine.environment import file_system
 from runners.machine.limits import soft_limit
 
 PREFIX = "micro-scratch-"
@@ -24,6 +25,8 @@ PREFIX = "micro-scratch-"
 #: later session removes it.
 UNLOCKED_PREFIX = "micro-unlocked-"
 _NO_FLOCK = -1
+#: Where Linux and sandboxes have a file system in memory.
+MEMORY = Path("/dev/shm")
 
 
 class NoTemporaryDirectory(OSError):
@@ -53,6 +56,17 @@ def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
         if lock is not None and lock != _NO_FLOCK:
             os.close(lock)
         shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def memory_directory() -> Iterator[Path | None]:
+    """A `scratch_directory` on a file system in memory; None where there is none to write to."""
+    with contextlib.ExitStack() as stack:
+        directory = None
+        if file_system(MEMORY) == "tmpfs":
+            with contextlib.suppress(OSError):
+                directory = stack.enter_context(scratch_directory(MEMORY))
+        yield directory
 
 
 def _fresh(base: Path) -> Path:

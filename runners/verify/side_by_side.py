@@ -78,9 +78,13 @@ def _crew(bench: Bench) -> ProcessPoolExecutor | None:
     context = multiprocessing.get_context("spawn")
     benches: SimpleQueue[Bench] = context.SimpleQueue()
     for first in range(len(bench.cpus)):  # each has its own first CPU, and files of its own
-        scratch = Path(tempfile.mkdtemp(dir=bench.launcher.scratch))
+        memory = bench.launcher.memory_scratch
+        launcher = Launcher(
+            Path(tempfile.mkdtemp(dir=bench.launcher.scratch)),
+            memory_scratch=memory and Path(tempfile.mkdtemp(dir=memory)),
+        )
         cpus = bench.cpus[first:] + bench.cpus[:first]
-        benches.put(Bench(Launcher(scratch), cpus, None, bench.seconds))
+        benches.put(Bench(launcher, cpus, None, bench.seconds))
     crew = ProcessPoolExecutor(len(bench.cpus), context, _begin, (benches,))
     try:
         crew.submit(int)  # starts the processes, and a thread that looks after them

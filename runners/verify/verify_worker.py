@@ -54,6 +54,7 @@ def held() -> "dict[str, int]":
         ("descriptors", "/proc/self/fd"),
         ("threads", THREADS),
         ("files", os.environ.get("MICRO_SCRATCH", "")),
+        ("files in memory", os.environ.get("MICRO_MEMORY_SCRATCH", "")),
     ):
         found = listed(path)
         if found is not None:

@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 import seccomp
 
+from runners.measure.scratch import memory_directory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory_scratch() -> Iterator[None]:
+    """As the runner does it: a directory on a file system in memory, where there is one."""
+    with memory_directory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MICRO_MEMORY_SCRATCH", str(directory or ""))
+        yield
+
 
 @pytest.fixture(autouse=True)
 def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from cyext.mmap.mappings import ManyFiles, Map
 from held import descriptors, leave_descriptors
 from isolated import isolated
 
+from cyext.core.errors import NotSupported
 from cyext.core.scratch import ScratchDirectory, ScratchFile
 
 
@@ -118,3 +119,9 @@ def test_no_descriptor_for_a_directory_leaves_none(scratch: Path) -> None:
 
     isolated(check)
     assert list(scratch.iterdir()) == []
+
+
+def test_where_no_file_system_is_in_memory_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MICRO_MEMORY_SCRATCH", "")
+    with pytest.raises(NotSupported, match="no file system in memory"):
+        ScratchDirectory(in_memory=True)

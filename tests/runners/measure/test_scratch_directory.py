@@ -220,3 +220,22 @@ def test_one_that_cannot_be_removed_does_not_save_the_others(
 
 def test_a_base_that_is_not_there_is_no_error(tmp_path: Path) -> None:
     remove_abandoned(tmp_path / "nowhere")
+
+
+def test_files_in_memory_are_removed_and_need_a_tmpfs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = abandoned(tmp_path)
+    monkeypatch.setattr(scratch, "MEMORY", tmp_path)
+    monkeypatch.setattr(scratch, "file_system", lambda folder: "ext4")
+    with scratch.memory_directory() as directory:
+        assert directory is None
+    monkeypatch.setattr(scratch, "file_system", lambda folder: "tmpfs")
+    with scratch.memory_directory() as directory:
+        assert directory is not None
+        (directory / "file").touch()
+        assert not dead.exists()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(scratch, "MEMORY", tmp_path / "missing")
+    with scratch.memory_directory() as directory:
+        assert directory is None
