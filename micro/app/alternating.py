@@ -112,7 +112,10 @@ def compare(
     }
     if not found:
         if not interrupted:
-            raise NotMeasured("no benchmark was measured by both sides in eleven blocks")
+            raise NotMeasured(
+                "no benchmark was measured by both sides in eleven blocks: a larger --budget gives "
+                "each run more time"
+            )
         return Outcome((), blocks, interrupted)
     shares = benjamini_hochberg([difference.p for difference in found.values()])
     compared = [
