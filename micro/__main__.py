@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import resource
+import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+#: The folder of micro's packages.
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 #: Seconds of CPU time without which nothing can be measured and stored.
 LEAST_CPU_S = 4
 #: Below this much data OpenBLAS, which numpy loads, ends the program by itself.
@@ -18,13 +18,15 @@ LEAST_DATA_BYTES = 64 << 20
 
 def misplaced_packages() -> str | None:
     """One sentence if ``runners`` or ``cyext`` is another project's, found first on the path."""
+    import importlib.util  # noqa: PLC0415 - what is imported before `program` can be interrupted
+
     for name in ("runners", "cyext"):
         spec = importlib.util.find_spec(name)
         origin = spec.origin if spec is not None else None
         if origin is None:
             return f"micro's package {name} is missing beside {ROOT}: install osmicro again"
-        found = Path(origin).resolve().parent
-        if found != ROOT / name:
+        found = os.path.dirname(os.path.realpath(origin))
+        if found != os.path.join(ROOT, name):
             return (
                 f"{found} hides micro's own package {name}: run from another directory, "
                 "or as `python -P -m micro`"
@@ -85,5 +87,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def program() -> int:
+    """`main` as a program: Ctrl-C ends it at once, without a word, while nothing is at work yet.
+
+    Python's own handler would print where it was: in the midst of its imports.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.queues import SimpleQueue
@@ -46,12 +47,13 @@ def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
     after another.
     """
     kills = oom_kills()
-    crew = _crew(bench) if len(bench.cpus) > 1 and len(tasks) > 1 and _memory_for(bench) else None
-    if crew is None:
-        yield from (task.done(bench) for task in tasks)
-        return
+    wanted = len(bench.cpus) > 1 and len(tasks) > 1 and _memory_for(bench)
+    crew = None
     try:
-        yield from crew.map(_done, tasks)
+        with _interrupts_blocked():  # also in the processes, until they ignore them
+            crew = _crew(bench) if wanted else None
+            checks = crew.map(_done, tasks) if crew else (task.done(bench) for task in tasks)
+        yield from checks
     except BrokenProcessPool:
         why = f": {out_of_memory()}" if oom_kills() > kills else ""
         raise ChildProcessError(f"a process that did the checks was killed{why}") from None
@@ -59,7 +61,18 @@ def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
         _end_children()
         raise
     finally:
-        crew.shutdown(cancel_futures=True)
+        if crew is not None:
+            crew.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C comes to a terminal's whole foreground group: it waits for the end of the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _memory_for(bench: Bench) -> bool:
@@ -112,6 +125,7 @@ def _begin(benches: SimpleQueue[Bench]) -> None:
         os._exit(1)  # it had ended before
     offer_to_oom_killer()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for the crew answers it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _bench = benches.get()
 
 

@@ -26,7 +26,9 @@ class Command:
 
 #: `baseline record` measures everything for half a minute; here its sessions are of one probe.
 _SHORT_RECORD = """
-import sys
+import signal, sys
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as early as `program` does it
 from micro.__main__ import main
 from runners.measure import leash
 run, less = leash.run, ["--only", "fd.open_close", "--budget", "0.01"]

@@ -24,9 +24,9 @@ DEADLINE_S = 240
 ONE_ROUND = """
 import sys
 import micro.app.measuring
-from micro.__main__ import main
+from micro.__main__ import program
 micro.app.measuring.QUICK = micro.app.measuring.Settings(rounds=1, most_visits=1, budget_s=60.0)
-sys.exit(main())
+sys.exit(program())
 """
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from micro_process import DEADLINE_S, REFUSED, Micro, has_number, sound
+from micro_process import DEADLINE_S, REFUSED, ROOT, Micro, has_number, sound
 from sample_sessions import measured, session
 
 from micro.app.measuring import Measured, Storage
@@ -237,3 +238,30 @@ def test_what_a_side_of_ab_started_ends_with_it(
         assert "stopped early, after 0 of 11 blocks" in said
     assert micro.processes() == []
     assert micro.scratch() == []
+
+
+#: Ctrl-C comes when micro begins to import the module of its first argument.
+EARLY = """
+import os, signal, sys
+awaited, sys.argv[1:] = sys.argv[1], ["list"]
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == awaited:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from micro.__main__ import program
+sys.exit(program())
+"""
+
+
+@pytest.mark.parametrize("module", ["micro.cli", "micro.commands.list", "micro.app.interruption"])
+def test_while_micro_starts_it_is_ended_without_a_word(module: str, micro: Micro) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY, module],
+        env={**micro.env, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
