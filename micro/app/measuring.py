@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from micro.app.workbench import Workbench, workbench
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Effort
 from runners.archive import history, writer
+from runners.archive.whole_file import beside
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import Finding
 from runners.doctor.limits import limits
@@ -301,6 +301,9 @@ def check_writable(folder: Path, name: str = "session.json") -> None:
 
     Only trying tells: root may write everywhere, except where nobody can.
     """
-    suffix = os.path.splitext(name)[1]
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{name}.", suffix=suffix):
-        pass
+    trial = beside(folder / name)
+    try:
+        trial.touch(exist_ok=False)
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink()

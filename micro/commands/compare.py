@@ -23,7 +23,7 @@ from micro.reports.exports.ci import (
     junit,
     workflow_commands,
 )
-from micro.reports.exports.files import write_text
+from micro.reports.exports.files import write_bytes, write_text
 from micro.reports.insights.comparison import compare
 from micro.reports.insights.pair import count, entries
 from micro.reports.insights.systems import (
@@ -190,14 +190,13 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
         if os.environ.get("GITHUB_ACTIONS") == "true":
             print("\n".join(workflow_commands(outcome)))
     if arguments.junit:
-        junit(outcome, arguments.junit)
+        write_bytes(arguments.junit, junit(outcome))
     if arguments.markdown:
-        arguments.markdown.write_text(markdown(outcome, arguments.full), encoding="utf-8")
+        write_text(arguments.markdown, markdown(outcome, arguments.full))
     if arguments.bencher:
-        arguments.bencher.write_text(bencher(outcome), encoding="utf-8")
+        write_text(arguments.bencher, bencher(outcome))
     if arguments.github_benchmark:
-        text = github_action_benchmark(outcome)
-        arguments.github_benchmark.write_text(text, encoding="utf-8")
+        write_text(arguments.github_benchmark, github_action_benchmark(outcome))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(summary, "a", encoding="utf-8") as file:
             file.write(markdown(outcome))

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runners.archive.user_directory import user_directory
+from runners.archive.whole_file import replacing
 from runners.machine.files import content
 from runners.measure.clean_level import Agreed
 from runners.measure.sentinel import Clean
@@ -102,13 +101,9 @@ def _write(entries: Mapping[str, _Entry]) -> None:
     directory = state_directory()
     with contextlib.suppress(OSError):
         directory.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=directory)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({key: asdict(entry) for key, entry in entries.items()}, file, indent=1)
-            os.replace(name, directory / _FILE)
-        except OSError:
-            os.unlink(name)
+        with replacing(directory / _FILE) as new:
+            kept = {key: asdict(entry) for key, entry in entries.items()}
+            new.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
 def _read() -> dict[str, _Entry]:

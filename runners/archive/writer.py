@@ -8,10 +8,8 @@ JSON texts in the session's metadata, as profiles are. `runners.archive.reader` 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pyperf
 
 from runners.archive import profiles, schema
 from runners.archive.schema import printable
+from runners.archive.whole_file import replacing
 from runners.model.benchmark import Scalar
 from runners.model.profile import Profile
 from runners.model.session import Result, Session
@@ -81,18 +80,8 @@ def write(session: Session, path: Path) -> bool:
     stored = suite(session)
     if stored is None:
         return False
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    try:
-        stored.dump(name, replace=True)
-        with open(name, "rb") as file:
+    with replacing(path) as new:
+        stored.dump(str(new), replace=True)
+        with new.open("rb") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
     return True

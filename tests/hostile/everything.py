@@ -3,7 +3,8 @@
 Prints a table of exit codes, a row an environment: ``!`` marks a cell that broke a rule of cell.py,
 ``-`` one that this system does not permit. Each broken rule follows with what was said. Only root
 may make all environments. Some can be chosen: ``--only 'state*' --commands run list``, and as many
-as a time allows, in a random order: ``--minutes 30 --seed 1``.
+as a time allows, in a random order: ``--minutes 30 --seed 1``. The next run of that order goes on
+where this one ended: ``--skip 500``, as its last line says.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no more cells")
     parser.add_argument("--seed", type=int, help="for a random order of the cells")
+    parser.add_argument("--skip", type=int, default=0, metavar="K", help="cells tried before")
     arguments = parser.parse_args()
     rows = chosen([environment.name for environment in ENVIRONMENTS], arguments.only)
     columns = chosen([command.name for command in COMMANDS], arguments.commands)
@@ -63,6 +65,7 @@ def main() -> int:
         work = [((row, column), base) for row in rows for column in columns]
         if arguments.seed is not None:
             random.Random(arguments.seed).shuffle(work)
+        every, work = len(work), work[arguments.skip :]
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(arguments.jobs, spawn, alone) as pool:
             tasks = [pool.submit(one, cell) for cell in work]
@@ -85,6 +88,8 @@ def main() -> int:
     said = ", ".join(f"{count} × {code}" for code, count in codes.most_common())
     print(f"{len(rows)} environments × {len(columns)} commands, {len(found):,} cells: {said}")
     print(f"{broken} broke a rule, {time.monotonic() - started:.0f} s")
+    if (tried := arguments.skip + len(found)) < every:
+        print(f"{every - tried:,} cells are left: --skip {tried}")
     return 1 if broken else 0
 
 

@@ -164,7 +164,7 @@ def test_annotations_are_ten_at_most_and_one_line_each() -> None:
     assert all("\n" not in line for line in many)
 
 
-def test_junit_fails_for_regressions_and_skips_the_undecided(tmp_path: Path) -> None:
+def test_junit_fails_for_regressions_and_skips_the_undecided() -> None:
     pytest.importorskip("junitparser")
     shown = outcome(slower=1.3, only="a.x")
     judged = [
@@ -172,8 +172,7 @@ def test_junit_fails_for_regressions_and_skips_the_undecided(tmp_path: Path) -> 
         Judgement(Benchmark("a.s"), "suspect", HOSTILE),
         Judgement(Benchmark(HOSTILE), "missing", "not in this one"),
     ]
-    junit(replace(shown, judgements=judged), tmp_path / "j.xml")
-    suite = ElementTree.parse(tmp_path / "j.xml").getroot().find("testsuite")
+    suite = ElementTree.fromstring(junit(replace(shown, judgements=judged))).find("testsuite")
     assert suite is not None
     assert (suite.get("failures"), suite.get("skipped"), suite.get("tests")) == ("1", "2", "11")
 
@@ -198,7 +197,7 @@ def test_the_document_is_json_without_oddities() -> None:
 # Curves
 
 
-def test_a_risen_growth_class_stands_in_every_report(tmp_path: Path) -> None:
+def test_a_risen_growth_class_stands_in_every_report() -> None:
     shown = outcome(growth=2.0)
     name, words = "growth of fd.curve", "now about linear, was flat on [1, 32]"
     (plain,) = [j for j in document(shown)["judgements"] if j["kind"] == "growth"]
@@ -211,9 +210,8 @@ def test_a_risen_growth_class_stands_in_every_report(tmp_path: Path) -> None:
         (at,) = [number for number, line in enumerate(lines) if name in line]
         assert words in " ".join(lines[at : at + 3]).replace("`", "")
     pytest.importorskip("junitparser")
-    junit(shown, tmp_path / "j.xml")
     cases = {
-        case.get("name"): case for case in ElementTree.parse(tmp_path / "j.xml").iter("testcase")
+        case.get("name"): case for case in ElementTree.fromstring(junit(shown)).iter("testcase")
     }
     failure = cases[name].find("failure")
     assert failure is not None

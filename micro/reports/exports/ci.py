@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 from micro.app.comparing import Outcome, told
@@ -49,8 +49,8 @@ def _escaped(text: str) -> str:
     return printable(text).replace("%", "%25")
 
 
-def junit(outcome: Outcome, path: Path) -> None:
-    """Write a JUnit file: a case a benchmark; regressed ones fail, undecided ones are skipped.
+def junit(outcome: Outcome) -> bytes:
+    """A JUnit file: a case a benchmark; regressed ones fail, undecided ones are skipped.
 
     Raises `UsageError` where junitparser is not installed.
     """
@@ -75,7 +75,9 @@ def junit(outcome: Outcome, path: Path) -> None:
     suite.add_property("summary", printable(summary))
     report = xml.JUnitXml("micro")
     report.add_testsuite(suite)
-    report.write(str(path), pretty=True)
+    file = io.BytesIO()
+    report.write(file)
+    return file.getvalue()
 
 
 def _is_case(judgement: Judgement) -> bool:

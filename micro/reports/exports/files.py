@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
+
+from runners.archive.whole_file import replacing
 
 
 def write_text(path: Path, text: str) -> None:
@@ -15,24 +14,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace ``path`` by these bytes. Raises `OSError` naming it; the old file is then intact."""
-    name = None
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "is a directory, not a file to write", str(path))
         if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
             path.write_bytes(data)
             return
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException as error:
-        if name is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None
+        with replacing(path) as new:
+            new.write_bytes(data)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise

@@ -1,0 +1,39 @@
+"""Files that are replaced whole or not at all, whatever interrupts it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def beside(path: Path) -> Path:
+    """A hidden name in the same directory that nobody else has; it ends as that of ``path``."""
+    return path.with_name(f".{secrets.token_hex(8)}-{path.name[-40:]}")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new, empty file beside ``path``, which takes its place at the end of the block.
+
+    Where that fails or is interrupted, the new file is removed and the old one intact. Raises
+    `OSError`, of which the new file may be the filename.
+    """
+    new = beside(path)
+    try:
+        # In here: an interruption between its making and this block would leave it.
+        os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        mode = stat.S_IMODE(os.stat(new).st_mode)
+        if mode & 0o600 != 0o600:  # a umask may forbid even the owner to write it
+            os.chmod(new, mode | 0o600)
+        yield new
+        if mode & 0o600 != 0o600:
+            os.chmod(new, mode)
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
