@@ -219,10 +219,7 @@ PROBES = (
             "cpu": Choice(("same", "free"), usual=("same",), quick=("same",)),
         },
         axis=Axis("waiters", (1, 64), quick=(1, 64), rigorous=powers_of_two(1, 256)),
-        promise=Promise(
-            {"write": 1},
-            frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise", "futex"}),
-        ),
+        promise=Promise({"write": 1}, frozenset({"sched_yield"})),
         waits=True,
         no_team=HAS_PEERS,
         counts=(

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 class Command:
     """A command line; ``{base}`` stands for the place (see place.py).
 
-    ``measures``: it starts workers. ``forgets``: how many recorded sessions it may remove.
+    ``measures``: it starts workers. ``writes``: files, without workers. ``forgets``: how many
+    recorded sessions it may remove.
     """
 
     name: str
     line: str
     measures: bool = False
+    writes: bool = False
     forgets: int = 0
 
     def arguments(self, base: str) -> Sequence[str]:
@@ -68,15 +70,15 @@ COMMANDS = [
     Command("compare", "compare"),
     Command("compare A B", f"compare {A} {B}"),
     Command("table", f"table {A} {B}"),
-    Command("report", f"report {A} {B} -o {{base}}/out/report.html"),
-    Command("plot", f"plot fd.open_interleaved {A} {B} -o {{base}}/out/plot.svg"),
+    Command("report", f"report {A} {B} -o {{base}}/out/report.html", writes=True),
+    Command("plot", f"plot fd.open_interleaved {A} {B} -o {{base}}/out/plot.svg", writes=True),
     Command("explain A B", f"explain {A} {B}"),
     Command("baseline path", "baseline path"),
     Command("baseline list", "baseline list"),
     Command("baseline show", "baseline show"),
-    Command("baseline accept", f"baseline accept {A} --force known"),
-    Command("baseline prune", "baseline prune --keep 3", forgets=1),
-    Command("baseline reset", f"baseline reset --from {A}", forgets=4),
+    Command("baseline accept", f"baseline accept {A} --force known", writes=True),
+    Command("baseline prune", "baseline prune --keep 3", writes=True, forgets=1),
+    Command("baseline reset", f"baseline reset --from {A}", writes=True, forgets=4),
     Command("selftest aa", "selftest aa"),
     Command("selftest power", "selftest power"),
     Command("--version", "--version"),
