@@ -219,7 +219,9 @@ PROBES = (
             "cpu": Choice(("same", "free"), usual=("same",), quick=("same",)),
         },
         axis=Axis("waiters", (1, 64), quick=(1, 64), rigorous=powers_of_two(1, 256)),
-        promise=Promise({"write": 1}, frozenset({"sched_yield"})),
+        promise=Promise(
+            {"write": 1}, frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise"})
+        ),
         waits=True,
         no_team=HAS_PEERS,
         counts=(

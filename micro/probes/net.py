@@ -229,7 +229,9 @@ PROBES = (
         },
         axis=Axis("waiters", (1, 8, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 32768)),
         no_team=HAS_PEERS,
-        promise=Promise({"connect": 1}, frozenset({"sched_yield"})),
+        promise=Promise(
+            {"connect": 1}, frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise"})
+        ),
         waits=True,
         counts=(Count("wakeups", "waiters woken", exact=True),),
         least_effort="usual",
