@@ -1,7 +1,7 @@
 """A herd of waiters on one port, and a client that connects to it."""
 
 import os
-import threading
+import _thread  # what `threading` takes it from, without its other imports
 
 from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
 from libc.stdint cimport int64_t, uint64_t
@@ -273,7 +273,7 @@ cdef class AcceptHerd(Workload):
 
     def switches_of_waiters(self):
         """Voluntary switches of all waiters until now; `OSError` where the system does not tell."""
-        own = threading.get_native_id()
+        own = _thread.get_native_id()
         if self.peer == "thread":
             return voluntary_switches(
                 f"/proc/self/task/{task}" for task in os.listdir("/proc/self/task")

@@ -1,6 +1,5 @@
 """A server that holds many connections, by one model of serving them, and its client."""
 
-import contextlib
 import errno as errno_names
 import os
 import time
@@ -278,8 +277,10 @@ cdef class _Connections(Workload):
         except OSError:
             return self.restart(self.held)  # made anew, they are where the server is
         for task in tasks:
-            with contextlib.suppress(OSError):  # it has ended meanwhile
+            try:
                 os.sched_setaffinity(int(task), self.cpus_of_peers())
+            except OSError:
+                pass  # it has ended meanwhile
 
     def counts(self):
         """With ``kernel_bytes_per_connection``, where the system tells: weighed in groups."""

@@ -23,11 +23,11 @@ written as soon as it is known, so that a crash keeps what was measured:
 Only a handful of modules is imported: the process that forks, maps and allocates should be small.
 """
 
+import _collections_abc
 import errno
 import os
 import sys
 import time
-import types
 
 from runners.measure.noise import Noise, open_to_read
 
@@ -99,12 +99,12 @@ FAST_CLOCK_NS, CLOCK_LOOKS, CLOCK_LOOK_S = 1_000, 30, 0.1
 def import_module(name: str) -> "Any":
     """Import a workload's module without the rest of the standard library that it would pull in.
 
-    A limited-API module built by Cython imports `inspect` for a few flag constants, which would
-    take longer than everything else here together; a stand-in that holds them serves it.
+    A limited-API module built by Cython imports `inspect` for a few flag constants and
+    `collections` for two classes of `collections.abc`, which would take longer than everything else
+    here together; stand-ins that hold them serve it.
     """
-    if "inspect" in sys.modules:
-        return __import__(name, fromlist=["*"])
-    flags = types.ModuleType("inspect")
+    module = type(sys)
+    flags, collections = module("inspect"), module("collections")
     flags.__dict__.update(
         CO_OPTIMIZED=1,
         CO_NEWLOCALS=2,
@@ -114,11 +114,28 @@ def import_module(name: str) -> "Any":
         CO_COROUTINE=0x80,
         CO_ASYNC_GENERATOR=0x200,
     )
-    sys.modules["inspect"] = flags
+    collections.__dict__["__getattr__"] = from_whole_collections
+    stand_ins = {
+        "inspect": flags,
+        "collections": collections,
+        "collections.abc": _collections_abc,  # what its classes are taken from
+    }
+    added = {known_as for known_as in stand_ins if known_as not in sys.modules}
+    sys.modules.update({known_as: stand_ins[known_as] for known_as in added})
     try:
         return __import__(name, fromlist=["*"])
     finally:
-        del sys.modules["inspect"]
+        if sys.modules.get("collections") is not collections:
+            added -= {"collections", "collections.abc"}  # the whole ones have taken their place
+        for known_as in added:
+            sys.modules.pop(known_as, None)
+
+
+def from_whole_collections(name: str) -> "Any":
+    """For the stand-in of `collections`: what somebody takes from it after all."""
+    for known_as in ("collections", "collections.abc"):
+        sys.modules.pop(known_as, None)
+    return getattr(__import__("collections"), name)
 
 
 def as_json(value: object) -> str:
