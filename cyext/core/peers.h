@@ -347,9 +347,12 @@ static inline int micro_peers_add(micro_peers_t *group)
         if (error)
             return micro_peers_fail(group, "pthread_create", error);
     }
+    /* The peer takes its index from the count, so it must run before: as for its write to this pipe,
+     * failures pass. */
+    int tries = 0;
     do {
         got = read(group->ready[0], &byte, 1);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || tries++ < MICRO_PEER_TRIES));
     group->count++;
     return got == 1 ? 0 : micro_peers_fail(group, "read", errno);
 }

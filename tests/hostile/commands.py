@@ -28,7 +28,8 @@ class Command:
 
 #: `baseline record` measures everything for half a minute; here its sessions are of one probe.
 _SHORT_RECORD = """
-import signal, sys
+import os, signal, sys
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy, as `main` does it
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # as early as `program` does it
 from micro.__main__ import main
