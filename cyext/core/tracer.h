@@ -203,10 +203,14 @@ static void micro_kill_tracees(const micro_tracee_t *all, size_t count)
 static int micro_trace_here(char *const argv[], char *const envp[], int output, unsigned seconds,
                             micro_trace_t *trace)
 {
-    const pid_t leader = fork();
+    const pid_t tracer = getpid(), leader = fork();
     if (leader < 0)
         return -errno;
     if (leader == 0) {
+        /* PTRACE_O_EXITKILL comes later: a tracer that dies before would leave it stopped for ever. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != tracer)
+            _exit(126);
         setpgid(0, 0);
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
             _exit(126);

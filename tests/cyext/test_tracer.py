@@ -321,6 +321,15 @@ def test_processes_that_outlive_the_command_are_killed_and_counted(traced: Trace
     assert traced(LEAVING.format(3, "pass"))["left_over"] == 3
 
 
+def test_a_tracer_that_dies_takes_the_command_with_it_from_the_start(traced: Traced) -> None:
+    asked = traced(
+        "import ctypes\nfound = ctypes.c_int()\n"
+        "ctypes.CDLL(None).prctl(2, ctypes.byref(found))  # PR_GET_PDEATHSIG\n"
+        "tell(str(found.value))"
+    )
+    assert asked["output"] == [str(int(signal.SIGKILL))]
+
+
 def test_leaving_the_process_group_saves_nobody(traced: Traced) -> None:
     assert traced(LEAVING.format(1, "os.setsid()"))["left_over"] == 1
 

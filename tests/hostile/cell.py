@@ -64,7 +64,7 @@ def run(command: Command, environment: Environment, original: Place) -> Outcome:
         except PermissionError as refused:
             return Outcome(None, str(refused))
         if isinstance(done, str):
-            return Outcome(-signal.SIGKILL, done, ["does not end"])
+            return Outcome(-signal.SIGKILL, done, ["does not end", *left.behind()])
         if done.returncode == REFUSED:
             return Outcome(None, done.stderr)
         outcome = Outcome(done.returncode, done.stderr)
@@ -100,10 +100,9 @@ def _run(
     with start(words, environment, place, changes) as process:
         try:
             out, err = process.communicate(timeout=DEADLINE_S)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as late:  # what it left may still hold its pipes
             process.kill()
-            _, err = process.communicate()
-            return err
+            return (late.stderr or b"").decode("utf-8", "replace")
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 

@@ -113,10 +113,9 @@ def fire(shot: Shot, original: Place) -> list[str]:
                     time.sleep(shot.pause_s)
             try:
                 out, err = process.communicate(timeout=DEADLINE_S)
-            except subprocess.TimeoutExpired:
+            except subprocess.TimeoutExpired:  # not of it, or of what it left and holds its pipes
                 process.kill()
-                process.communicate()
-                return ["does not end"]
+                return ["does not end", *left.behind()]
         found = left.behind()
         found += [f"says {words!r}" for words in inside(out + err) if _OURS.search(err)]
         found += _lost(place, err)
