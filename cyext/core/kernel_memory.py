@@ -1,8 +1,11 @@
-"""What the kernel keeps in its own memory, where it tells: Linux's slab caches, to root only."""
+"""What memory is used for, where the system tells: Linux, and of its slab caches root only."""
 
 import itertools
 
 SLABS = "/proc/slabinfo"
+#: What the kernel keeps for tasks in whole pages: the lines of meminfo.
+PAGES = (b"KernelStack:", b"PageTables:")
+PAGE_BYTES = 4096
 #: Objects in use and the bytes of each, by the name of their cache.
 Slabs = dict[bytes, tuple[int, int]]
 
@@ -18,6 +21,38 @@ def slabs() -> Slabs | None:
     except (OSError, ValueError):
         return None
     return found
+
+
+def kernel_memory() -> Slabs | None:
+    """As `slabs`, with the pages of stacks and page tables; None where either cannot be read."""
+    found = slabs()
+    if found is None:
+        return None
+    try:
+        with open("/proc/meminfo", "rb") as file:
+            for line in file:
+                name, size, *_unit = line.split()
+                if name in PAGES:
+                    found[name] = int(size) * 1024 // PAGE_BYTES, PAGE_BYTES
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def private_bytes(pid: int) -> int | None:
+    """What a process and its children have written to and share with nobody; None where untold."""
+    total = 0
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            tasks = [pid, *map(int, file.read().split())]
+        for task in tasks:
+            with open(f"/proc/{task}/smaps_rollup", "rb") as file:
+                for line in file:
+                    if line.startswith(b"Private_Dirty:"):
+                        total += int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return None
+    return total
 
 
 def bytes_each(snapshots: list[Slabs], count: int) -> int:

@@ -6,13 +6,13 @@ import time
 
 from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 
-from cyext.core.peers cimport Program
+from cyext.core.peers cimport Peers, Program, micro_peers_add, micro_peers_keep
 from cyext.core.resources cimport Descriptors, batch_at, level_within
 from cyext.core.sentinels cimport Sentinels
 from cyext.core.workload cimport Workload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
-from cyext.core.kernel_memory import bytes_each, slabs
+from cyext.core.kernel_memory import bytes_each, kernel_memory, private_bytes
 from cyext.core.limits import more_tasks
 from cyext.core.parameters import one_of
 
@@ -53,11 +53,15 @@ TASK_BYTES = {
     "thread_pool": MICRO_THREAD_STACK_BYTES,
 }
 POOLS = ("prefork", "thread_pool")
+# Each connection has a process, which holds its descriptor: the server holds none.
+PROCESSES = ("fork", "fork_exec", "prefork")
 LOOPS = ("select", "poll", "epoll", "kqueue", "io_uring")
 # What a system answers that lacks a model, or forbids it.
 LACKING = (errno_names.ENOSYS, errno_names.ENOTSUP, errno_names.EPERM)
 # Ports of one loopback address that are used: where few are free, the search for one takes long.
 cdef int64_t PORTS_USED = 8192
+# Processes that hold connections for the client, at most.
+cdef int MOST_HOLDERS = 16
 # Connections are weighed in groups; what was closed before is freed after this.
 cdef int64_t GROUPS = 3
 cdef int64_t GROUP = 500
@@ -78,11 +82,15 @@ cdef class _Connections(Workload):
     """Connections to a server, held open and idle the way of its ``model``.
 
     The server is a small program, linked as ``image`` says, and runs on the CPU of the client
-    (``cpu`` "same") or on another. A connection that is held has had one reply.
+    (``cpu`` "same") or on another. A connection that is held has had one reply. Where the server
+    can hold more connections than one client can, further processes hold the first ones.
     """
 
     cdef Program server
-    cdef Descriptors own      # the client's ends
+    cdef Descriptors own      # the client's ends, but for those that `holders` have
+    cdef Peers holders
+    cdef int64_t away         # connections that these hold
+    cdef int64_t fit          # connections that one process may hold, beside a batch
     cdef str model
     cdef object path
     cdef int port
@@ -91,7 +99,7 @@ cdef class _Connections(Workload):
     cdef bint has_processes
     cdef int64_t pool         # processes or threads that the server has ready
     cdef int64_t cursor
-    cdef object weight        # bytes of kernel memory that a connection takes, once known
+    cdef object weights       # what a connection takes, by the name of the count, once known
     cdef micro_server_answer_t answer
 
     def __cinit__(self, *args, **kwargs):
@@ -103,17 +111,23 @@ cdef class _Connections(Workload):
         one_of(image, IMAGES)
         self.peers_on = one_of(cpu, {"same": "same", "other": "other"})
         self.model = model
-        self.has_processes = model in ("fork", "fork_exec", "prefork")
+        self.has_processes = model in PROCESSES
         self.path = program(image)
         if model in ("epoll", "kqueue") and model != MICRO_QUEUE.decode():
             raise NotSupported(f"this system has no {model}")
         elsewhere = self.cpus_of_peers() if cpu == "other" else ()
         # Once for all levels: what is free now depends on what is open.
-        self.most = max(level_within(self.own.room() - 2), 1)
+        self.fit = max(level_within(self.own.room() - 6), 1)
+        self.most = self.fit
+        if self.has_processes:
+            self.most *= MOST_HOLDERS + 1
         try:
             if elsewhere:
                 self.sentinels = Sentinels(elsewhere)
             self.start_server()
+            if self.has_processes:
+                self.holders = Peers("process")
+                self.holders.prepare(MOST_HOLDERS)
             self.grow(1)
         except LimitReached as limit:
             self.close()
@@ -148,6 +162,10 @@ cdef class _Connections(Workload):
         with nogil:
             micro_leave(self.own.fds, count)
             self.own.close_down_to(0)
+        # Before the server: they have inherited the pipe whose end it waits for.
+        if self.holders is not None:
+            micro_peers_keep(&self.holders.group, 0)
+        self.away = 0
         self.server.close()
 
     cdef int64_t server_failed(
@@ -179,8 +197,9 @@ cdef class _Connections(Workload):
         if fd < 0:
             return self.fail(b"socket", -fd, after)
         self.own.push(fd)
-        if self.own.count > PORTS_USED:
-            fd = micro_connect_from(fd, <int>((self.own.count - 1) // PORTS_USED))
+        cdef int64_t before = self.away + self.own.count - 1
+        if before >= PORTS_USED:
+            fd = micro_connect_from(fd, <int>(before // PORTS_USED))
             if fd:
                 return self.fail(b"bind", -fd, after)
         return 0
@@ -188,14 +207,27 @@ cdef class _Connections(Workload):
     cdef int64_t hold(self, int64_t goal) noexcept nogil:
         """Have so many connections, each of which has had a reply."""
         cdef const char *call = NULL
-        cdef int64_t status = self.leave_down_to(goal)
-        while status == 0 and self.own.count < goal:
+        cdef int64_t status = self.leave_down_to(goal - self.away)
+        while status == 0 and self.away + self.own.count < goal:
+            if self.own.count == self.fit:
+                status = self.hand_over()
+                if status:
+                    break
             status = self.add_socket(self.own.count)
             if status == 0:
                 status = micro_first_reply(self.own.fds[self.own.count - 1], self.port, &call)
                 if status:
                     status = self.server_failed(call, -status, self.own.count - 1)
         return status
+
+    cdef int64_t hand_over(self) noexcept nogil:
+        """Leave all connections of this process to a new child."""
+        cdef int status = micro_peers_add(&self.holders.group)
+        if status:
+            return self.fail(self.holders.group.call, -status, 0)
+        self.away += self.own.count
+        self.own.close_down_to(0)
+        return 0
 
     cdef int64_t leave_down_to(self, int64_t count) noexcept nogil:
         """Leave the newest connections; what served them has ended then."""
@@ -208,15 +240,18 @@ cdef class _Connections(Workload):
 
     cdef have(self, int64_t goal):
         """Hold so many connections, by a pool that has some to spare. Raises `OperationFailed`."""
-        cdef int64_t batch = batch_at(goal)
+        cdef int64_t batch = self.batch_at(goal)
         cdef int64_t status
-        self.own.reserve(goal + batch)
+        self.own.reserve(min(goal, self.fit) + batch)
         self.have_pool(goal + batch)
         with nogil:
             status = self.hold(goal)
         if status:
             raise self.failure(status)
         self.held = goal
+
+    cdef int64_t batch_at(self, int64_t level) noexcept nogil:
+        return min(batch_at(level), batch_at(self.fit))
 
     cdef restart(self, int64_t goal):
         """A new server, with so many connections."""
@@ -227,9 +262,13 @@ cdef class _Connections(Workload):
     def limit(self):
         """The highest level that may be asked for, and the limit's name."""
         most, reason = self.most, self.own.limit_reason()
+        if self.has_processes:
+            reason += f" in each of {MOST_HOLDERS + 1} processes"
+        else:
+            reason += " of the server and of its client"
         if self.model in TASK_BYTES:
             tasks, why = more_tasks(TASK_BYTES[self.model])
-            tasks = level_within(max(tasks, 0) + self.own.count)
+            tasks = level_within(max(tasks, 0) + self.held)
             if tasks < most:
                 return max(tasks, 1), why
         return most, reason
@@ -243,13 +282,17 @@ cdef class _Connections(Workload):
             if goal < before and self.model in TASK_BYTES:
                 self.restart(goal)  # no task is left that a smaller one would not have
             else:
+                if self.weights is None and goal - before >= GROUPS * self.group():
+                    self.weigh()  # on the way: to go beyond the goal and back takes longer
                 self.have(goal)
         except OperationFailed as error:
             if before == 0:
                 raise
             reason = error.reason
             # The server may have ended with it.
-            goal = max(min(self.own.count - 1, goal) - 16 - batch_at(goal), min(before, goal), 1)
+            goal = max(
+                min(self.away + self.own.count - 1, goal) - 16 - batch_at(goal),
+                min(before, goal), 1)
             self.restart(goal)
         return reason if self.held < <int64_t>min(wanted, <uint64_t>1 << 62) else None
 
@@ -257,7 +300,7 @@ cdef class _Connections(Workload):
         """Hold ``level`` connections."""
         reason = self.settle(level)
         self.level = self.held
-        self.max_batch = batch_at(self.held)
+        self.max_batch = self.batch_at(self.held)
         if reason is not None:
             raise LimitReached(self.level, reason)
 
@@ -283,34 +326,48 @@ cdef class _Connections(Workload):
                 pass  # it has ended meanwhile
 
     def counts(self):
-        """With ``kernel_bytes_per_connection``, where the system tells: weighed in groups."""
+        """With the bytes that a connection takes of the kernel and of the server's tasks.
+
+        ``kernel_bytes_per_connection`` and ``user_bytes_per_connection``, where the system tells.
+        """
+        cdef int64_t before = self.held
         found = Workload.counts(self)
-        if self.weight is None:
-            self.weight = self.kernel_bytes()
-        if self.weight is not None:
-            found["kernel_bytes_per_connection"] = self.weight
+        if self.weights is None:
+            most, _reason = self.limit()
+            if most >= before + GROUPS * self.group():
+                self.weigh()
+                self.settle(before)
+        found.update(self.weights or {})
         return found
 
-    cdef object kernel_bytes(self):
-        cdef int64_t before = self.held
-        cdef int64_t goal = before
-        cdef int64_t group = GROUP_OF_TASKS if self.model in TASK_BYTES else GROUP
-        most, _reason = self.limit()
-        if slabs() is None or most < before + GROUPS * group:
-            return None
+    cdef int64_t group(self):
+        return GROUP_OF_TASKS if self.model in TASK_BYTES else GROUP
+
+    cdef weigh(self):
+        """Hold some groups of connections more, and see what they take."""
+        cdef int64_t group = self.group()
+        self.weights = {}
         time.sleep(FREEING_S)
-        snapshots = [slabs()]
+        snapshots = [kernel_memory()]
+        private = [private_bytes(self.server.pid)]
+        if snapshots[0] is None and private[0] is None:
+            return
         for _ in range(GROUPS):
-            goal += group
-            self.have(goal)
-            snapshots.append(slabs())
-        self.settle(before)
-        return bytes_each(snapshots, group)
+            self.have(self.held + group)
+            snapshots.append(kernel_memory())
+        private.append(private_bytes(self.server.pid))
+        if None not in snapshots:
+            self.weights["kernel_bytes_per_connection"] = bytes_each(snapshots, group)
+        if None not in private:
+            used = max(private[1] - private[0], 0) / (GROUPS * group)
+            self.weights["user_bytes_per_connection"] = used
 
     def close(self):
         """Leave all connections, end the server."""
         Workload.close(self)
         self.end_server()
+        if self.holders is not None:
+            self.holders.close()
         self.own.close_down_to(0)
 
 
@@ -356,14 +413,14 @@ cdef class FirstReply(_Connections):
         cdef int64_t status = 0
         cdef int64_t i
         if self.connects_only:
-            for i in range(self.held, self.cursor):
+            for i in range(self.held - self.away, self.cursor):
                 status = micro_ask(self.own.fds[i], &call)
                 if status == 0:
                     status = micro_hear(self.own.fds[i], &call)
                 if status:
                     status = self.server_failed(call, -status, n)
                     break
-        cdef int64_t left = self.leave_down_to(self.held)
+        cdef int64_t left = self.leave_down_to(self.held - self.away)
         return status if status else left
 
 

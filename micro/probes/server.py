@@ -23,7 +23,10 @@ _SERVER = (
     "another"
 )
 _LEVELS = (*powers_of_four(1, 4096), 10000, 16384)
-_BYTES = Count("kernel_bytes_per_connection", "B of kernel slabs per connection held")
+_BYTES = (
+    Count("kernel_bytes_per_connection", "B of kernel memory per connection held"),
+    Count("user_bytes_per_connection", "B of the server's own memory"),
+)
 
 
 def _first_reply(params: Mapping[str, Scalar], level: int | None) -> Promise:
@@ -53,7 +56,7 @@ PROBES = (
         promise=_first_reply,
         waits=True,
         no_team=HAS_PEERS,
-        counts=(_BYTES,),
+        counts=_BYTES,
         least_effort="usual",
         headlines=tuple(
             Headline(f"reply, {model}", "Servers", {"model": model}, 1024)
