@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyext.container.groups import remove_abandoned
 from runners.archive import history
 from runners.machine import environment
 from runners.measure.launch import Launcher
@@ -56,9 +57,12 @@ def workbench(
     """
     facts = environment.describe() if facts is None else facts
     with scratch_directory() as scratch, memory_directory() as memory_scratch:
-        yield Workbench(
-            facts,
-            tuple(environment.usable_cpus()),
-            history.known_clean(facts),
-            Launcher(scratch, time_limit_s, allocator, memory_scratch),
-        )
+        try:
+            yield Workbench(
+                facts,
+                tuple(environment.usable_cpus()),
+                history.known_clean(facts),
+                Launcher(scratch, time_limit_s, allocator, memory_scratch),
+            )
+        finally:
+            remove_abandoned()  # control groups of workers that were killed

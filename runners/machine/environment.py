@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from cyext.core import cgroups
 from runners.machine.files import read as read  # noqa: PLC0414 - also for who reads more facts
 from runners.machine.kernel import kernel_facts
 
@@ -266,17 +267,8 @@ def build() -> dict[str, str]:
 
 def cgroup_folders(controller: str, root: Path) -> Iterator[str]:
     """The folders of this process's cgroup and of all above it, in either version's hierarchy."""
-    for line in read("proc/self/cgroup", root).split("\n"):
-        _, controllers, path = (*line.split(":", 2), "", "")[:3]
-        parts = [part for part in path.split("/") if part]
-        outside = not path or ".." in parts  # not of what this namespace shows
-        if outside or (controllers and controller not in controllers.split(",")):
-            continue
-        # A hybrid system has version 2 aside. A container may see its own cgroup as the top,
-        # whatever the path says: folders that do not exist are no limit.
-        for mount in (controllers, controller) if controllers else (".", "unified"):
-            for depth in range(min(len(parts), 64), -1, -1):
-                yield "/".join(["sys/fs/cgroup", mount, *parts[:depth]])
+    for _version, folder in cgroups.folders(controller, read("proc/self/cgroup", root)):
+        yield folder
 
 
 def cpu_quota(root: Path) -> int | None:

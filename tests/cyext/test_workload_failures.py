@@ -28,7 +28,7 @@ UNPRIVILEGED = 65_534
 
 def in_process(probe: Probe) -> bool:
     """Whether the workload does the work itself, and not a program that it starts."""
-    helped = ("process.fork_rss", "process.fork_maps")
+    helped = ("process.fork_rss", "process.fork_maps", "container.fork_exit")
     if probe.family == "server":  # its client is here, and names what fails in the server
         return True
     return probe.params.get("image", "python") == "python" and probe.name not in helped

@@ -32,7 +32,7 @@ GROUPS = (
     ("Allocation", ("malloc",)),
     ("Memory", ("memory",)),
     ("Events", ("event",)),
-    ("Servers", ("server",)),
+    ("Servers", ("server", "container")),
     ("Processor", ("cpu", "hardware")),
 )
 

@@ -1,0 +1,1 @@
+"""Control groups (cgroups): operations of other families in a process that is in some."""
