@@ -1,8 +1,8 @@
 /* A plain loop to hold a probe against, written without the probes' code.
  *
  * A program (compiled with -D_GNU_SOURCE) includes this and supplies setup(), once(n), which is n
- * operations timed as a whole, and, where
- * needed, before(n) and after(n) (not timed). It is called as
+ * operations timed as a whole, and, where needed, before(n) and after(n) (not timed); with TIMES_ITSELF
+ * defined, once(n) returns the nanoseconds that count. It is called as
  *     program N SLICES CPU [key=value ...]
  * and prints six integers a slice: nanoseconds of n operations, then the sentinel's chain and width
  * before and after it, and -1 (nobody tells what others used), so that both sides of a comparison are held to the same clean core.
@@ -19,7 +19,11 @@
 
 static void setup(void);
 static void before(long n);
+#ifdef TIMES_ITSELF
+static long long once(long n);
+#else
 static void once(long n);
+#endif
 static void after(long n);
 
 static int arguments;
@@ -47,6 +51,17 @@ static long long clock_ns(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+static long long timed(long n)
+{
+#ifdef TIMES_ITSELF
+    return once(n);
+#else
+    const long long start = clock_ns();
+    once(n);
+    return clock_ns() - start;
+#endif
+}
+
 int main(int argc, char **argv)
 {
     micro_sense_t first, second;
@@ -66,9 +81,7 @@ int main(int argc, char **argv)
     for (long i = 0; i < slices; i++) {
         before(n);
         micro_sense(&first);
-        const long long start = clock_ns();
-        once(n);
-        const long long elapsed = clock_ns() - start;
+        const long long elapsed = timed(n);
         micro_sense(&second);
         after(n);
         printf("%lld %lld %lld %lld %lld -1\n", elapsed, (long long)first.chain_ns,
