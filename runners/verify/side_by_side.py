@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import selectors
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from runners.verify.check import Bench, Check
 
 #: What a process that checks takes of memory, before it starts a worker.
 PROCESS_BYTES = 48 << 20
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @dataclass(frozen=True)
@@ -43,32 +43,27 @@ class Task:
 def side_by_side(bench: Bench, tasks: Sequence[Task]) -> Iterator[Check]:
     """The checks of all tasks, in their order. Raises `ChildProcessError` if a process dies.
 
-    Where no more processes or threads may be started, or memory is short, they are done here, one
-    after another.
+    Where no more processes may be started, or memory is short, they are done here, in turn.
     """
     kills = oom_kills()
-    wanted = len(bench.cpus) > 1 and len(tasks) > 1 and _memory_for(bench)
     crew = None
     try:
         with _interrupts_blocked():  # also in the processes, until they ignore them
-            crew = _crew(bench) if wanted else None
-            checks = crew.map(_done, tasks) if crew else (task.done(bench) for task in tasks)
-        yield from checks
-    except BrokenProcessPool:
+            if len(bench.cpus) > 1 and len(tasks) > 1 and _memory_for(bench):
+                crew = _crew(bench)
+        yield from crew.checks(tasks) if crew else (task.done(bench) for task in tasks)
+    except _Killed:
         why = f": {out_of_memory()}" if oom_kills() > kills else ""
         raise ChildProcessError(f"a process that did the checks was killed{why}") from None
-    except BaseException:  # an interrupt, or nobody wants the rest: no check is waited for
-        _end_children()
-        raise
-    finally:
+    finally:  # after an interrupt, or where nobody wants the rest, no check is waited for
         if crew is not None:
-            crew.shutdown(cancel_futures=True)
+            crew.end()
 
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C comes to a terminal's whole foreground group: it waits for the end of the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """An interrupt waits for the end of the block; Ctrl-C comes to a terminal's whole group."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
     finally:
@@ -81,42 +76,92 @@ def _memory_for(bench: Bench) -> bool:
     return limit is None or limit >= (1 + len(bench.cpus)) * PROCESS_BYTES
 
 
-def _crew(bench: Bench) -> ProcessPoolExecutor | None:
-    """A process for each CPU; None where the system does not let them be started."""
+class _Killed(Exception):
+    pass
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
+    """Raises `_Killed` where the other end of a pipe is closed."""
     try:
-        # Without it, a semaphore's name would stay in shared memory.
-        resource_tracker.ensure_running()
-    except OSError:
-        return None
-    context = multiprocessing.get_context("spawn")
-    benches: SimpleQueue[Bench] = context.SimpleQueue()
-    for first in range(len(bench.cpus)):  # each has its own first CPU, and files of its own
+        yield
+    except (EOFError, ConnectionError):
+        raise _Killed from None
+
+
+class _Crew:
+    """Processes that check, each at the other end of a pipe.
+
+    The semaphores of `ProcessPoolExecutor` would have names in shared memory, which stay there
+    where all processes are killed at once.
+    """
+
+    def __init__(self, benches: Sequence[Bench]) -> None:
+        """Start one for each bench. Raises `OSError` where the system does not let them start."""
+        context = multiprocessing.get_context("spawn")
+        self._processes: dict[Connection, BaseProcess] = {}
+        try:
+            for bench in benches:
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_serve, args=(theirs, bench))
+                process.start()
+                theirs.close()
+                self._processes[ours] = process
+        except BaseException:
+            self.end()
+            raise
+
+    def checks(self, tasks: Sequence[Task]) -> Iterator[Check]:
+        """The checks in the tasks' order. Raises `_Killed` if a process has ended."""
+        left = iter(enumerate(tasks))
+        answers: dict[int, Check | Exception] = {}
+        with selectors.DefaultSelector() as busy:
+            for connection, first in zip(self._processes, left, strict=False):
+                busy.register(connection, selectors.EVENT_READ, connection)
+                with _alive():
+                    connection.send(first)
+            for number in range(len(tasks)):
+                while number not in answers:
+                    for key, _ in busy.select():
+                        with _alive():
+                            at, answers[at] = key.data.recv()
+                            if (later := next(left, None)) is not None:
+                                key.data.send(later)
+                                continue
+                        busy.unregister(key.data)
+                answer = answers.pop(number)
+                if isinstance(answer, Exception):
+                    raise answer
+                yield answer
+
+    def end(self) -> None:
+        """End the processes, whatever they are at."""
+        for process in self._processes.values():
+            process.kill()
+        for connection, process in self._processes.items():
+            process.join()
+            connection.close()
+
+
+def _crew(bench: Bench) -> _Crew | None:
+    """One with a CPU and files of its own for each process; None where it cannot be started."""
+    benches = []
+    for first in range(len(bench.cpus)):
         memory = bench.launcher.memory_scratch
         launcher = Launcher(
             Path(tempfile.mkdtemp(dir=bench.launcher.scratch)),
             memory_scratch=memory and Path(tempfile.mkdtemp(dir=memory)),
         )
         cpus = bench.cpus[first:] + bench.cpus[:first]
-        benches.put(Bench(launcher, cpus, None, bench.seconds))
-    crew = ProcessPoolExecutor(len(bench.cpus), context, _begin, (benches,))
+        benches.append(Bench(launcher, cpus, None, bench.seconds))
     try:
-        crew.submit(int)  # starts the processes, and a thread that looks after them
-    except (OSError, RuntimeError):
-        _end_children()
+        return _Crew(benches)
+    except OSError:
         return None
-    return crew
 
 
-def _end_children() -> None:
-    for process in multiprocessing.active_children():
-        process.kill()
-
-
-_bench: Bench
-
-
-def _begin(benches: SimpleQueue[Bench]) -> None:
-    global _bench  # noqa: PLW0603 - what this process of the crew works with
+def _serve(connection: Connection, bench: Bench) -> None:
+    """Do what is asked until the asker has ended."""
     from cyext.core.workload import die_with_parent  # noqa: PLC0415 - compiled code
 
     die_with_parent()
@@ -125,9 +170,12 @@ def _begin(benches: SimpleQueue[Bench]) -> None:
         os._exit(1)  # it had ended before
     offer_to_oom_killer()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for the crew answers it
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    _bench = benches.get()
-
-
-def _done(task: Task) -> Check:
-    return task.done(_bench)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            number, task = connection.recv()
+            try:
+                answer: Check | Exception = task.done(bench)
+            except Exception as error:
+                answer = error
+            connection.send((number, answer))

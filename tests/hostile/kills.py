@@ -116,7 +116,11 @@ def fire(shot: Shot, original: Place) -> list[str]:
             except subprocess.TimeoutExpired:  # not of it, or of what it left and holds its pipes
                 process.kill()
                 return ["does not end", *left.behind()]
-        found = left.behind()
+        found = left.processes()
+        if killed:  # nothing can clean up behind itself; the next session does
+            with start(_TIDY, ENVIRONMENTS[0], place, []) as process:
+                process.communicate(timeout=DEADLINE_S)
+        found += left.objects()
         found += [f"says {words!r}" for words in inside(out + err) if _OURS.search(err)]
         found += _lost(place, err)
         after = place.recorded()
@@ -124,9 +128,6 @@ def fire(shot: Shot, original: Place) -> list[str]:
         if len(changed) > shot.command.forgets:
             found += [f"{path.name} is lost or changed" for path in changed]
         found += _half_written(place, killed)
-        if killed:  # nothing can clean up behind itself; the next session does
-            with start(_TIDY, ENVIRONMENTS[0], place, []) as process:
-                process.communicate(timeout=DEADLINE_S)
         found += [f"left {name} in TMPDIR" for name in os.listdir(place.temporary)]
     return found
 
@@ -145,7 +146,11 @@ def _half_written(place: Place, killed: bool) -> Iterator[str]:
 
 
 #: What the next session does first.
-_TIDY = ["-c", "from runners.measure.scratch import scratch_directory as s\nwith s(): pass"]
+_TIDY = [
+    "-c",
+    "from runners.measure.scratch import memory_directory, scratch_directory\n"
+    "with scratch_directory(), memory_directory(): pass",
+]
 
 
 def _lost(place: Place, err: str) -> list[str]:

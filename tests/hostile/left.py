@@ -45,6 +45,10 @@ class Left:
 
     def behind(self) -> list[str]:
         """What is left, in words; processes are ended."""
+        return self.processes() + self.objects()
+
+    def processes(self) -> list[str]:
+        """The processes that are left, in words; they are ended."""
         deadline = time.monotonic() + _SETTLE_S
         while True:
             self._reap()
@@ -57,16 +61,16 @@ class Left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         self._reap()
-        return found + [f"left shared memory: {name}" for name in self._objects_left()]
+        return found
 
-    def _objects_left(self) -> set[str]:
-        """Objects that stay; what other programs use beside this one goes again."""
+    def objects(self) -> list[str]:
+        """The shared memory that is left, in words; what other programs use goes again."""
         left = shared() - self._objects
         deadline = time.monotonic() + _OTHERS_S
         while left and time.monotonic() < deadline:
             time.sleep(0.1)
             left &= shared()
-        return left
+        return [f"left shared memory: {name}" for name in left]
 
     def _reap(self) -> None:
         for child in set(children()) - self._children:

@@ -17,6 +17,7 @@ from runners.verify import side_by_side as side_by_side_module
 from runners.verify.check import Bench, Check
 from runners.verify.side_by_side import Task, side_by_side
 
+MAPS = Path("/proc/self/maps")
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 CPUS = tuple(sorted(os.sched_getaffinity(0)))[:2] if hasattr(os, "sched_getaffinity") else ()
 two_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="a single CPU")
@@ -47,10 +48,19 @@ def offered(bench: Bench, job: Job, level: int | None) -> Check:
     return Check(Benchmark(job.name), "receipts", "ok", OOM_SCORE.read_text().strip())
 
 
+def failing(bench: Bench, job: Job, level: int | None) -> Check:
+    raise ZeroDivisionError
+
+
+def mapped(bench: Bench, job: Job, level: int | None) -> Check:
+    return Check(Benchmark(job.name), "receipts", "ok", MAPS.read_text())
+
+
 def begun_as_an_orphan() -> None:
     """The parent ended before this process could ask to end with it."""
     os.getppid = lambda: 1
-    side_by_side_module._begin(multiprocessing.get_context("spawn").SimpleQueue())
+    connection, _ = multiprocessing.Pipe()
+    side_by_side_module._serve(connection, Bench(Launcher(Path()), CPUS, None))
 
 
 def tasks(*naps: float) -> list[Task]:
@@ -116,6 +126,33 @@ def test_out_of_memory_the_processes_that_check_go_first(tmp_path: Path) -> None
     bench = Bench(Launcher(tmp_path), CPUS, None)
     asked = [Task(offered, Job("made", "nowhere:At"), None)] * 2
     assert [check.detail for check in side_by_side(bench, asked)] == ["1000", "1000"]
+
+
+@two_cpus
+def test_what_fails_in_a_process_fails_here(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    with pytest.raises(ZeroDivisionError):
+        list(side_by_side(bench, [*tasks(0.0), Task(failing, Job("made", "nowhere:At"), None)]))
+    assert not multiprocessing.active_children()
+
+
+@two_cpus
+@pytest.mark.skipif(not MAPS.exists(), reason="the system does not tell what is mapped")
+def test_no_process_has_named_shared_memory_which_a_kill_would_leave(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    checks = side_by_side(bench, [Task(mapped, Job("made", "nowhere:At"), None)] * 2)
+    assert "/dev/shm" not in next(checks).detail
+    assert "/dev/shm" not in MAPS.read_text()
+    checks.close()
+
+
+@two_cpus
+def test_many_checks_after_a_killed_process_are_not_waited_for(tmp_path: Path) -> None:
+    bench = Bench(Launcher(tmp_path), CPUS, None)
+    doomed = [Task(killed, Job("made", "nowhere:At"), None)]
+    with pytest.raises(ChildProcessError, match="was killed"):
+        list(side_by_side(bench, doomed + tasks(3600.0, 3600.0, 3600.0)))
+    assert not multiprocessing.active_children()
 
 
 def test_a_process_whose_parent_has_ended_does_not_wait_for_work() -> None:
