@@ -72,6 +72,10 @@ class Explaining:
 
     def _add(self, line: Mapping[str, Any]) -> None:
         job, level = self._job, line["level"]
+        others_only = all(kind == "other" or not frames for kind, _, *frames in line["stacks"])
+        if line["stacks"] and others_only:
+            self._reason = "every sample was of another program: try on an idle machine"
+            return
         profile = self._profiles.setdefault(level, Profile(job.at(level), PERIOD_NS))
         names = [symbol_of(frame, self._kernel) for frame in line["frames"]]
         samples: dict[Symbol, int] = {}

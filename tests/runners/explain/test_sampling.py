@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import seccomp
@@ -16,7 +17,7 @@ from runners.explain.refusal import cannot_explain, reason
 from runners.explain.sampling import Explaining
 from runners.explain.symbols import kernel_symbols
 from runners.machine.environment import usable_cpus
-from runners.measure.launch import Launcher
+from runners.measure.launch import Answer, Launcher
 from runners.model.job import Job
 
 
@@ -57,6 +58,26 @@ def test_a_task_that_has_lost_its_number_is_not_the_probes() -> None:
     records = [("sample", 5, pid, True, (7,)) for pid in (os.getpid(), (1 << 32) - 1, 1 << 30)]
     stacks.add(records, [(0, 10)])
     assert sorted(stacks.encode()["stacks"]) == [["other", 2], ["own", 1, 0]]
+
+
+class Starved(Launcher):
+    """Its workers are sampled only while other programs run."""
+
+    def run(self, module: str, order: dict[str, Any]) -> Answer:
+        line = {"level": None, "batch": 9, "plain_ns": [90], "sampled_ns": [95], "cpus": 1}
+        line |= {"everybody": True, "lost": 0, "frames": [], "stacks": [["other", 20]]}
+        return Answer([line])
+
+
+@pytest.mark.usefixtures("_can_sample")
+def test_a_process_that_got_no_cpu_has_no_profile(tmp_path: Path) -> None:
+    explaining = Explaining(Job("core.empty", "cyext.core.empty:Empty"), kernel_symbols(), 1)
+    explaining.process(Starved(tmp_path), usable_cpus())
+    found = explaining.explained()
+    assert (found.profiles, found.reason) == (
+        [],
+        "every sample was of another program: try on an idle machine",
+    )
 
 
 def _refused_by_filter() -> str | None:
