@@ -93,6 +93,8 @@ class Probe:
     clock_bound_up_to: int | None = None
     waits: bool = False
     slices: int = 15
+    #: Operations of a batch, at least, for each unit of the level; 0: as many as fill a slice.
+    least_batch: int = 0
     #: The parameter whose values are pairs of CPUs, "0-1": their figures are shown as a matrix.
     pairs: str | None = None
     #: Why no team of this kind can run it when a user asks for one.
@@ -160,6 +162,7 @@ class Probe:
             clock_bound_up_to=self.clock_bound_up_to,
             waits=self.waits,
             slices=self.slices,
+            least_batch=self.least_batch,
             bytes_per_op=self.bytes_per_op,
             counts=self.counts,
         )

@@ -9,9 +9,10 @@ from micro.probes.declaration import (
     Headline,
     Probe,
     powers_of_four,
+    powers_of_two,
 )
 from runners.model.benchmark import Scalar
-from runners.model.count import Count
+from runners.model.count import SWITCHES, Count
 from runners.model.job import Promise
 
 _LOOPS = ("select", "poll", "epoll", "kqueue", "io_uring")
@@ -82,6 +83,58 @@ PROBES = (
         promise=Promise({"write": 1, "read": 1}),
         waits=True,
         no_team=HAS_PEERS,
+        least_effort="usual",
+    ),
+    Probe(
+        name="server.request_response",
+        workload="cyext.server.exchanges:RequestResponse",
+        title="requests and responses over many connections at once",
+        method="One operation is a request of 4 bytes and its response of 4 bytes over one of the "
+        "open TCP connections, which are spread evenly over the client tasks and over as many "
+        "server tasks as there are CPUs in this run; a client has a request under way on each of "
+        "its connections, a server task is one loop of epoll (kqueue on the BSDs and macOS); all "
+        "run on one CPU (cpu=same) or on all CPUs, as the system likes (cpu=free), so that the "
+        "ratio of the two is the scalability; a batch has at least four operations a connection "
+        "and ends with the last response.",
+        source="Bryant, Hartner, He and Venkitachalam 2000: Netperf request and response",
+        params={
+            "clients": Choice((1, 4, 16), usual=(4,), quick=(4,)),
+            "peer": Choice(("process", "thread"), usual=("process",), quick=("process",)),
+            "cpu": Choice(("same", "free"), usual=("same", "free"), quick=("free",)),
+        },
+        axis=Axis("connections", (1, 64), quick=(64,), rigorous=powers_of_four(1, 4096)),
+        no_team=HAS_PEERS,
+        promise=Promise(tolerated=frozenset({"read", "write"})),
+        waits=True,
+        clock_bound_up_to=0,
+        least_batch=4,
+        least_effort="usual",
+    ),
+    Probe(
+        name="server.chat",
+        workload="cyext.server.chat:Chat",
+        title="chat rooms",
+        method="One operation is a message of 100 bytes that one user of a room of 20 has said and "
+        "one of the 19 others hears: it goes over the speaker's TCP connection to the server, and "
+        "from there over the hearer's; a user says the next message once it has heard the last one "
+        "of all others; by threads, two a user in the server and two in the client take, tell, say "
+        "and hear messages; by event, one loop of epoll (kqueue on the BSDs and macOS) is the "
+        "server and one is all users; all threads are of one process and run on the CPUs of this "
+        "run, as the system likes; a batch has at least one message of each user to all others.",
+        source="Bryant, Hartner, He and Venkitachalam 2000: VolanoMark",
+        params={
+            "model": Choice(
+                ("threads", "event"), usual=("threads", "event"), quick=("threads",)
+            ),
+        },
+        axis=Axis("rooms", (1, 4), quick=(1,), rigorous=powers_of_two(1, 16)),
+        no_team=HAS_PEERS,
+        promise=Promise(tolerated=frozenset({"futex", "read", "write"})),
+        waits=True,
+        clock_bound_up_to=0,
+        slices=5,
+        counts=SWITCHES[:1],
+        least_batch=380,
         least_effort="usual",
     ),
 )

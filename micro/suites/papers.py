@@ -1,6 +1,6 @@
 """The experiments of 1998 to 2003 that micro's probes come from: what they found then."""
 
-from micro.suites.suite import Operation, Suite
+from micro.suites.suite import Operation, Suite, Unit
 
 
 def _then(
@@ -9,9 +9,10 @@ def _then(
     then: str,
     level: int | None = None,
     count: str | None = None,
+    unit: Unit | None = None,
     **params: str,
 ) -> Operation:
-    return Operation(name, probe, params, level, then, count=count)
+    return Operation(name, probe, params, level, then, unit, count=count)
 
 
 SUITE = Suite(
@@ -91,12 +92,52 @@ SUITE = Suite(
         ),
         # Bryant, Hartner, He and Venkitachalam 2000.
         _then(
-            "4-byte request and response",
-            "net.tcp",
-            "2.1 times the messages on 4 CPUs (2.3.99)",
-            1,
-            peer="process",
+            "4-byte request and response, one CPU",
+            "server.request_response",
+            "",
+            64,
+            unit="operations/s",
             cpu="same",
+        ),
+        _then(
+            "4-byte request and response, all CPUs",
+            "server.request_response",
+            "2.3.99: 2.1 times as many on 4 CPUs; 3.1 times those of 2.2.14",
+            64,
+            unit="operations/s",
+            cpu="free",
+        ),
+        _then(
+            "chat, 1 room, by threads",
+            "server.chat",
+            "",
+            1,
+            unit="operations/s",
+            model="threads",
+        ),
+        _then(
+            "chat, 4 rooms, by threads",
+            "server.chat",
+            "VolanoMark: the scheduler dominates",
+            4,
+            unit="operations/s",
+            model="threads",
+        ),
+        _then(
+            "chat, 4 rooms: switches for each message heard",
+            "server.chat",
+            "",
+            4,
+            "voluntary_switches",
+            model="threads",
+        ),
+        _then(
+            "chat, 4 rooms, one loop of epoll",
+            "server.chat",
+            "epoll came later",
+            4,
+            unit="operations/s",
+            model="event",
         ),
         # Von Leitner 2003: a notebook with 900 MHz.
         _then("fork, static program", "process.fork_exit", "180", image="static"),

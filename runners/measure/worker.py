@@ -206,19 +206,22 @@ class Gate:
         return count
 
 
-def calibrate(workload: "Workload", slice_ns: int, least: int = 1) -> int:
+def calibrate(
+    workload: "Workload", slice_ns: int, least: int = 1, under_load: int = 1
+) -> int:
     """Operations that fill one slice: 1 where a single one takes longer.
 
     Where that would be fewer than ``least``, a slice may be ten times as long: a team's start must
-    not weigh.
+    not weigh. It is as long as ``under_load`` operations take, however long: with fewer, a part of
+    the load would be idle.
     """
-    n = 1
+    n = int(min(under_load, workload.max_batch))
     while True:
         elapsed_ns = max(1, min(workload.run(n) for _ in range(CALIBRATION_RUNS)))
         wanted_ns = slice_ns if n >= least else LONG_SLICES * slice_ns
         if elapsed_ns * 2 >= wanted_ns or n >= workload.max_batch:
             fitting = max(n * slice_ns, min(n * LONG_SLICES * slice_ns, least * elapsed_ns))
-            return int(max(1, min(fitting // elapsed_ns, workload.max_batch)))
+            return int(min(max(fitting // elapsed_ns, under_load), workload.max_batch))
         n = int(min(n * min(10, max(2, wanted_ns // elapsed_ns)), workload.max_batch))
 
 
@@ -285,13 +288,19 @@ def point(
     single = order["workers"] == "single"
     slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
     batch = order["batch"].get(str(level)) or calibrate(
-        workload, slice_ns, 1 if single else TEAM_OPERATIONS
+        workload, slice_ns, 1 if single else TEAM_OPERATIONS, operations_under_load(order, level)
     )
     noise.since()
     found = measure(workload, order, int(min(batch, workload.max_batch)), cpus if single else [])
     op_ns = min(found["slices"][::SLICE_NUMBERS]) / batch
-    found["trace"] = trace(workload, order, clock_ns, op_ns) if single else []
+    traced = single and not order["least_batch"]
+    found["trace"] = trace(workload, order, clock_ns, op_ns) if traced else []
     return found | {"noise": noise.since(), "modules": compiled_modules(), "clock_ns": clock_ns}
+
+
+def operations_under_load(order: "dict[str, Any]", level: "int | None") -> int:
+    """The fewest operations of which each unit of the level has its share."""
+    return max(1, order["least_batch"] * (level or 1))
 
 
 def compiled_modules() -> "list[str]":

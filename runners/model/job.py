@@ -69,6 +69,9 @@ class Job:
     bytes_per_op: int | str | None = None
     #: What it counts beside time.
     counts: tuple[Count, ...] = ()
+    #: A batch holds so many operations at least for each unit of the level: with fewer, a part of
+    #: the load would be idle. Single operations are then none under this load, and not traced.
+    least_batch: int = 0
 
     @property
     def figure_params(self) -> Mapping[str, Scalar]:

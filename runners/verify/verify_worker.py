@@ -22,6 +22,7 @@ from runners.measure.worker import (
     import_module,
     levels_are_members,
     make,
+    operations_under_load,
     pin,
     put_away,
 )
@@ -131,7 +132,11 @@ def pairs(order: "dict[str, Any]") -> None:
     workload: Workload | None = None
     try:
         workload = made(order, base)
-        n = int(min(calibrate(workload, order["slice_ns"]), workload.max_batch // 2))
+        (level,) = order["levels"]
+        filled = calibrate(
+            workload, order["slice_ns"], under_load=operations_under_load(order, level)
+        )
+        n = int(min(filled, workload.max_batch // 2))
         if n < 1:
             emit(skipped="a batch holds a single operation here")
             return

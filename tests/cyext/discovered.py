@@ -17,7 +17,7 @@ from runners.model.benchmark import Benchmark
 
 MOST_RESOURCES = 512
 MOST_TASKS = 32
-MOST_GROUPS = 2  # of 40 tasks
+MOST_GROUPS = 2  # of 40 tasks, or of 80
 #: Axes whose levels are processes or threads.
 TASKS = ("held", "live_children", "live_threads", "runnable", "sleepers", "tasks", "waiters")
 MOST_BYTES = 1 << 20
@@ -83,7 +83,7 @@ def levels(probe: Probe) -> list[int]:
     most = MOST_RESOURCES
     if probe.axis.name in TASKS:
         most = MOST_TASKS
-    elif probe.axis.name == "groups":
+    elif probe.axis.name in ("groups", "rooms"):
         most = MOST_GROUPS
     elif probe.axis.name in ("rss", "size") or probe.bytes_per_op == "level":
         most = MOST_BYTES

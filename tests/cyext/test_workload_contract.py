@@ -13,6 +13,7 @@ import cyext.net.herd
 import cyext.process.parents
 import cyext.sched.groups
 import cyext.sched.wakeups
+import cyext.server.chat
 import cyext.switch.rings
 import cyext.thread.threads
 import pytest
@@ -236,6 +237,7 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         cyext.net.herd.MOST_WAITERS = 60
         cyext.sched.groups.MOST_GROUPS = 2
         cyext.sched.wakeups.MOST_TASKS = 20
+        cyext.server.chat.MOST_ROOMS = 2
         cyext.switch.rings.MOST_TASKS = 60
         cyext.thread.threads.most_threads = lambda stack_bytes: (60, "a limit of 60")
         before = Held.now(scratch)

@@ -29,6 +29,13 @@ class Contrast:
 _CONTRASTS = (
     Contrast("From connect() to the first reply of a server", ("server.first_reply",), "model"),
     Contrast("A request beside idle connections", ("server.active",), "model"),
+    Contrast("Requests and responses over many connections", ("server.request_response",), "cpu"),
+    Contrast(
+        "A message heard in a chat room",
+        ("server.chat",),
+        "model",
+        ("voluntary_switches", "Context switches per message heard"),
+    ),
     Contrast(
         "A connection, until all waiting acceptors have settled",
         ("net.accept_herd",),
