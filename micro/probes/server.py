@@ -102,11 +102,12 @@ PROBES = (
             "peer": Choice(("process", "thread"), usual=("process",), quick=("process",)),
             "cpu": Choice(("same", "free"), usual=("same", "free"), quick=("free",)),
         },
-        axis=Axis("connections", (1, 64), quick=(64,), rigorous=powers_of_four(1, 4096)),
+        axis=Axis("connections", (1, 64), quick=(1, 64), rigorous=powers_of_four(1, 4096)),
         no_team=HAS_PEERS,
         promise=Promise(tolerated=frozenset({"read", "write"})),
         waits=True,
         clock_bound_up_to=0,
+        slices=5,
         least_batch=4,
         least_effort="usual",
     ),
@@ -123,11 +124,9 @@ PROBES = (
         "run, as the system likes; a batch has at least one message of each user to all others.",
         source="Bryant, Hartner, He and Venkitachalam 2000: VolanoMark",
         params={
-            "model": Choice(
-                ("threads", "event"), usual=("threads", "event"), quick=("threads",)
-            ),
+            "model": Choice(("threads", "event"), usual=("threads", "event"), quick=("threads",)),
         },
-        axis=Axis("rooms", (1, 4), quick=(1,), rigorous=powers_of_two(1, 16)),
+        axis=Axis("rooms", (1, 2), quick=(1,), rigorous=powers_of_two(1, 16)),
         no_team=HAS_PEERS,
         promise=Promise(tolerated=frozenset({"futex", "read", "write"})),
         waits=True,

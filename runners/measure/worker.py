@@ -206,9 +206,7 @@ class Gate:
         return count
 
 
-def calibrate(
-    workload: "Workload", slice_ns: int, least: int = 1, under_load: int = 1
-) -> int:
+def calibrate(workload: "Workload", slice_ns: int, least: int = 1, under_load: int = 1) -> int:
     """Operations that fill one slice: 1 where a single one takes longer.
 
     Where that would be fewer than ``least``, a slice may be ten times as long: a team's start must
@@ -300,7 +298,7 @@ def point(
 
 def operations_under_load(order: "dict[str, Any]", level: "int | None") -> int:
     """The fewest operations of which each unit of the level has its share."""
-    return max(1, order["least_batch"] * (level or 1))
+    return int(max(1, order["least_batch"] * (level or 1)))
 
 
 def compiled_modules() -> "list[str]":

@@ -47,6 +47,7 @@ def plain_order(**changes: Any) -> Line:
     """An order as it reaches the worker."""
     job = Job("fake", "fake_workloads:Plain", slices=changes.pop("slices", 15))
     job = replace(job, slowdown=changes.pop("slowdown", 0.0))
+    job = replace(job, least_batch=changes.pop("least_batch", 0))
     counted = tuple(Count(name, name) for name in changes.pop("counts", ()))
     job = replace(job, counts=counted)
     if "workload" in changes:
@@ -173,6 +174,15 @@ def visit(monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]) -> Visit:
     base = worker.import_module("cyext.core.workload")
     monkeypatch.setattr(base, "clock_cost", lambda: 30.0)
     return carry_out
+
+
+@pytest.mark.parametrize(("least_batch", "batch", "traced"), [(0, 300, 200), (400, 800, 0)])
+def test_a_load_is_met_by_a_batch_and_by_no_single_operation(
+    visit: Visit, least_batch: int, batch: int, traced: int
+) -> None:
+    lines, _ = visit(Plain(), levels=(2,), least_batch=least_batch)
+    assert lines[0]["batch"] == batch
+    assert len(lines[0]["trace"]) == traced
 
 
 class Limited(Plain):

@@ -132,6 +132,22 @@ def test_a_teams_batch_holds_enough_operations(start_ns: int, op_ns: float, batc
     assert worker.calibrate(Team(), 300_000, worker.TEAM_OPERATIONS) == batch
 
 
+@pytest.mark.parametrize(
+    ("op_ns", "max_batch", "batch"),
+    [
+        (100.0, 10**9, 3000),  # an ordinary slice has enough
+        (10_000.0, 10**9, 380),
+        (10_000_000.0, 10**9, 380),  # however long
+        (10_000.0, 100, 100),
+    ],
+)
+def test_a_batch_holds_enough_operations_for_all_of_the_load(
+    op_ns: float, max_batch: int, batch: int
+) -> None:
+    workload = Costed(op_ns, 0, max_batch)
+    assert worker.calibrate(workload, 300_000, under_load=380) == batch
+
+
 def test_a_batch_stops_at_what_the_workload_holds() -> None:
     assert worker.calibrate(Costed(10.0, 0, 700), 300_000) == 700
     assert worker.calibrate(Costed(1e9, 0, 700), 300_000) == 1
