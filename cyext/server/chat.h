@@ -1,8 +1,9 @@
 /* Chat rooms: what one user says, a server tells all others in the room, over a TCP connection a user.
  *
- * By threads, each user has four: peer i does role i % 4 of user i / 4. By events, there are two peers:
- * the server's loop and that of all clients. User i is number i % 20 of room i / 20. A user says the next
- * message once it has heard the last one of each other, so at most two of each are on their way to it. */
+ * By threads, each user has four: peer i does role i % 4 of user i / 4; one more peer begins the batches.
+ * By events, there are two peers: the server's loop and that of all clients. User i is number i % 20 of
+ * room i / 20. A user says the next message once it has heard the last one of each other, so at most two
+ * of each are on their way to it. A batch begins with a byte and ends when the last message is heard. */
 #ifndef MICRO_SERVER_CHAT_H
 #define MICRO_SERVER_CHAT_H
 
@@ -179,6 +180,29 @@ static inline int micro_user_has_turn(const micro_user_t *user)
     return user->said < user->quota && atomic_load(&user->heard) >= user->said * MICRO_OTHERS;
 }
 
+/* Let the users say their shares of the messages. Nobody speaks yet: nothing that is heard is lost. */
+static inline void micro_chat_begins(micro_chat_t *chat)
+{
+    const int64_t rooms = chat->users / MICRO_ROOM;
+    for (int64_t i = 0; i < chat->users; i++) {
+        micro_user_t *const user = &chat->user[i];
+        pthread_mutex_lock(&user->turn_lock);
+        user->said = user->quota = 0;
+        atomic_store(&user->heard, 0);
+        pthread_mutex_unlock(&user->turn_lock);
+    }
+    for (int64_t i = 0; i < chat->users; i++) {
+        micro_user_t *const user = &chat->user[i];
+        const int64_t first = i / MICRO_ROOM + rooms * (i % MICRO_ROOM);   /* of its messages, in all */
+        if (first >= chat->messages)
+            continue;
+        pthread_mutex_lock(&user->turn_lock);
+        user->quota = (chat->messages - first - 1) / chat->users + 1;
+        pthread_cond_signal(&user->turn);
+        pthread_mutex_unlock(&user->turn_lock);
+    }
+}
+
 /* Say a message, which is the user's `number`-th of this batch. */
 static inline int64_t micro_user_says(micro_peer_t *self, const micro_chat_t *chat, int64_t index,
                                       int64_t number)
@@ -208,7 +232,15 @@ static inline micro_user_t *micro_chat_other(micro_chat_t *chat, int64_t index, 
     return &chat->user[first + (index + i) % MICRO_ROOM];
 }
 
-/* By threads: the four of a user. */
+/* By threads: the four of a user, and the one that begins. */
+
+static inline int64_t micro_thread_begins(micro_peer_t *self, micro_chat_t *chat)
+{
+    int64_t status;
+    while ((status = micro_peer_moves_byte(self, chat->begin[0], 0)) == 1)
+        micro_chat_begins(chat);
+    return status;
+}
 
 static inline int64_t micro_thread_says(micro_peer_t *self, micro_chat_t *chat, int64_t index)
 {
@@ -344,6 +376,7 @@ static inline int64_t micro_loop_talks(micro_peer_t *self, micro_chat_t *chat, i
 {
     micro_event_t events[MICRO_HEARD_AT_ONCE];
     int64_t left = atomic_load(&chat->remaining), status = 1;
+    micro_chat_begins(chat);
     for (int64_t i = 0; i < chat->users && status == 1; i++)
         status = micro_loop_says(self, chat, i);
     while (left > 0 && status == 1) {
@@ -389,6 +422,8 @@ static int64_t micro_chat_member(micro_peer_t *self, void *argument)
     const int64_t user = self->index / MICRO_ROLES;
     if (chat->by_events)
         return micro_chat_loop(self, chat, self->index == 0);
+    if (user == chat->users)
+        return micro_thread_begins(self, chat);
     switch (self->index % MICRO_ROLES) {
     case MICRO_SAYS: return micro_thread_says(self, chat, user);
     case MICRO_HEARS: return micro_thread_hears(self, chat, user);
@@ -400,27 +435,13 @@ static int64_t micro_chat_member(micro_peer_t *self, void *argument)
 /* The owner lets so many messages be heard: 0, or -errno and the call. */
 static inline int micro_chat_batch(micro_chat_t *chat, micro_peers_t *group, int64_t heard, const char **call)
 {
-    const int64_t rooms = chat->users / MICRO_ROOM;
     chat->messages = (heard + MICRO_OTHERS - 1) / MICRO_OTHERS;
     chat->last_heard_by = heard - (chat->messages - 1) * MICRO_OTHERS;
     atomic_store(&chat->remaining, heard);
-    for (int64_t i = 0; i < chat->users; i++) {
-        micro_user_t *const user = &chat->user[i];
-        const int64_t before = i / MICRO_ROOM + rooms * (i % MICRO_ROOM);   /* who speak first */
-        const int64_t more = chat->messages - before + chat->users - 1;
-        pthread_mutex_lock(&user->turn_lock);
-        user->said = 0;
-        user->quota = more > 0 ? more / chat->users : 0;
-        atomic_store(&user->heard, 0);
-        pthread_cond_signal(&user->turn);
-        pthread_mutex_unlock(&user->turn_lock);
-    }
     *call = "write";
-    if (chat->by_events) {
-        const int status = micro_owner_moves_byte(group, chat->begin[1], 1);
-        if (status)
-            return status;
-    }
+    const int status = micro_owner_moves_byte(group, chat->begin[1], 1);
+    if (status)
+        return status;
     *call = "read";
     return micro_owner_moves_byte(group, chat->done[0], 0);
 }

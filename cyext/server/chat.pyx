@@ -1,6 +1,5 @@
 """Chat rooms: a server that tells everybody in a room what one of them says."""
 
-import errno as errno_names
 import os
 
 cimport cython
@@ -11,7 +10,7 @@ from cyext.core.peers cimport micro_body_t, micro_peer_t, micro_peers_t, pthread
 from cyext.core.resources cimport Descriptors
 from cyext.core.workload cimport Workload
 
-from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.limits import more_tasks
 from cyext.core.parameters import one_of
 from cyext.core.task_switches import voluntary_switches
@@ -107,7 +106,7 @@ cdef class Chat(Workload):
             raise OperationFailed(call.decode(), -status, 0)
         micro_chat_forget(self.chat)
         others = tasks_now()
-        self.have_threads(LOOPS if self.by_events else rooms * THREADS_IN_ROOM)
+        self.have_threads(LOOPS if self.by_events else rooms * THREADS_IN_ROOM + 1)
         self.tasks = tasks_now() - others
         if self.by_events:
             with nogil:
@@ -142,12 +141,10 @@ cdef class Chat(Workload):
         except OperationFailed as error:
             if before == 0:
                 raise
-            reason = f"{error.call}: {errno_names.errorcode.get(error.errno, error.errno)}"
+            reason = error.reason
             goal = before
             self.settle(goal)
-        self.level = goal
-        if goal < level:
-            raise LimitReached(self.level, reason)
+        self.stand_at(goal, level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.check_peers()

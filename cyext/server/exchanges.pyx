@@ -1,7 +1,5 @@
 """Requests and responses over many connections, as fast as clients and server can."""
 
-import errno as errno_names
-
 cimport cython
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
@@ -10,7 +8,7 @@ from cyext.core.peers cimport micro_body_t, micro_peer_t, micro_peers_t
 from cyext.core.resources cimport Descriptors
 from cyext.core.workload cimport Workload
 
-from cyext.core.errors import LimitReached, OperationFailed
+from cyext.core.errors import OperationFailed
 from cyext.core.parameters import one_of
 from cyext.core.peers import KINDS
 
@@ -116,12 +114,10 @@ cdef class RequestResponse(Workload):
         except OperationFailed as error:
             if before == 0:
                 raise
-            reason = f"{error.call}: {errno_names.errorcode.get(error.errno, error.errno)}"
+            reason = error.reason
             goal = before
             self.settle(goal)
-        self.level = goal
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
+        self.stand_at(goal, level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.check_peers()

@@ -128,7 +128,7 @@ PROBES = (
         },
         axis=Axis("rooms", (1, 2), quick=(1,), rigorous=powers_of_two(1, 16)),
         no_team=HAS_PEERS,
-        promise=Promise(tolerated=frozenset({"futex", "read", "write"})),
+        promise=Promise(tolerated=frozenset({"read", "write"})),
         waits=True,
         clock_bound_up_to=0,
         slices=5,
