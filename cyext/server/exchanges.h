@@ -17,6 +17,7 @@
 #define MICRO_MOST_CLIENTS 64
 #define MICRO_MOST_LOOPS 1024
 #define MICRO_READY_AT_ONCE 64   /* connections that a loop hears of in one call */
+#define MICRO_ROLL_CALL_MS 200   /* between looks whether all peers live */
 
 /* In memory that all share. */
 typedef struct {
@@ -188,6 +189,22 @@ static int64_t micro_exchanges_member(micro_peer_t *self, void *argument)
     return self->index < all->loops ? micro_exchanges_serve(self, all) : micro_exchanges_request(self, all);
 }
 
+/* Wait for the end of a batch: 0 or -errno. The death of a process interrupts this wait only where it
+ * comes during it: so there is a look now and then. */
+static inline int micro_exchanges_await_end(const micro_exchanges_t *all, micro_peers_t *group)
+{
+    struct pollfd end = {.fd = all->done[0], .events = POLLIN};
+    for (;;) {
+        const int ready = poll(&end, 1, MICRO_ROLL_CALL_MS);
+        if (ready > 0)
+            return 0;
+        if (ready < 0 && errno != EINTR)
+            return -errno;
+        if (micro_peers_failed(group))
+            return -EINTR;
+    }
+}
+
 /* The owner lets the clients have so many exchanges: 0, or -errno and the call. */
 static inline int micro_exchanges_batch(micro_exchanges_t *all, micro_peers_t *group, int64_t wanted,
                                         const char **call)
@@ -200,6 +217,10 @@ static inline int micro_exchanges_batch(micro_exchanges_t *all, micro_peers_t *g
         if (status)
             return status;
     }
+    *call = "poll";
+    const int status = micro_exchanges_await_end(all, group);
+    if (status)
+        return status;
     *call = "read";
     return micro_owner_moves_byte(group, all->done[0], 0);
 }

@@ -104,7 +104,7 @@ PROBES = (
         },
         axis=Axis("connections", (1, 64), quick=(1, 64), rigorous=powers_of_four(1, 4096)),
         no_team=HAS_PEERS,
-        promise=Promise(tolerated=frozenset({"read", "write"})),
+        promise=Promise(tolerated=frozenset({"poll", "read", "write"})),
         waits=True,
         clock_bound_up_to=0,
         slices=5,
