@@ -1,6 +1,7 @@
 """Replies of a server: a message over TCP or UDP, a header and a body, a file."""
 
 import errno as errno_names
+import os
 
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -87,6 +88,9 @@ cdef size_t HEADER_BYTES = 200
 cdef size_t BODY_BYTES = 1000
 cdef uint32_t RING_ENTRIES = 8
 LARGEST_FILE = 1 << 30
+# Fits the buffers of a connection that nobody reads from.
+UNREAD_BYTES = 8192
+FILLED, CHANGED = b"f", b"c"
 # What IPv4 and UDP leave of 65,535 bytes.
 cdef uint64_t LONGEST_DATAGRAM = 65507
 
@@ -259,6 +263,7 @@ cdef class SendFile(_Replies):
     cdef object file
     cdef void *mapped
     cdef size_t mapped_bytes
+    cdef bint asks_first   # a connection must allow zero copies
     cdef micro_uring_t ring
 
     def __init__(self, how="read_write", peer="process", cpu="same"):
@@ -290,6 +295,7 @@ cdef class SendFile(_Replies):
             call = "pipe"
             status = 0 if pipe(self.replies.pipe) == 0 else -errno
         elif how == "zerocopy":
+            self.asks_first = True
             status = micro_allow_zero_copy(self.replies.ends[0])
         elif how in ("uring_send", "uring_send_zc"):
             call = "io_uring_setup"
@@ -307,7 +313,7 @@ cdef class SendFile(_Replies):
         if level > most:
             raise LimitReached(self.level, f"micro sends files of {most} bytes at most")
         self.unmap()
-        self.file.fill(level, b"f")
+        self.file.fill(level, FILLED)
         self.mapped = mmap(NULL, level, PROT_READ, MAP_SHARED, self.file.fd, 0)
         if self.mapped == MAP_FAILED:
             self.mapped = NULL
@@ -337,11 +343,47 @@ cdef class SendFile(_Replies):
         self.replies.sent = self.replies.copied = 0
 
     def counts(self):
-        """Besides the usual ones: ``copied``, the share of zero-copy sends that were copied."""
+        """Besides the usual ones: ``copied``, the share of zero-copy sends that were copied, and
+        ``bytes_copied`` for each byte sent.
+        """
         found = Workload.counts(self)
-        if self.replies.sent == 0:
-            return found
-        return found | {"copied": self.replies.copied / <double>self.replies.sent}
+        if self.replies.sent:
+            found["copied"] = self.replies.copied / <double>self.replies.sent
+        share = self.copied_by_sending()
+        if share is not None:
+            reads_first = self.way == <micro_reply_way_t>micro_read_and_write
+            found["bytes_copied"] = reads_first + share + 1  # the last by the peer's read()
+        return found
+
+    cdef object copied_by_sending(self):
+        """The share of sent bytes that are copies: a later change of the file does not reach them.
+
+        They are sent on a connection of their own, where nobody reads them meanwhile.
+        """
+        cdef int owner = self.replies.ends[0]
+        cdef int ends[2]
+        cdef const char *call = NULL
+        cdef size_t size = min(self.mapped_bytes, <size_t>UNREAD_BYTES)
+        if micro_tcp_pair(ends, &call):
+            return None
+        try:
+            if self.asks_first and micro_allow_zero_copy(ends[0]):
+                return None
+            self.replies.ends[0] = ends[0]
+            atomic_store(&self.replies.size, size)
+            if self.way(self.replies):
+                return None
+            os.pwrite(self.file.fd, CHANGED * size, 0)
+            received = b""
+            while len(received) < <Py_ssize_t>size:
+                received += os.read(ends[1], size) or CHANGED * size
+            return received.count(FILLED) / size
+        finally:
+            self.replies.ends[0] = owner
+            atomic_store(&self.replies.size, self.mapped_bytes)
+            os.pwrite(self.file.fd, FILLED * size, 0)
+            close(ends[0])
+            close(ends[1])
 
     def close(self):
         """End the peer, close the connection, remove the file."""

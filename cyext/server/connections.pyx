@@ -240,7 +240,7 @@ cdef class _Connections(Workload):
 
     cdef have(self, int64_t goal):
         """Hold so many connections, by a pool that has some to spare. Raises `OperationFailed`."""
-        cdef int64_t batch = self.batch_at(goal)
+        cdef int64_t batch = self.largest_batch(goal)
         cdef int64_t status
         self.own.reserve(min(goal, self.fit) + batch)
         self.have_pool(goal + batch)
@@ -250,7 +250,7 @@ cdef class _Connections(Workload):
             raise self.failure(status)
         self.held = goal
 
-    cdef int64_t batch_at(self, int64_t level) noexcept nogil:
+    cdef int64_t largest_batch(self, int64_t level) noexcept nogil:
         return min(batch_at(level), batch_at(self.fit))
 
     cdef restart(self, int64_t goal):
@@ -300,7 +300,7 @@ cdef class _Connections(Workload):
         """Hold ``level`` connections."""
         reason = self.settle(level)
         self.level = self.held
-        self.max_batch = self.batch_at(self.held)
+        self.max_batch = self.largest_batch(self.held)
         if reason is not None:
             raise LimitReached(self.level, reason)
 

@@ -18,6 +18,11 @@ _CONNECTIONS = (
     "temporary directory"
 )
 _COPY_BYTES = 64 << 10  # what read_write and splice move at once
+_COPIED = Count("bytes_copied", "bytes copied per byte sent", exact=True)
+_COUNTED = (
+    "; bytes count as copied by read() and, where a later change of the file does not reach what "
+    "was sent and not yet received, by sending"
+)
 _LEITNER = "von Leitner, Scalable Network Programming (2003)"
 
 
@@ -168,7 +173,7 @@ PROBES = (
         "loopback TCP to a peer, and reads the byte with which the peer says that it has "
         "received all; the file is sent by pread() and write() of 64 KiB at a time, by mmap(), "
         "write() and munmap(), by sendfile(), by splice() through a pipe, or by io_uring's send "
-        f"from a mapping that stays; {_SLEEPS}",
+        f"from a mapping that stays{_COUNTED}; {_SLEEPS}",
         source=f"Linux Scalability Project (Michigan 1999): sendfile; {_LEITNER}",
         params={
             "how": Choice(
@@ -184,6 +189,7 @@ PROBES = (
         no_team=HAS_PEERS,
         promise=_send_file,
         waits=True,
+        counts=(_COPIED,),
         least_effort="usual",
     ),
     Probe(
@@ -193,7 +199,7 @@ PROBES = (
         method="One operation sends size bytes of a mapped file, all of whose pages are in "
         "memory, over loopback TCP to a peer, with MSG_ZEROCOPY or io_uring's zero-copy send, 1 "
         "MiB at a time; it ends when the system no longer needs the bytes and the peer has said "
-        f"that it has received all; {_SLEEPS}",
+        f"that it has received all{_COUNTED}; {_SLEEPS}",
         source="Linux Scalability Project (Michigan 1999): zero copy; de Bruijn, sendmsg copy "
         "avoidance with MSG_ZEROCOPY (2017)",
         params={
@@ -206,7 +212,7 @@ PROBES = (
         no_team=HAS_PEERS,
         promise=_zero_copy,
         waits=True,
-        counts=(Count("copied", "of the sends copied all the same", exact=True),),
+        counts=(Count("copied", "of the sends copied all the same", exact=True), _COPIED),
         least_effort="usual",
     ),
     Probe(

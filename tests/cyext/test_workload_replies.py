@@ -48,6 +48,19 @@ def test_of_each_zero_copy_send_is_told_whether_it_was_one() -> None:
     workload.close()
 
 
+@linux
+@pytest.mark.parametrize(
+    ("how", "copies"), [("read_write", 3), ("mmap_write", 2), ("sendfile", 1), ("splice", 1)]
+)
+def test_the_copies_of_a_byte_are_counted(how: str, copies: int) -> None:
+    workload = SendFile(how=how)
+    for level in (100, 100_000):
+        workload.grow(level)
+        assert workload.counts()["bytes_copied"] == copies
+        assert workload.run(2) > 0
+    workload.close()
+
+
 @pytest.mark.parametrize(("protocol", "longest"), [("tcp", 65536), ("udp", 65507)])
 def test_the_longest_message_comes_back_and_a_longer_one_is_refused(
     protocol: str, longest: int

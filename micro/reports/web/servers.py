@@ -49,7 +49,13 @@ _CONTRASTS = (
         ("wakeups", "Threads that an event wakes"),
     ),
     Contrast("A time-out put off, of one of many connections", ("timer.put_off",), "by"),
-    Contrast("A file sent to a peer", ("net.send_file", "net.send_zero_copy"), "how"),
+    Contrast("All ready sockets, heard of one by one or together", ("event.dequeue",), "events"),
+    Contrast(
+        "A file sent to a peer",
+        ("net.send_file", "net.send_zero_copy"),
+        "how",
+        ("bytes_copied", "Bytes copied per byte sent"),
+    ),
 )
 
 
