@@ -121,7 +121,7 @@ PROBES = (
         "of all others; by threads, two a user in the server and two in the client take, tell, say "
         "and hear messages; by event, one loop of epoll (kqueue on the BSDs and macOS) is the "
         "server and one is all users; all threads are of one process and run on the CPUs of this "
-        "run, as the system likes; a batch has at least one message of each user to all others.",
+        "run, as the system likes; a batch has at least two messages of each user to all others.",
         source="Bryant, Hartner, He and Venkitachalam 2000: VolanoMark",
         params={
             "model": Choice(("threads", "event"), usual=("threads", "event"), quick=("threads",)),
@@ -133,7 +133,7 @@ PROBES = (
         clock_bound_up_to=0,
         slices=5,
         counts=SWITCHES[:1],
-        least_batch=380,
+        least_batch=760,
         least_effort="usual",
     ),
 )

@@ -87,6 +87,10 @@ class Job:
         """The levels to measure; a single None for a job without an axis."""
         return self.levels if self.axis else (None,)
 
+    def under_load(self, level: int | None) -> int:
+        """The fewest operations of a batch at this level: each unit of it has its share."""
+        return max(1, self.least_batch * (level or 1))
+
     def clock_bound(self, level: int | None) -> bool:
         """Whether the operation's time follows the clock rate at this level."""
         load = level if self.load is None else self.load

@@ -14,7 +14,8 @@ PAIRS = 60
 LEAST_PAIRS = 12
 #: How far from 2, as a share, the interval may stay.
 WITHIN = 0.02
-#: What the first operation of a batch may cost more, in operations: its code and data are cold.
+#: What the first operation of a batch may cost more, in operations: its code and data are cold. Of a
+#: batch that puts a load on many tasks, the first of each: they sleep when it begins.
 FIRST_COSTS_MORE = 1.0
 CLOCK_SHARE_MOST = 0.01
 
@@ -39,7 +40,7 @@ def linearity(bench: Bench, job: Job, level: int | None) -> Check:
         f"clock {clock_share:.2%}"
     )
     data = {"ratio": ratio, "low": low, "high": high, "clock_share": clock_share, "n": line["n"]}
-    within = WITHIN + FIRST_COSTS_MORE / (2 * line["n"])
+    within = WITHIN + FIRST_COSTS_MORE * job.under_load(level) / (2 * line["n"])
     linear = low <= 2 * (1 + within) and high >= 2 * (1 - within)
     verdict: Verdict = "ok" if linear and clock_share < CLOCK_SHARE_MOST else "defect"
     return _check(job, level, verdict, said, data)

@@ -24,6 +24,7 @@ def judged(
     clean: Clean | None = CLEAN,
     dirty_ratio: float = 3.0,
     n: int = 300,
+    least_batch: int = 0,
 ) -> Check:
     """The check of pairs whose ratio is so large where the core is ours, and 3 elsewhere."""
     random = np.random.default_rng(7)
@@ -37,7 +38,7 @@ def judged(
         twice += table([second], OWN if mine else DISTURBED)
     line = {"n": n, "once": once, "twice": twice, "clock_ns": clock_ns}
     launcher = Scripted([line, {"done": True}])
-    check = linearity(Bench(launcher, (0,), clean), job(), None)
+    check = linearity(Bench(launcher, (0,), clean), job(least_batch=least_batch), None)
     assert launcher.orders[0]["pairs"] == PAIRS
     return check
 
@@ -68,6 +69,12 @@ def test_the_first_of_a_batch_may_cost_one_operation_more(n: int, ok: float) -> 
     assert judged(ok, n=n).verdict == "ok"
     assert judged(ok - 0.15, n=n).verdict == "defect"
     assert judged(1.0, n=n).verdict == "defect"
+
+
+def test_where_many_tasks_wake_the_first_of_each_may_cost_one_more() -> None:
+    assert judged(1.6, n=300, least_batch=300).verdict == "ok"
+    assert judged(1.6, n=300, least_batch=10).verdict == "defect"
+    assert judged(0.9, n=300, least_batch=300).verdict == "defect"
 
 
 def test_a_wide_interval_that_holds_two_is_no_defect() -> None:
