@@ -110,6 +110,7 @@ PROBES = (
         slices=5,
         least_batch=4,
         least_effort="usual",
+        headlines=(Headline("request, all CPUs", "Servers", {"cpu": "free"}, 64),),
     ),
     Probe(
         name="server.chat",
@@ -135,5 +136,6 @@ PROBES = (
         counts=SWITCHES[:1],
         least_batch=760,
         least_effort="usual",
+        headlines=(Headline("chat message", "Servers", {"model": "threads"}, 2),),
     ),
 )

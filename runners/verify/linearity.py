@@ -14,8 +14,8 @@ PAIRS = 60
 LEAST_PAIRS = 12
 #: How far from 2, as a share, the interval may stay.
 WITHIN = 0.02
-#: What the first operation of a batch may cost more, in operations: its code and data are cold. Of a
-#: batch that puts a load on many tasks, the first of each: they sleep when it begins.
+#: What the first operation of a batch may cost more, in operations: its code and data are cold.
+#: Of a batch that puts a load on many tasks, the first of each: they sleep when it begins.
 FIRST_COSTS_MORE = 1.0
 CLOCK_SHARE_MOST = 0.01
 
