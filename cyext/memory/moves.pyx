@@ -3,7 +3,8 @@
 import errno as errno_names
 
 from libc.errno cimport EIO, ENOMEM, errno
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 
 from cyext.core.workload cimport Workload
 
@@ -265,14 +266,21 @@ cdef class Latency(_Buffers):
         cdef uint64_t count = max(self.size // LINE_BYTES, <size_t>1)
         cdef uint64_t state = count
         cdef uint64_t i, j
-        cdef Line *next
+        cdef uint32_t number
+        # Shuffled as numbers, sixteen to a line, most of which a cache holds.
+        cdef uint32_t *next = <uint32_t *>malloc(count * sizeof(uint32_t))
+        if next == NULL:
+            return
         for i in range(count):
-            lines[i].next = &lines[i]
+            next[i] = <uint32_t>i
         for i in range(count - 1, 0, -1):
             j = micro_random_below(&state, i)
-            next = lines[i].next
-            lines[i].next = lines[j].next
-            lines[j].next = next
+            number = next[i]
+            next[i] = next[j]
+            next[j] = number
+        for i in range(count):
+            lines[i].next = &lines[next[i]]
+        free(next)
         self.at = lines
 
     @property

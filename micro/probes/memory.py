@@ -10,8 +10,8 @@ _THREADS = tuple(sorted({1, max(1, _CPUS // 2), _CPUS}))
 _MORE_THREADS = tuple(sorted({*_THREADS, *powers_of_two(1, 2 * _CPUS)}))
 _COPY_SIZES = (*powers_of_two(256, 4 * _MIB), 16 * _MIB, 64 * _MIB, 256 * _MIB)
 _RIGOROUS_SIZES = powers_of_two(256, _GIB)[::2]
-#: One size in each cache, where caches are as large as they are today, and two beyond.
-_SIZES = (4 * _KIB, 16 * _KIB, 256 * _KIB, 4 * _MIB, 64 * _MIB, 256 * _MIB)
+#: One size in each cache, where caches are as large as they are today, and one beyond.
+_SIZES = (4 * _KIB, 16 * _KIB, 256 * _KIB, 4 * _MIB, 64 * _MIB)
 _QUICK_SIZES = (4 * _KIB, 64 * _MIB)
 #: Two sizes a doubling: 48 KiB is a cache's size as well as 32 KiB is.
 _CHASED = tuple(

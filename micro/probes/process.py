@@ -174,7 +174,7 @@ PROBES = (
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
         axis=Axis(
             "rss",
-            powers_of_four(128 * _KIB, 256 * _MIB),
+            powers_of_four(128 * _KIB, 128 * _MIB),
             quick=(128 * _KIB, 2 * _MIB, 32 * _MIB),
             rigorous=powers_of_two(128 * _KIB, _GIB),
             kind="bytes",
