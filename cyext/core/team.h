@@ -18,10 +18,12 @@
 #include "core/peers.h"
 #include "core/sentinel.h"
 #include "os/clock.h"
+#include "os/futex.h"
 #include "os/usage.h"
 
 #define MICRO_TEAM_MAX 4096
 #define MICRO_SPINS 256   /* before a waiting member lets others on its CPU run */
+#define MICRO_CROWD 64    /* of more members, those that wait sleep, where the system has futexes */
 #define MICRO_ROLL_CALL_MS 250   /* how often a long slice is asked whether all its members live */
 
 enum { MICRO_PREPARE, MICRO_LOOP, MICRO_RESTORE };
@@ -50,24 +52,31 @@ typedef struct micro_team {
     micro_step_t step;
     micro_shared_t *shared;
     size_t shared_bytes;
+    int64_t longest_start_ns;   /* -ETIMEDOUT where starting the members takes longer; 0: no limit */
     micro_peers_t peers;
 } micro_team_t;
 
+/* A crowd that yielded would keep the CPUs from those that it waits for: 4,096 members took 10 s. */
 static void micro_barrier(micro_team_t *team)
 {
     micro_shared_t *shared = team->shared;
+    const int processes = team->peers.kind == MICRO_PROCESSES;
+    const int crowd = team->count > MICRO_CROWD;
     const unsigned generation = atomic_load(&shared->generation);
     if (atomic_fetch_add(&shared->arrived, 1) + 1 == team->count) {
         atomic_store(&shared->arrived, 0);
         atomic_fetch_add(&shared->generation, 1);
+        if (crowd)
+            micro_futex_wake(&shared->generation, INT_MAX, processes);
         return;
     }
     for (unsigned spins = 0; atomic_load(&shared->generation) == generation; spins++) {
+        if (crowd && micro_futex_wait(&shared->generation, generation, processes) != -ENOSYS)
+            continue;
         if (spins >= MICRO_SPINS)
             sched_yield();
         /* A member process must not wait for ever for a team whose owner is dead. */
-        if (team->peers.kind == MICRO_PROCESSES && spins % (16 * MICRO_SPINS) == 0
-            && getppid() != team->peers.owner)
+        if (processes && spins % (16 * MICRO_SPINS) == 0 && getppid() != team->peers.owner)
             _exit(1);
     }
 }
@@ -161,8 +170,12 @@ static int micro_team_start(micro_team_t *team, const char **call)
     int status = micro_peers_open(&team->peers);
     if (status == 0)
         status = micro_peers_reserve(&team->peers, team->count);
-    while (status == 0 && team->peers.count < (int64_t)team->count)
+    const int64_t began_ns = micro_now_ns();
+    while (status == 0 && team->peers.count < (int64_t)team->count) {
+        if (team->longest_start_ns && micro_now_ns() - began_ns > team->longest_start_ns)
+            return -ETIMEDOUT;
         status = micro_peers_add(&team->peers);
+    }
     *call = team->peers.call;
     return status;
 }

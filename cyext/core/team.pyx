@@ -2,6 +2,7 @@
 
 import os
 
+from libc.errno cimport ETIMEDOUT
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -34,6 +35,7 @@ cdef extern from "core/team.h" nogil:
         void **workloads
         micro_step_t step
         micro_shared_t *shared
+        int64_t longest_start_ns
     int micro_team_start(micro_team_t *team, const char **call)
     void micro_team_stop(micro_team_t *team)
     int64_t micro_team_slice(
@@ -65,7 +67,8 @@ cdef class Team(SelfTimedWorkload):
 
     A batch of n is n operations in *every* member, from the first start to the last end. ``mode``
     is "threads" or "processes"; member i is pinned to ``cpus[i % len(cpus)]``, and the first member
-    on each CPU runs the sentinel there. The team closes its workloads.
+    on each CPU runs the sentinel there. The team closes its workloads. Raises `LimitReached` where
+    it takes longer than ``longest_start_ns`` to start the members; 0 is no limit.
     """
 
     cdef list workloads
@@ -75,7 +78,7 @@ cdef class Team(SelfTimedWorkload):
     cdef tuple member_places
     cdef bint running
 
-    def __init__(self, workloads, mode, cpus=()):
+    def __init__(self, workloads, mode, cpus=(), longest_start_ns=0):
         if mode not in ("threads", "processes"):
             raise ValueError(f"mode is threads or processes, not {mode!r}")
         if not 1 <= len(workloads) <= MICRO_TEAM_MAX:
@@ -102,7 +105,9 @@ cdef class Team(SelfTimedWorkload):
         self.running_peers = &self.team.peers
         self.member_places = tuple(cpus[:len(self.workloads)])
         self.level = len(self.workloads)
+        self.team.longest_start_ns = longest_start_ns
         self._start()
+        self.team.longest_start_ns = 0
 
     def _start(self):
         cdef const char *call = NULL
@@ -110,6 +115,11 @@ cdef class Team(SelfTimedWorkload):
         self.running = True
         with nogil:
             status = micro_team_start(&self.team, &call)
+        if status == -ETIMEDOUT:
+            started = self.team.peers.count
+            self.close()
+            took = f"{self.team.longest_start_ns / 1e9:.0f} s"
+            raise LimitReached(started, f"--budget: {started} members took {took} to start")
         if status:
             self.close()
             raise OperationFailed(call.decode(), -status, 0)

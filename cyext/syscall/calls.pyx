@@ -17,6 +17,7 @@ from cyext.core.scratch import ScratchFile
 
 cdef extern from "os/mapping.h" nogil:
     int MICRO_HUGE_PAGES
+    int MICRO_SMALL_PAGES
     void *micro_advised_buffer(size_t bytes, int advice, void **base, size_t *length)
     int micro_memory_file(size_t bytes)
     int munmap(void *address, size_t length)
@@ -80,8 +81,9 @@ cdef class _Calls(Workload):
         """Make this call from now on, with a buffer of so many bytes."""
         self.call = call
         self.calls = calls
-        self.given.buffer = micro_advised_buffer(
-            bytes_, MICRO_HUGE_PAGES, &self.base, &self.base_bytes)
+        # A huge page for a word would cost a team of thousands gigabytes.
+        pages = MICRO_HUGE_PAGES if bytes_ > ANSWER_BYTES else MICRO_SMALL_PAGES
+        self.given.buffer = micro_advised_buffer(bytes_, pages, &self.base, &self.base_bytes)
         if self.given.buffer == NULL:
             error = errno
             self.put_away()

@@ -84,6 +84,8 @@ CALIBRATION_RUNS = 3
 #: A team's batch holds so many operations of each member, where that takes up to so many slices.
 TEAM_OPERATIONS, LONG_SLICES = 100, 10
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
+#: Batches that a point takes, at least: to calibrate, to warm up, and its slices.
+BATCHES = 15
 #: Some milliseconds: the host moves our CPUs within seconds at the earliest.
 HAND_OVER_SLICES, HAND_OVERS = 15, 1_000
 #: A slice is worth so many clock reads, that the clock may not show in the figure.
@@ -392,12 +394,25 @@ def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Wo
             workloads.append(workload_class(**order["params"]))
             if order["load"] is not None:
                 workloads[-1].grow(order["load"])
-    except BaseException:
+        together: Workload = team.Team(workloads, order["workers"], cpus, order["growth_ns"])
+    except BaseException as error:
         for workload in workloads:
             workload.close()
+        if members > 1 and isinstance(error, OSError) and error.errno in SHORTAGES:
+            raise team.LimitReached(len(workloads), reason_of(error)) from None
         raise
-    together: Workload = team.Team(workloads, order["workers"], cpus)
     return together
+
+
+def too_slow(team: "Workload", longest_ns: int) -> "str | None":
+    """Why a team is not measured: its batches take too long, however few operations they hold."""
+    team.run(1)  # the first one takes longer
+    began_ns = time.monotonic_ns()
+    team.run(1)
+    elapsed_ns = time.monotonic_ns() - began_ns
+    if elapsed_ns * BATCHES <= longest_ns:
+        return None
+    return f"--budget: a batch of one operation in each member takes {elapsed_ns / 1e9:.1f} s"
 
 
 def reason_of(error: Exception) -> str:
@@ -426,6 +441,7 @@ def visit(order: "dict[str, Any]") -> None:
     clock_ns = base.clock_cost()
     workload: Workload | None = None
     grower = Grower(order["growth_ns"])
+    measured = 0  # the last level
     try:
         refused = pin(cpus[:1] if single else cpus)
         if refused:
@@ -439,7 +455,6 @@ def visit(order: "dict[str, Any]") -> None:
             if by_members:
                 put_away(workload)
                 workload = make(order, level, cpus)
-                grower.level = level
             assert workload is not None  # made at the start, or just now
             if level is not None and not by_members:
                 before = grower.level
@@ -447,18 +462,21 @@ def visit(order: "dict[str, Any]") -> None:
                 if limit is not None and grower.level == before:
                     emit(limit=limit)
                     break
+            if not single and (reason := too_slow(workload, order["growth_ns"])):
+                raise base.LimitReached(measured, reason)
             reached = level if limit is None else limit["reached"]
             if order["slowdown"]:
                 slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
             workload.watch_cpus(usage_fd)
             emit(level=reached, **point(workload, order, reached, cpus, clock_ns, noise))
+            measured = reached
             if limit is not None:
                 emit(limit=limit)
                 break
     except base.NotSupported as reason:
         emit(skipped=str(reason))
-    except base.LimitReached as stop:  # so many members cannot all hold their load
-        emit(limit={"reached": grower.level, "reason": stop.reason})
+    except base.LimitReached as stop:  # so many members cannot all hold their load, or run in time
+        emit(limit={"reached": measured, "reason": stop.reason})
     except Exception as error:
         emit(**failure(error))
     finally:

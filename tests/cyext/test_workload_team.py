@@ -386,6 +386,28 @@ def test_a_team_without_its_pipes_leaves_nothing(mode: str, spare: int, scratch:
 
 
 @both_modes
+def test_a_team_that_takes_too_long_to_start_reaches_a_limit(mode: str, scratch: Path) -> None:
+    def check() -> None:
+        before = Held.now(scratch)
+        with pytest.raises(LimitReached, match=r"--budget: \d members took 0 s to start") as limit:
+            Team([OpenClose() for _ in range(5)], mode, longest_start_ns=1)
+        assert 0 <= limit.value.reached < 5
+        same_as(before, scratch)
+
+    isolated(check)
+
+
+@both_modes
+def test_a_crowd_runs_its_operations(mode: str, scratch: Path) -> None:
+    team = Team([Empty() for _ in range(100)], mode)
+    try:
+        assert team.run(10) > 0
+        assert len(team.sample(2, 10)) == 12
+    finally:
+        team.close()
+
+
+@both_modes
 def test_a_team_started_half_way_leaves_nothing(mode: str) -> None:
     """Under every limit on tasks from none on, until all five members fit."""
     call = "fork" if mode == "processes" else "pthread_create"

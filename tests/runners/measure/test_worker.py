@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fake_workloads import CLEAN, DIRTY, RATIO, Plain, made, row
 
+from cyext.core.errors import LimitReached
 from runners.measure import worker
 from runners.measure.launch import Order
 from runners.model.count import Count
@@ -519,9 +520,35 @@ def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list
         "axis_kind": "members",
     }
     made.clear()
-    with pytest.raises(OSError, match="too many"):
+    with pytest.raises(LimitReached, match="too many") as limit:
         worker.make(order, 3, [4, 5])
+    assert limit.value.reached == 2
     assert [workload.closed for workload in made] == [1, 1]
+
+
+def test_a_team_whose_batches_take_too_long_ends_its_curve(
+    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
+) -> None:
+    class Team(Plain):
+        """Whose batch takes a millisecond a member."""
+
+        def run(self, n: int) -> int:
+            clock[0] += 1_000_000 * made[-1]
+            return super().run(n)
+
+    def make(order: Line, level: int, cpus: list[int]) -> Team:
+        made.append(level)
+        return Team()
+
+    clock, made, lines = [0], [], []
+    monkeypatch.setattr(worker.time, "monotonic_ns", lambda: clock[0])
+    monkeypatch.setattr(worker, "make", make)
+    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+    team = {"workers": "threads", "axis_kind": "members"}
+    worker.visit(plain_order(levels=(1, 2, 1024), growth_ns=15_000_000_000) | team)
+    assert [line.get("level") for line in lines] == [1, 2, None, None]
+    reason = "--budget: a batch of one operation in each member takes 1.0 s"
+    assert lines[2:] == [{"limit": {"reached": 2, "reason": reason}}, {"done": True}]
 
 
 def test_a_workload_that_cannot_be_made_leaves_nothing_to_close(
