@@ -3,8 +3,7 @@
 import itertools
 
 SLABS = "/proc/slabinfo"
-#: What the kernel keeps for tasks in whole pages: the lines of meminfo.
-PAGES = (b"KernelStack:", b"PageTables:")
+#: In which the kernel's stacks of tasks are counted.
 PAGE_BYTES = 4096
 #: Objects in use and the bytes of each, by the name of their cache.
 Slabs = dict[bytes, tuple[int, int]]
@@ -23,8 +22,8 @@ def slabs() -> Slabs | None:
     return found
 
 
-def kernel_memory() -> Slabs | None:
-    """As `slabs`, with the pages of stacks and page tables; None where either cannot be read."""
+def slabs_and_stacks() -> Slabs | None:
+    """As `slabs`, with the kernel's stacks of all tasks; None where either cannot be read."""
     found = slabs()
     if found is None:
         return None
@@ -32,27 +31,34 @@ def kernel_memory() -> Slabs | None:
         with open("/proc/meminfo", "rb") as file:
             for line in file:
                 name, size, *_unit = line.split()
-                if name in PAGES:
+                if name == b"KernelStack:":
                     found[name] = int(size) * 1024 // PAGE_BYTES, PAGE_BYTES
     except (OSError, ValueError):
         return None
     return found
 
 
-def private_bytes(pid: int) -> int | None:
-    """What a process and its children have written to and share with nobody; None where untold."""
-    total = 0
+def task_memory(pid: int) -> tuple[int, int] | None:
+    """Bytes that a process and its children have written to and share with nobody, and bytes of
+    their page tables; None where the system does not tell.
+    """
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
             tasks = [pid, *map(int, file.read().split())]
-        for task in tasks:
-            with open(f"/proc/{task}/smaps_rollup", "rb") as file:
-                for line in file:
-                    if line.startswith(b"Private_Dirty:"):
-                        total += int(line.split()[1]) * 1024
+        written = sum(_kilobytes(task, "smaps_rollup", b"Private_Dirty:") for task in tasks)
+        tables = sum(_kilobytes(task, "status", b"VmPTE:") for task in tasks)
     except (OSError, ValueError):
         return None
-    return total
+    return 1024 * written, 1024 * tables
+
+
+def _kilobytes(task: int, name: str, key: bytes) -> int:
+    """The number behind a word in one of a process's files; 0 where it is missing."""
+    with open(f"/proc/{task}/{name}", "rb") as file:
+        for line in file:
+            if line.startswith(key):
+                return int(line.split()[1])
+    return 0
 
 
 def bytes_each(snapshots: list[Slabs], count: int) -> int:

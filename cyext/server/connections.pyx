@@ -12,7 +12,7 @@ from cyext.core.sentinels cimport Sentinels
 from cyext.core.workload cimport Workload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
-from cyext.core.kernel_memory import bytes_each, kernel_memory, private_bytes
+from cyext.core.kernel_memory import bytes_each, slabs, slabs_and_stacks, task_memory
 from cyext.core.limits import more_tasks
 from cyext.core.parameters import one_of
 
@@ -346,21 +346,24 @@ cdef class _Connections(Workload):
     cdef weigh(self):
         """Hold some groups of connections more, and see what they take."""
         cdef int64_t group = self.group()
+        kernel_memory = slabs_and_stacks if self.model in TASK_BYTES else slabs
         self.weights = {}
         time.sleep(FREEING_S)
         snapshots = [kernel_memory()]
-        private = [private_bytes(self.server.pid)]
-        if snapshots[0] is None and private[0] is None:
+        before = task_memory(self.server.pid)
+        if snapshots[0] is None and before is None:
             return
         for _ in range(GROUPS):
             self.have(self.held + group)
             snapshots.append(kernel_memory())
-        private.append(private_bytes(self.server.pid))
+        after = task_memory(self.server.pid)
+        if before is None or after is None:
+            return
+        written, tables = [
+            max(now - then, 0) / (GROUPS * group) for then, now in zip(before, after)]
+        self.weights["user_bytes_per_connection"] = written
         if None not in snapshots:
-            self.weights["kernel_bytes_per_connection"] = bytes_each(snapshots, group)
-        if None not in private:
-            used = max(private[1] - private[0], 0) / (GROUPS * group)
-            self.weights["user_bytes_per_connection"] = used
+            self.weights["kernel_bytes_per_connection"] = bytes_each(snapshots, group) + tables
 
     def close(self):
         """Leave all connections, end the server."""
