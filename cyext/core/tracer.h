@@ -1,6 +1,7 @@
 /* Count the system calls of a command between two marks, and make chosen ones fail (Linux, ptrace).
  *
  * The command marks places by prctl(MICRO_MARK, place): a call that does nothing and returns EINVAL.
+ * By prctl(MICRO_MARK, CALLS_COUNTED, number) it asks how many calls were counted, and is answered.
  * Counted are the calls between LOOP_BEGINS and LOOP_ENDS of the thread that sets the marks and of
  * the children it makes meanwhile; a fault goes to the k-th call of one number since ARMED.
  */
@@ -54,7 +55,8 @@ typedef struct {
     int counted;      /* the call it is in was counted in the loop */
     int known;        /* its maker's event has come: what it inherits is settled */
     int held;         /* it stopped before that and waits */
-    int failing;      /* it is being replaced by a fault */
+    int replaced;     /* the call it is in was skipped: what it is to return stands in `result` */
+    int64_t result;
 } micro_tracee_t;
 
 /* What PTRACE_GET_SYSCALL_INFO (Linux 5.3) fills in; libcs name its struct differently or not at all. */
@@ -163,6 +165,22 @@ static void micro_at_mark(micro_tracee_t *one, uint64_t place, int *armed, micro
     one->faults = faults;
 }
 
+/* At a call's entry: let it do nothing and return this. */
+static void micro_return(micro_tracee_t *one, int64_t result)
+{
+    micro_skip_call(one->id);
+    one->replaced = 1;
+    one->result = result;
+}
+
+static int64_t micro_calls_in_loop(const micro_trace_t *trace, int number)
+{
+    int64_t total = 0;
+    for (int i = 0; i < MICRO_CALLS_MAX; i++)
+        total += number == -1 || number == i ? trace->in_loop[i] : 0;
+    return total;
+}
+
 static void micro_at_entry(micro_tracee_t *one, int in_loop, const micro_call_info_t *call,
                            int *armed, micro_trace_t *trace)
 {
@@ -170,9 +188,15 @@ static void micro_at_entry(micro_tracee_t *one, int in_loop, const micro_call_in
     if (number >= MICRO_CALLS_MAX || number == SYS_restart_syscall)
         return;
     if (number == SYS_prctl && arguments[0] == MICRO_MARK) {
-        micro_at_mark(one, arguments[1], armed, trace);
+        if (arguments[1] == MICRO_CALLS_COUNTED)
+            micro_return(one, micro_calls_in_loop(trace, (int)arguments[2]));
+        else
+            micro_at_mark(one, arguments[1], armed, trace);
         return;
     }
+    if (number == SYS_prctl && (arguments[0] == PR_TASK_PERF_EVENTS_ENABLE
+                                || arguments[0] == PR_TASK_PERF_EVENTS_DISABLE))
+        return;   /* part of a mark */
     one->number = (int64_t)number;
     one->counted = in_loop;
     trace->in_loop[number] += in_loop;
@@ -181,8 +205,7 @@ static void micro_at_entry(micro_tracee_t *one, int in_loop, const micro_call_in
         && !trace->fault_done) {
         trace->fault_done = 1;
         trace->fault_in_loop = in_loop;
-        one->failing = 1;
-        micro_skip_call(one->id);
+        micro_return(one, -trace->fault_errno);
     }
 }
 
@@ -289,15 +312,15 @@ static int micro_trace_here(char *const argv[], char *const envp[], int output, 
             }
             if (call.op == MICRO_AT_ENTRY) {
                 micro_at_entry(one, micro_in_loop(tracees, count, one), &call, &armed, trace);
-            } else if (call.op == MICRO_AT_EXIT && one->number >= 0) {
-                if (one->failing) {
-                    micro_set_result(id, -trace->fault_errno);
-                } else if (micro_is_restart(call.exit.result)) {
+            } else if (call.op == MICRO_AT_EXIT) {
+                if (one->replaced) {
+                    micro_set_result(id, one->result);
+                } else if (one->number >= 0 && micro_is_restart(call.exit.result)) {
                     trace->in_loop[one->number] -= one->counted;
                     trace->armed[one->number] -= armed;
                 }
                 one->number = -1;
-                one->failing = one->counted = 0;
+                one->replaced = one->counted = 0;
             }
         } else if (stop == SIGTRAP && micro_is_birth(status >> 16)) {
             unsigned long born = 0;

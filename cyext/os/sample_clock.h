@@ -10,11 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__linux__) && defined(__has_include)
-#if __has_include(<linux/perf_event.h>)
-#include <linux/perf_event.h>
-#endif
-#endif
+#include "os/perf_event.h"
 
 /* Pages of a ring, a power of two. With the control page they are what kernel.perf_event_mlock_kb
  * gives a user for each CPU. */
@@ -42,11 +38,10 @@ typedef struct {
     int in_kernel;
 } micro_record_t;
 
-#ifdef PERF_RECORD_MISC_COMM_EXEC
+#if MICRO_HAS_PERF_EVENTS
 #define MICRO_HAS_SAMPLE_CLOCK 1
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,14 +62,12 @@ static inline int micro_sample_clock_open(micro_sample_clock_t *clock, int cpu, 
 {
     struct perf_event_attr how;
     memset(&how, 0, sizeof how);
-    how.size = sizeof how;
     how.type = PERF_TYPE_SOFTWARE;
     how.config = PERF_COUNT_SW_CPU_CLOCK;
     how.sample_period = period_ns;
     how.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN;
     how.disabled = 1;
     how.inherit = !everybody;
-    how.exclude_hv = 1;
     how.exclude_callchain_user = 1;   /* C libraries keep no frame pointers to follow */
     how.task = 1;
     how.comm = 1;
@@ -85,10 +78,9 @@ static inline int micro_sample_clock_open(micro_sample_clock_t *clock, int cpu, 
     clock->ring = NULL;
     clock->control_bytes = page_bytes;
     clock->ring_bytes = MICRO_RING_PAGES * page_bytes;
-    clock->fd = (int)syscall(SYS_perf_event_open, &how, everybody ? -1 : 0, cpu, -1,
-                             PERF_FLAG_FD_CLOEXEC);
+    clock->fd = micro_perf_event_open(&how, everybody ? -1 : 0, cpu);
     if (clock->fd < 0)
-        return -errno;
+        return clock->fd;
     void *ring = mmap(NULL, page_bytes + clock->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                       clock->fd, 0);
     if (ring == MAP_FAILED) {

@@ -9,6 +9,7 @@ from micro.app.availability import unavailable
 from micro.app.installation import require_workloads
 from micro.app.workbench import workbench
 from micro.probes.catalogue import all_probes, select
+from runners.counts.passes import cannot_count_calls, countable_events
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import Finding, expected_spread
 from runners.doctor.limits import limits
@@ -61,6 +62,7 @@ def diagnose() -> Diagnosis:
             *_wakeups(handed_over, bench.facts),
             *_cannot_run(),
             *_cannot_explain(),
+            *_cannot_count(),
         ],
         expected_spread(values, Settings().rounds),
         len(values),
@@ -90,6 +92,15 @@ def _cannot_run() -> list[Finding]:
         Finding("missing", "note", f"{', '.join(names)}: {reason}")
         for reason, names in reasons.items()
     ]
+
+
+def _cannot_count() -> Iterator[Finding]:
+    refusal = cannot_count_calls()
+    if refusal is not None:
+        yield Finding("system calls", "note", f"not counted, and `micro verify` skips: {refusal}")
+    _, refusal = countable_events()
+    if refusal is not None:
+        yield Finding("instructions, cycles", "note", f"not counted: {refusal}")
 
 
 def _cannot_explain() -> list[Finding]:

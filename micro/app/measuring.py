@@ -26,6 +26,7 @@ from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Effort
 from runners.archive import history, writer
 from runners.archive.whole_file import beside
+from runners.counts.passes import Counted, count
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import Finding
 from runners.doctor.limits import limits
@@ -44,6 +45,8 @@ from runners.model.session import Result, Session
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=26.0)
 RIGOROUS = Settings(rounds=20, most_visits=4, budget_s=3600.0, trace=1000)
+#: The share of the budget after which no more is counted before the rounds.
+_COUNTING_SHARE = 0.05
 #: What a visit takes a point at least: its slices, and its share of the worker's start and growth.
 _POINT_S = 0.06
 
@@ -188,9 +191,11 @@ def measure(
     interrupted = None
     with workbench(max(60.0, options.settings.budget_s / 2), allocator, facts) as bench:
         scheduler = bench.scheduler(jobs, options.settings)
+        counted = Counted()
 
         def keep(session: Session) -> None:
             session.environment = facts
+            counted.into(session)
             storage.keep(session)
 
         def surveyed(found: Surveyed) -> None:
@@ -198,10 +203,13 @@ def measure(
 
         try:
             with interruptible():
+                longest_s = options.settings.budget_s * _COUNTING_SHARE
+                counted = count(jobs, bench.launcher, bench.cpus, longest_s)
                 scheduler.run(on_progress, keep, surveyed)
         except Interrupted as stop:
             interrupted = stop.with_traceback(None)  # which would keep it for longer than we do
         session = scheduler.session(facts)
+        counted.into(session)
         unexplained: Sequence[str] = ()
         if kernel is not None and interrupted is None:
             try:

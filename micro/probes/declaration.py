@@ -150,12 +150,13 @@ class Probe:
         ]
 
     def _job(self, params: Mapping[str, Scalar], effort: Effort) -> Job:
+        levels = self.axis.of(effort) if self.axis else ()
         return Job(
             name=self.name,
             workload=self.workload,
             params=params,
             axis=self.axis.name if self.axis else None,
-            levels=self.axis.of(effort) if self.axis else (),
+            levels=levels,
             axis_kind=self.axis.kind if self.axis else "load",
             workers=self.workers,
             members=self.members,
@@ -165,6 +166,7 @@ class Probe:
             least_batch=self.least_batch,
             bytes_per_op=self.bytes_per_op,
             counts=self.counts,
+            promise=self.promised(params, levels[0] if levels else None),
         )
 
 

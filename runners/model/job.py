@@ -72,6 +72,8 @@ class Job:
     #: A batch holds so many operations at least for each unit of the level: with fewer, a part of
     #: the load would be idle. Single operations are then none under this load, and not traced.
     least_batch: int = 0
+    #: What an operation costs in system calls at the first level; None where nobody says.
+    promise: Promise | None = None
 
     @property
     def figure_params(self) -> Mapping[str, Scalar]:

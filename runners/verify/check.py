@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runners.measure.launch import Answer, Launcher, Order, command, parse
+from runners.counts.traced import traced
+from runners.measure.launch import Answer, Launcher, Order
 from runners.measure.sentinel import Clean
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job
@@ -27,10 +27,6 @@ class Check:
     verdict: Verdict
     detail: str
     data: Mapping[str, Any] = field(default_factory=dict)
-
-
-class CannotTrace(Exception):
-    """System calls cannot be counted here; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +57,9 @@ class Bench:
 
         ``fault`` is (call, errno, k): the k-th such call fails. Raises `CannotTrace`.
         """
-        try:
-            from cyext.core.tracer import trace  # noqa: PLC0415 - compiled code, and Linux only
-        except ImportError as error:
-            raise CannotTrace(str(error)) from None
-        argv = command(VERIFY_WORKER, self.order(job, level, count=batches))
-        # A file, not a pipe: nobody reads while the tracer holds this thread.
-        with tempfile.TemporaryFile() as answer:
-            try:
-                record: dict[str, Any] = trace(
-                    argv, self.launcher.environment(), answer.fileno(), self.seconds, fault
-                )
-            except OSError as error:
-                raise CannotTrace(error.strerror or str(error)) from None
-            answer.seek(0)
-            return record | {"lines": parse(answer.read())}
+        order = self.order(job, level, count=batches)
+        cpus = self.cpus[:1] if job.workers == "single" else ()
+        return traced(self.launcher, VERIFY_WORKER, order, cpus, self.seconds, fault)
 
 
 def outcome(lines: Sequence[Mapping[str, Any]]) -> str | None:

@@ -6,9 +6,10 @@ import errno
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from runners.counts.calls import SYNONYMS, canonical
+from runners.counts.traced import CannotTrace
 from runners.model.job import Job, Promise
-from runners.verify.calls import SYNONYMS, canonical
-from runners.verify.check import Bench, CannotTrace, Check, outcome
+from runners.verify.check import Bench, Check, outcome
 
 #: Operations of the batch that is disturbed.
 OPERATIONS = 2

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runners.counts.calls import canonical
+from runners.counts.traced import CannotTrace
 from runners.model.job import Job, Promise
-from runners.verify.calls import canonical
-from runners.verify.check import Bench, CannotTrace, Check, Verdict, outcome
+from runners.verify.check import Bench, Check, Verdict, outcome
 
 #: The smaller of the two batches; what is done once in a batch cancels in their difference. A
 #: batch of as many runs before them: what it gives back, they may find in a cache.

@@ -17,12 +17,13 @@ from micro.commands import verify
 from micro.probes.catalogue import all_probes, select
 from micro.probes.declaration import Axis, Choice, Probe
 from micro.reports.terminal.checks import check_table, summary
+from runners.counts.traced import CannotTrace
 from runners.measure.launch import Launcher
 from runners.measure.survey import Surveyed
 from runners.model.benchmark import Benchmark
 from runners.model.job import Job, Promise
 from runners.verify.agreement import REFERENCES, family_references
-from runners.verify.check import Bench, CannotTrace, Check
+from runners.verify.check import Bench, Check
 
 OPEN_CLOSE = replace(select(["fd.open_close"])[0], promise=Promise({"openat": 1, "close": 1}))
 

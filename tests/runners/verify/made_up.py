@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from runners.counts.traced import CannotTrace
 from runners.measure.launch import Answer, Launcher, Order
 from runners.measure.sentinel import Clean
 from runners.model.job import Job
-from runners.verify.check import Bench, CannotTrace
+from runners.verify.check import Bench
 
 RATIO, CHAIN_NS = 1.25, 6000
 CLEAN = Clean(RATIO, float(CHAIN_NS))

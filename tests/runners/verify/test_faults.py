@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import Told, job, record, tracing
 
+from runners.counts.calls import SYNONYMS, canonical
+from runners.counts.traced import CannotTrace
 from runners.model.job import Job, Promise
-from runners.verify.calls import SYNONYMS, canonical
-from runners.verify.check import Bench, CannotTrace
+from runners.verify.check import Bench
 from runners.verify.faults import ERRORS, GIVES_BACK, SPARED, faults, judge, plan
 
 counts = st.dictionaries(

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from made_up import Told, job, record, tracing
 
+from runners.counts.traced import CannotTrace
 from runners.model.job import Job, Promise
-from runners.verify.check import Bench, CannotTrace, Check
+from runners.verify.check import Bench, Check
 from runners.verify.receipts import receipts
 
 DUP = Promise({"dup": 1, "close": 1})

@@ -1,0 +1,1 @@
+"""What operations cost beside time that must not be counted while they are timed."""
