@@ -1,7 +1,7 @@
 """Count what operations cost beside time, job by job, in a process that `measure.start` began.
 
-The order has ``jobs``, each with what makes its workload (see `runners.measure.launch.Order`), one
-level, and ``left_out``: the numbers of system calls that do not count. With ``events``, names of
+The order has ``jobs``, each an order of `runners.measure.launch.Order` for one level, with
+``left_out``: the numbers of system calls that do not count. With ``events``, names of
 `cyext.core.counters.EVENTS`, these are counted; without, the system calls that a tracer sees. The
 answer has a line a job, written as soon as it is known:
 

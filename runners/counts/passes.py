@@ -34,10 +34,8 @@ HARDWARE = (
     Count("kernel_cycles", "cycles in the kernel"),
 )
 MIGRATIONS = Count("cpu_migrations", "CPU migrations", "none")
-#: A job as a counting worker takes it; the rest of an order is about time.
-_KEYS = ("workload", "params", "workers", "members", "load", "axis_kind", "levels", "cpus")
 #: Jobs a process, so that their order fits into an argument (128 KiB), and its longest time.
-_JOBS, _SECONDS = 25, 15
+_JOBS, _SECONDS = 16, 15
 _UNSUPPORTED = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV})
 
 
@@ -172,10 +170,7 @@ def _plain(job: Job, cpus: Sequence[int], numbers: Mapping[str, Sequence[int]]) 
     order = Order(job, (job.points[0],), tuple(cpus)).plain()
     tolerated = job.promise.tolerated if job.promise is not None else ()
     left_out = [number for name in tolerated for number in numbers.get(name, ())]
-    return {key: order[key] for key in _KEYS} | {
-        "members": job.members_at(job.points[0]),
-        "left_out": left_out,
-    }
+    return order | {"members": job.members_at(job.points[0]), "left_out": left_out}
 
 
 def _numbers() -> Mapping[str, Sequence[int]]:
