@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from cyext.container.groups import CONTROLLERS, Groups
+from cyext.core.cgroups import CONTROLLERS, Groups
 from cyext.core.errors import NotSupported
 from cyext.core.parameters import one_of
 from cyext.fd.descriptors import SocketCreate

@@ -13,6 +13,8 @@
 #include "core/peers.h"
 
 #define MICRO_BUSY_ROLL_CALL 4096   /* yields before the owner asks whether a peer has failed */
+#define MICRO_BUSY_YIELDS 16        /* and before it sleeps for so long */
+#define MICRO_BUSY_PAUSE_NS 100000
 
 /* In memory that all share. */
 typedef struct {
@@ -73,8 +75,12 @@ static inline void micro_busy_free(micro_busy_t *busy)
 
 static inline int micro_busy_until(micro_busy_t *busy, micro_peers_t *group, int64_t count)
 {
+    const struct timespec moment = {0, MICRO_BUSY_PAUSE_NS};
     for (unsigned yields = 1; atomic_load(&busy->busy) != count; yields++) {
-        sched_yield();
+        if (yields % MICRO_BUSY_YIELDS)
+            sched_yield();
+        else
+            nanosleep(&moment, NULL);   /* peers with a small share of this CPU would hardly run */
         if (yields % MICRO_BUSY_ROLL_CALL == 0) {
             const int64_t error = micro_peers_failed(group);
             if (error)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyext.container.groups import remove_abandoned
+from cyext.core.cgroups import remove_abandoned
 from runners.archive import history
 from runners.machine import environment
 from runners.measure.launch import Launcher

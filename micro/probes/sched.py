@@ -3,6 +3,8 @@
 from micro.probes.declaration import HAS_PEERS, TIMES_ITSELF, Axis, Choice, Probe, powers_of_two
 from runners.model.job import Promise
 
+_GROUP = Choice(("small", "same"), usual=("same",), quick=("same",))
+
 PROBES = (
     Probe(
         name="sched.hackbench",
@@ -32,12 +34,34 @@ PROBES = (
         method="One operation is the time from a futex call that wakes a sleeper until the sleeper "
         "runs, while other processes, all on its CPU, want the CPU all the time; one of them wakes "
         "it, at a random moment up to 1 ms after it fell asleep; nice is the other processes' "
-        "value, the sleeper's is 0.",
+        "value, the sleeper's is 0; with group=small they are in a control group of their own that "
+        "has a sixteenth of the usual share of the CPU.",
         source="schbench (Mason 2016): wake-up latency; Banga, Druschel and Mogul 1998: a server "
         "that must answer under load",
-        params={"nice": Choice(("0", "19"), usual=("0",), quick=("0",))},
+        params={"nice": Choice(("0", "19"), usual=("0",), quick=("0",)), "group": _GROUP},
         axis=Axis("runnable", (1, 16), quick=(1,), rigorous=powers_of_two(1, 256)),
         promise=Promise({"futex": 1}),
+        waits=True,
+        clock_bound_up_to=0,
+        slices=5,
+        no_team=TIMES_ITSELF,
+        least_effort="usual",
+    ),
+    Probe(
+        name="sched.accept",
+        workload="cyext.sched.wakeups:FavouredServer",
+        title="how late a favoured server accepts under a flood",
+        method="One operation is the time from connect() to a server until the server's accept() "
+        "returns, while flooded other processes, all on its CPU, connect to listeners of their own "
+        "and accept all the time; one of them connects to the server, at a random moment up to "
+        "1 ms after it fell asleep; the others have this nice value, the server's is 0, and with "
+        "group=small they are in a control group that has a sixteenth of the usual share of the "
+        "CPU.",
+        source="Banga, Druschel and Mogul 1999, resource containers: a favoured "
+        "client under a flood",
+        params={"nice": Choice(("0", "19"), usual=("0", "19"), quick=("19",)), "group": _GROUP},
+        axis=Axis("flooded", (4,), quick=(4,), rigorous=powers_of_two(1, 64)),
+        promise=Promise({"accept": 1, "close": 1}),
         waits=True,
         clock_bound_up_to=0,
         slices=5,

@@ -19,7 +19,16 @@ MOST_RESOURCES = 512
 MOST_TASKS = 32
 MOST_GROUPS = 2  # of 40 tasks, or of 80
 #: Axes whose levels are processes or threads.
-TASKS = ("held", "live_children", "live_threads", "runnable", "sleepers", "tasks", "waiters")
+TASKS = (
+    "flooded",
+    "held",
+    "live_children",
+    "live_threads",
+    "runnable",
+    "sleepers",
+    "tasks",
+    "waiters",
+)
 MOST_BYTES = 1 << 20
 MEMBERS = 2
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from isolated import isolated
 
-from cyext.container import groups
 from cyext.container.contained import NullCall
-from cyext.container.groups import PREFIX, Groups, remove_abandoned
+from cyext.core import cgroups as groups
+from cyext.core.cgroups import PREFIX, Groups, remove_abandoned
 from cyext.core.errors import NotSupported
 
 
@@ -112,3 +112,20 @@ def test_new_groups_are_made_where_a_controller_is_handed_on(
     home, base_, version = found
     assert [Path(made.home), Path(made.base)] == [mount / home, mount / base_]
     assert made.version == version
+
+
+def test_a_small_share_is_one_of_the_cpu() -> None:
+    try:
+        made = Groups("cpu")
+        made.add()
+    except NotSupported as reason:
+        pytest.skip(str(reason))
+    try:
+        fd, small, usual = made.open_share()
+        (file,) = Path(made.chain[0]).glob("cpu.[sw][he]*")
+        assert file.read_bytes() == usual + b"\n"
+        os.pwrite(fd, small, 0)
+        assert int(file.read_text()) == int(usual) // 16
+        os.close(fd)
+    finally:
+        made.leave()
