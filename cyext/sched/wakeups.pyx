@@ -48,6 +48,8 @@ cdef extern from "sched/sleeper.h" nogil:
 MOST_TASKS = 1024
 # A sleep lasts half a millisecond on average, of which only the latency counts as time.
 cdef uint64_t LONGEST_BATCH = 32
+# Beside other programs, tasks with a small share of the CPU are late to wake the sleeper.
+cdef uint64_t LONGEST_BATCH_OF_SMALL_SHARE = 4
 
 
 cdef class Wakeup(BusyPeersWorkload):
@@ -78,6 +80,7 @@ cdef class Wakeup(BusyPeersWorkload):
         self.max_batch = LONGEST_BATCH
         if one_of(group, {"same": False, "small": True}):
             self.groups = Groups("cpu")
+            self.max_batch = LONGEST_BATCH_OF_SMALL_SHARE
         self.sleeper = <micro_sleeper_t *>micro_shared_memory(sizeof(micro_sleeper_t))
         if self.sleeper == NULL:
             raise OperationFailed("mmap", errno, 0)
