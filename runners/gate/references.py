@@ -111,7 +111,7 @@ def explain(
 
 
 def _fit(own: Floats, moved: Floats, towards: float) -> tuple[Floats, float]:
-    """Slopes through zero, drawn ``towards`` a value as if two more sessions had shown it."""
+    """Slopes through zero, shrunk ``towards`` a value with the weight of two sessions."""
     steadying = 2 * float(np.mean(moved**2))
     weight = max(float((moved**2).sum()) + steadying, 1e-12)
     return (own @ moved + steadying * towards) / weight, weight
