@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rigorous",
         action="store_true",
         help="twice the rounds, and more where a figure is not stable: up to 1 hour; all levels "
-        "and parameters of probes that are named",
+        "and parameters of the probes that you name",
     )
     parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="stop after this time")
     parser.add_argument(
@@ -51,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--explain",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="after the figures take their profiles, which say in `micro compare` and `micro "
-        f"explain` what made them slower: about {SESSION_PROFILE_S:g} s a figure; with "
-        "--rigorous unless --no-explain",
+        help=f"after measuring, take a profile of each figure (about {SESSION_PROFILE_S:g} s "
+        "each): `micro compare` and `micro explain` then say what made it slower; the default "
+        "with --rigorous",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")

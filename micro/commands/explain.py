@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="+",
         metavar="NAME|GLOB|FILE",
-        help="probes or families; or two files with profiles to compare, and what of them",
+        help="probes or families; or two files with profiles to compare, then the probes to show",
     )
     parser.add_argument(
         "-p",

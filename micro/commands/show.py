@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise",
         action="store_true",
-        help="print the SD between rounds: plain, minimum, gated by the sentinel, gated and scaled",
+        help="print the standard deviation between rounds, for four ways to estimate a figure: "
+        "plain, minimum, gated by the sentinel, gated and scaled",
     )
     parser.add_argument("--plot", action="store_true", help="draw the curves in the terminal")
     parser.add_argument(
