@@ -289,7 +289,7 @@ def points_of(curve: Benchmark | None, rows: Sequence[Change]) -> list[Change]:
 
 
 def moves_with_its_curve(row: Change, rows: Sequence[Change]) -> bool:
-    """Whether the other points of its curve moved the same way, at least a fifth as far on average."""
+    """Whether the rest of its curve moved the same way, at least a fifth as far on average."""
     others = [other.effect for other in points_of(row.curve, rows) if other is not row]
     return 5 * mean_of_finite(others) * math.copysign(1.0, row.effect) >= abs(row.effect)
 
