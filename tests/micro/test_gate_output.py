@@ -150,6 +150,13 @@ def moved(count: int, verdict: str = "regressed") -> Outcome:
     return replace(shown, judgements=found)
 
 
+def test_what_costs_more_of_something_else_is_not_called_slower() -> None:
+    found = Judgement(Benchmark("a.x"), "regressed", "now 3 system calls, was 2", kind="count")
+    told = headline(replace(outcome(), judgements=[replace(found, exact=True)]))
+    assert told == "REGRESSED: 1 figure is worse than the baseline."
+    assert "slower" in headline(moved(1))
+
+
 def test_annotations_are_ten_at_most_and_one_line_each() -> None:
     assert workflow_commands(outcome()) == []
     lines = workflow_commands(moved(3))

@@ -136,7 +136,9 @@ def headline(outcome: Outcome) -> str:
         name = printable(outcome.baseline.folder.name)
         return f"NOT JUDGED: no baseline of {name}: `micro baseline record` makes one."
     if any(map(outcome.fails, outcome.judgements)):
-        return f"REGRESSED: {_figures(counts['regressed'])} slower than the baseline."
+        regressed = [each for each in outcome.judgements if each.verdict == "regressed"]
+        how = "slower" if any(each.kind != "count" for each in regressed) else "worse"
+        return f"REGRESSED: {_figures(counts['regressed'])} {how} than the baseline."
     failed = sum(reason.startswith("failed") for reason in outcome.current.without.values())
     if failed:
         return f"FAILED: {failed} could not be measured."
