@@ -34,6 +34,8 @@ cdef extern from "os/numbered_files.h" nogil:
 MOST_FILES = 1 << 15
 
 cdef int64_t MOST_MAPS = 1 << 18
+# The file of `MapUnmap`.
+cdef uint64_t MOST_MAPPED_BYTES = 1 << 30
 # Maps given up below the level where the system said no, beside room for a batch; never so many
 # that less is left than before.
 cdef int64_t RETREAT = 256
@@ -176,6 +178,43 @@ cdef class Map(_Maps):
         if self.file is not None:
             self.file.remove()
             self.file = None
+
+
+cdef class MapUnmap(Workload):
+    """One operation: mmap ``level`` bytes of a file, munmap them; no page is touched."""
+
+    cdef object file
+    cdef int fd
+    cdef size_t size
+
+    def __init__(self):
+        self.file = ScratchFile(MOST_MAPPED_BYTES)
+        self.fd = self.file.fd
+        self.size = python_mmap.PAGESIZE
+
+    def grow(self, uint64_t level):
+        """Map ``level`` bytes from now on."""
+        self.level = self.size = min(level, MOST_MAPPED_BYTES)
+        if self.level < level:
+            raise LimitReached(self.level, f"the file has {MOST_MAPPED_BYTES >> 20} MiB")
+
+    cdef int64_t loop(self, uint64_t n) noexcept nogil:
+        cdef uint64_t i
+        cdef uintptr_t start
+        for i in range(n):
+            start = micro_map_page(self.fd, 0, self.size)
+            if start == 0:
+                return self.fail(b"mmap", errno, i)
+            if munmap(<void *>start, self.size) != 0:
+                return self.fail(b"munmap", errno, i)
+        return 0
+
+    def close(self):
+        """Remove the file."""
+        if self.file is not None:
+            self.file.remove()
+            self.file = None
+        Workload.close(self)
 
 
 cdef class Touch(Map):

@@ -2,12 +2,26 @@
 #ifndef MICRO_OS_FILE_H
 #define MICRO_OS_FILE_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Give a file blocks for its first bytes, and that size: 0, or -errno, -ENOSYS where no call does. */
+static inline int micro_allocate(int fd, int64_t bytes)
+{
+#ifdef __linux__
+    return fallocate(fd, 0, 0, (off_t)bytes) == 0 ? 0 : -errno;
+#else
+    (void)fd, (void)bytes;
+    return -ENOSYS;
+#endif
+}
 
 /* Raise the soft limit on descriptors to the hard one; the limit now in force, or -errno. */
 static inline int64_t micro_raise_descriptor_limit(void)

@@ -58,6 +58,7 @@ cdef extern from "<sys/mman.h>" nogil:
 # The largest a call's answer may be, and the file of `Pread` and `Pwrite`.
 cdef size_t ANSWER_BYTES = 4096
 cdef size_t FILE_BYTES = 1 << 20
+cdef size_t MOST_FILE_BYTES = 1 << 26
 
 
 cdef class _Calls(Workload):
@@ -175,6 +176,8 @@ cdef class Write(_Calls):
 cdef class _OfFile(_Calls):
     """Calls that move ``level`` bytes between a buffer and a file in memory."""
 
+    cdef uint64_t file_bytes
+
     def __init__(self):
         cdef int fd = micro_memory_file(FILE_BYTES)
         if fd == -ENOSYS:
@@ -184,22 +187,30 @@ cdef class _OfFile(_Calls):
         else:
             self.given.fd = fd
         try:
-            self.fill()
+            self.fill(FILE_BYTES)
         except BaseException:
             self.close()
             raise
 
-    cdef fill(self):
+    cdef fill(self, uint64_t wanted):
         """Give every page of the file memory, so that no operation has to."""
-        if os.pwrite(self.given.fd, bytes(FILE_BYTES), 0) != FILE_BYTES:
+        cdef uint64_t more = wanted - self.file_bytes
+        if os.pwrite(self.given.fd, bytes(more), self.file_bytes) != more:
             raise OperationFailed("pwrite", 0, 0)
+        self.file_bytes = wanted
 
     def grow(self, uint64_t level):
         """Move ``level`` bytes a call."""
-        self.level = min(level, FILE_BYTES)
-        self.given.bytes = self.level
-        if self.level < level:
-            raise LimitReached(self.level, f"the file holds {FILE_BYTES >> 20} MiB")
+        cdef uint64_t goal = min(level, MOST_FILE_BYTES)
+        if goal > self.file_bytes:
+            self.fill(goal)
+            munmap(self.base, self.base_bytes)
+            self.base = NULL
+            self.begin(self.call, self.calls, goal)
+        self.level = goal
+        self.given.bytes = goal
+        if goal < level:
+            raise LimitReached(goal, f"the file holds {MOST_FILE_BYTES >> 20} MiB")
 
 
 cdef class Pread(_OfFile):

@@ -1,4 +1,4 @@
-"""Files: making and deleting small ones, reading cached ones."""
+"""Files: making and deleting small ones, allocating their blocks, reading cached ones."""
 
 from collections.abc import Callable, Mapping
 
@@ -79,6 +79,23 @@ PROBES = (
         source="will-it-scale, unlink1",
         params=_PARAMS,
         promise=_calls(unlinkat=1),
+    ),
+    Probe(
+        name="file.allocate",
+        workload="cyext.file.allocation:Allocate",
+        title="allocate a file's blocks",
+        method="One operation is fallocate() of size bytes of an empty file in memory (a memfd), "
+        "which gives it zeroed pages, and ftruncate() to 0, which takes them back.",
+        source="will-it-scale, fallocate1 and fallocate2",
+        least_effort="usual",
+        axis=Axis(
+            "size",
+            (4 << 10, 1 << 20),
+            quick=(4 << 10,),
+            rigorous=powers_of_four(4 << 10, 128 << 20),
+            kind="bytes",
+        ),
+        promise=Promise({"fallocate": 1, "ftruncate": 1}),
     ),
     Probe(
         name="file.read",

@@ -9,6 +9,8 @@ from runners.model.job import Promise
 
 _PEERS = Choice(("process", "thread"), usual=("process",), quick=("process",))
 _SIZES = (256, 4096, 65536, 1 << 20)
+#: Beside powers of two, LEBench's 96,000 bytes.
+_ALL_SIZES = tuple(sorted({*powers_of_two(1, 1 << 20), 96_000}))
 _LMBENCH = "lmbench 3 (McVoy and Staelin 1996)"
 _WILL_IT_SCALE = "will-it-scale"
 _SLEEPS = (
@@ -81,7 +83,7 @@ def bandwidth(
             "peer": _PEERS,
             "cpu": Choice(("same", "other"), ("same",), ("same",)),
         },
-        axis=Axis("size", _SIZES, quick=(256, 65536), rigorous=powers_of_two(1, 1 << 20)),
+        axis=Axis("size", _SIZES, quick=(256, 65536), rigorous=_ALL_SIZES),
         bytes_per_op="level",
         no_team=HAS_PEERS,
         promise=promise,

@@ -56,6 +56,23 @@ PROBES = (
         headlines=(Headline("mmap, many maps"),),
     ),
     Probe(
+        name="mmap.map_unmap",
+        workload="cyext.mmap.mappings:MapUnmap",
+        title="map and unmap a length of a file",
+        method="One operation is mmap() of length bytes of a file and munmap() of all of them; no "
+        "page is touched in between.",
+        source="LEBench, mmap and munmap (Ren et al. 2019), with 1, 10, 1,000 and 10,000 pages",
+        least_effort="usual",
+        axis=Axis(
+            "length",
+            (4096, 40_960_000),
+            quick=(4096,),
+            rigorous=(4096, 40_960, 4_096_000, 40_960_000),
+            kind="bytes",
+        ),
+        promise=Promise({"mmap": 1, "munmap": 1}, page_faults=0),
+    ),
+    Probe(
         name="mmap.touch",
         workload="cyext.mmap.mappings:Touch",
         title="first read of a mapped page",

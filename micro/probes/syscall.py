@@ -13,7 +13,8 @@ _SIZE = Axis(
     "size",
     (1, 4096, 65536),
     quick=(1, 4096),
-    rigorous=(1, 64, 256, 1024, 4096, 16384, 65536),
+    # Beside powers of two, LEBench's 10, 1,000 and 10,000 pages.
+    rigorous=(1, 64, 256, 1024, 4096, 16384, 40_960, 65536, 4_096_000, 40_960_000),
     kind="bytes",
 )
 

@@ -12,7 +12,8 @@ SUITE = Suite(
         Operation("context_switch1", "ipc.pipe", _PEER, times=0.5, differs="half a round trip"),
         Operation("dup1", "fd.dup_lowest", level=8, differs="beside 8 descriptors"),
         Operation("eventfd1", "ipc.eventfd", _PEER, differs="there and back between two tasks"),
-        Operation("fallocate1", differs="not measured yet"),
+        Operation("fallocate1", "file.allocate", level=1048576, differs="1 MiB in memory"),
+        Operation("fallocate2", "file.allocate", level=4096, differs="4 KiB of an empty file"),
         Operation(
             "futex1", "lock.futex", {"call": "wake", "shared": "private"}, differs="nobody waits"
         ),

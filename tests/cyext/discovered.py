@@ -94,7 +94,7 @@ def levels(probe: Probe) -> list[int]:
         most = MOST_TASKS
     elif probe.axis.name in ("groups", "rooms"):
         most = MOST_GROUPS
-    elif probe.axis.name in ("rss", "size") or probe.bytes_per_op == "level":
+    elif probe.axis.kind == "bytes" or probe.bytes_per_op == "level":
         most = MOST_BYTES
     cheap = [level for level in probe.axis.of("rigorous") if level <= most]
     return sorted({cheap[0], cheap[len(cheap) // 2], cheap[-1]})
