@@ -1,6 +1,5 @@
 """Linux' control groups (cgroups): where this process stands, and groups of its own for a while."""
 
-import contextlib
 import errno
 import os
 import time
@@ -73,8 +72,10 @@ class Groups:
     def leave(self) -> None:
         """Move this process back, and remove the groups; other processes in them have ended."""
         if self.chain:
-            with contextlib.suppress(NotSupported):
+            try:  # noqa: SIM105 - a worker imports no contextlib: it takes too long
                 self.move(os.getpid(), 0)
+            except NotSupported:
+                pass
         while self.chain:
             _remove(self.chain.pop())
 
@@ -116,8 +117,10 @@ def remove_abandoned(base: "str | None" = None) -> None:
     """Remove the groups of processes that ended without doing it: in ``base``, or in all places."""
     if base is None:
         for controller in CONTROLLERS:
-            with contextlib.suppress(NotSupported):
+            try:  # noqa: SIM105 - as above
                 remove_abandoned(_places(controller)[1])
+            except NotSupported:
+                pass
         return
     for name in _groups_in(base):
         owner = name[len(PREFIX) :].partition("-")[0]
@@ -163,13 +166,19 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-@contextlib.contextmanager
-def _named(call: str) -> "Iterator[None]":
-    try:
-        yield
-    except OSError as error:
-        name = errno.errorcode.get(error.errno or 0, str(error.errno))
-        raise NotSupported(
-            f"no control group of our own: {call}: {name} (root may make one, or who was given a "
-            "group to delegate)"
-        ) from None
+class _named:  # noqa: N801 - used as a function
+    """A refused ``call`` inside the block is `NotSupported`, and says why."""
+
+    def __init__(self, call: str) -> None:
+        self.call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        if isinstance(error, OSError):
+            name = errno.errorcode.get(error.errno or 0, str(error.errno))
+            raise NotSupported(
+                f"no control group of our own: {self.call}: {name} (root may make one, or who was "
+                "given a group to delegate)"
+            ) from None

@@ -148,7 +148,7 @@ def as_json(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(f"{as_json(str(k))}:{as_json(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list) and set(map(type, value)) <= {int}:
-        return repr(value)  # the times, by the hundred
+        return repr(value).replace(" ", "")  # the times, by the hundred
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(as_json, value)) + "]"
     if isinstance(value, str):

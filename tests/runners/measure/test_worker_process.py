@@ -175,7 +175,7 @@ print(sys.modules["inspect"] is inspect)
 
 def test_what_takes_long_to_import_is_not_imported() -> None:
     slow = {"collections", "contextlib", "enum", "functools", "inspect", "json", "threading"}
-    # Making control groups takes longer than these imports.
+    # Control groups of its own take longer to make than these imports.
     modules = {probe.workload.partition(":")[0] for probe in all_probes()}
     workloads = sorted(name for name in modules if not name.startswith("cyext.container."))
     code = f"""
