@@ -1,5 +1,5 @@
 /* from a futex call that wakes this process until it runs, beside one process that wants the same CPU
- * and makes the call; agrees within 15 % at nice=0, runnable=1 */
+ * and makes the call; agrees within 15 % at nice=0, group=same, runnable=1 */
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
