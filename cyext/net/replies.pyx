@@ -344,7 +344,7 @@ cdef class SendFile(_Replies):
 
     def counts(self):
         """Besides the usual ones: ``copied``, the share of zero-copy sends that were copied, and
-        ``bytes_copied`` for each byte sent.
+        ``copies_per_byte`` sent.
         """
         found = Workload.counts(self)
         if self.replies.sent:
@@ -352,7 +352,7 @@ cdef class SendFile(_Replies):
         share = self.copied_by_sending()
         if share is not None:
             reads_first = self.way == <micro_reply_way_t>micro_read_and_write
-            found["bytes_copied"] = reads_first + share + 1  # the last by the peer's read()
+            found["copies_per_byte"] = reads_first + share + 1  # the last by the peer's read()
         return found
 
     cdef object copied_by_sending(self):

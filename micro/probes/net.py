@@ -18,7 +18,7 @@ _CONNECTIONS = (
     "temporary directory"
 )
 _COPY_BYTES = 64 << 10  # what read_write and splice move at once
-_COPIED = Count("bytes_copied", "bytes copied per byte sent", exact=True)
+_COPIED = Count("copies_per_byte", "copies of each byte sent", exact=True)
 _COUNTED = (
     "; bytes count as copied by read() and, where a later change of the file does not reach what "
     "was sent and not yet received, by sending"

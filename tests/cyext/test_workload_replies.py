@@ -56,7 +56,7 @@ def test_the_copies_of_a_byte_are_counted(how: str, copies: int) -> None:
     workload = SendFile(how=how)
     for level in (100, 100_000):
         workload.grow(level)
-        assert workload.counts()["bytes_copied"] == copies
+        assert workload.counts()["copies_per_byte"] == copies
         assert workload.run(2) > 0
     workload.close()
 

@@ -54,7 +54,7 @@ _CONTRASTS = (
         "A file sent to a peer",
         ("net.send_file", "net.send_zero_copy"),
         "how",
-        ("bytes_copied", "Bytes copied per byte sent"),
+        ("copies_per_byte", "Copies of each byte sent"),
     ),
 )
 
