@@ -16,19 +16,22 @@ from weather import CLONE_NEWNS, LIBC, MS_PRIVATE, MS_REC, check
 _CLONE_NEWIPC = 0x8000000
 #: How long what was killed may take to go.
 _SETTLE_S = 20
-#: How long a program beside this one may use what it has made: `micro verify` on a busy machine.
-_OTHERS_S = 120
 _SYSTEM_V = ("shm", "sem", "msg")
+
+
+_alone = False
 
 
 def alone() -> bool:
     """Give this process shared memory that nobody else uses; False where that is not permitted."""
+    global _alone  # noqa: PLW0603 - it is the process that is alone
     try:
         check(LIBC.unshare(CLONE_NEWNS | _CLONE_NEWIPC))
         check(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
         check(LIBC.mount(b"none", b"/dev/shm", b"tmpfs", 0, ctypes.c_char_p(b"mode=1777")))
     except OSError:
         return False
+    _alone = True
     return True
 
 
@@ -64,9 +67,9 @@ class Left:
         return found
 
     def objects(self) -> list[str]:
-        """The shared memory that is left, in words; what other programs use goes again."""
+        """The shared memory that is left, in words; what is still in use goes."""
         left = shared() - self._objects
-        deadline = time.monotonic() + _OTHERS_S
+        deadline = time.monotonic() + _SETTLE_S
         while left and time.monotonic() < deadline:
             time.sleep(0.1)
             left &= shared()
@@ -95,8 +98,10 @@ def command(process: int) -> str:
 
 
 def shared() -> set[str]:
-    """System V objects and files of shared memory."""
-    found = set()
+    """System V objects and files of shared memory; none where others make some, too."""
+    found: set[str] = set()
+    if not _alone:
+        return found
     for kind in _SYSTEM_V:
         with contextlib.suppress(OSError):
             rows = Path(f"/proc/sysvipc/{kind}").read_text(encoding="ascii").splitlines()[1:]

