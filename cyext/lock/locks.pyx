@@ -12,7 +12,7 @@ from cyext.core.parameters import one_of
 from cyext.core.scratch import ScratchFile
 
 
-cdef extern from "os/locks.h" nogil:
+cdef extern from "lock/locks.h" nogil:
     enum:
         MICRO_MUTEX
         MICRO_PRIORITY_MUTEX

@@ -1,6 +1,6 @@
 /* Locks: of POSIX threads, and on files. One operation takes a lock, works, and gives it back. */
-#ifndef MICRO_OS_LOCKS_H
-#define MICRO_OS_LOCKS_H
+#ifndef MICRO_LOCK_LOCKS_H
+#define MICRO_LOCK_LOCKS_H
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
