@@ -87,7 +87,6 @@ PROBES = (
         counts=(Count("kernel_bytes_per_socket", "B of kernel memory per socket"),),
         promise=Promise(calls={"socket": 1, "close": 1}),
         waits=True,  # closed sockets are freed later, by a kernel thread
-        headlines=(Headline("TCP socket", "Files", {"family": "tcp"}),),
     ),
     Probe(
         name="fd.socketpair",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from micro.probes.declaration import Axis, Choice, Probe, powers_of_four
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -78,6 +78,7 @@ PROBES = (
         "nothing is forced to a disk.",
         source="will-it-scale, unlink1",
         params=_PARAMS,
+        headlines=(Headline("make+delete file", "Files"),),
         promise=_calls(unlinkat=1),
     ),
     Probe(

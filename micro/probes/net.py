@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_two
+from micro.probes.declaration import HAS_PEERS, Axis, Choice, Headline, Probe, powers_of_two
 from micro.probes.ipc import bandwidth
 from runners.model.benchmark import Scalar
 from runners.model.count import SWITCHES, Count
@@ -83,6 +83,7 @@ def _round_trip(protocol: str, over: str, longest: int) -> Probe:
         promise=Promise({"write": 1, "read": 1}),
         waits=True,
         counts=SWITCHES,
+        headlines=(Headline("TCP answer", "Network", level=1),) if protocol == "tcp" else (),
     )
 
 
@@ -116,6 +117,7 @@ PROBES = (
         "connection",
         params={"protocol": Choice(("tcp", "unix"), usual=("tcp", "unix"), quick=("tcp",))},
         promise=Promise({"socket": 1, "connect": 1, "accept": 1, "close": 2}),
+        headlines=(Headline("connect+close", "Network", {"protocol": "tcp"}),),
         waits=True,  # closed sockets are freed later, by a kernel thread
         least_effort="usual",
     ),

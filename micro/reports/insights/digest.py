@@ -96,9 +96,12 @@ def compared_curves(curves: Collection[Benchmark]) -> dict[str, dict[str, Benchm
 
 
 def figure_text(figure: Figure) -> str:
-    """A duration, or where bytes are moved a rate; with a mark if it is unstable."""
-    moved = figure.bytes_per_op
-    text = units.rate(moved, figure.value_s) if moved else units.duration(figure.value_s)
+    """A duration, or where bytes are moved a rate; with a mark if it is unstable.
+
+    A message of one byte is no stream.
+    """
+    moved = figure.bytes_per_op or 0
+    text = units.rate(moved, figure.value_s) if moved > 1 else units.duration(figure.value_s)
     return text + "~" * (figure.status == "unstable")
 
 
