@@ -10,7 +10,7 @@ def _then(
     level: int | None = None,
     count: str | None = None,
     unit: Unit | None = None,
-    **params: str,
+    **params: str | int,
 ) -> Operation:
     return Operation(name, probe, params, level, then, unit, count=count)
 
@@ -37,6 +37,37 @@ SUITE = Suite(
             events="one",
         ),
         _then("64 events, all in a call", "event.dequeue", "", 64, events="all"),
+        # Banga, Druschel and Mogul 1999.
+        _then(
+            "accept beside 4 flooded processes",
+            "sched.accept",
+            "",
+            4,
+            nice="0",
+            group="same",
+        ),
+        _then(
+            "accept beside 4 flooded processes, those at nice 19",
+            "sched.accept",
+            "proposed: a priority for accepting over serving",
+            4,
+            nice="19",
+            group="same",
+        ),
+        _then(
+            "fork and exit, no control group of its own",
+            "container.fork_exit",
+            "",
+            controller="memory",
+            depth=0,
+        ),
+        _then(
+            "fork and exit, 16 control groups deep",
+            "container.fork_exit",
+            "proposed: kernel work is charged to an activity, not to a process",
+            controller="memory",
+            depth=16,
+        ),
         # Linux Scalability Project 1999.
         _then("poll, 16 sockets", "event.poll", "examines all, however few are ready", 16),
         _then("poll, 1,024 sockets", "event.poll", "wait tables ended at about 1,000", 1024),
