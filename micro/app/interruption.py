@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 #: SIGXCPU comes when the CPU time that RLIMIT_CPU allows is used up.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
@@ -42,11 +44,19 @@ def interruptible() -> Iterator[None]:
     watched = [number for number in _SIGNALS if signal.getsignal(number) in handled]
     before = {number: signal.signal(number, _stop) for number in watched}
     _raised = None
+    print_ignored = sys.unraisablehook
+
+    def unraisable(told: Any) -> None:
+        if told.exc_type is not Interrupted:  # it is not lost, and nobody's mistake
+            print_ignored(told)
+
+    sys.unraisablehook = unraisable
     try:
         yield
         if _came:
             raise Interrupted(_came[-1])
     finally:
+        sys.unraisablehook = print_ignored
         _came.clear()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 
 import pytest
 
@@ -45,6 +46,22 @@ def test_one_that_was_swallowed_is_raised_at_the_end() -> None:
     with pytest.raises(Interrupted) as caught, interruptible():
         swallowed()
     assert caught.value.exit_code == 130
+
+
+class Dying:
+    def __del__(self) -> None:
+        interrupt()
+
+
+def test_one_that_a_finalizer_swallows_is_not_printed() -> None:
+    told: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, told.append
+    try:
+        with pytest.raises(Interrupted), interruptible():
+            Dying()
+    finally:
+        sys.unraisablehook = before
+    assert told == []
 
 
 def test_after_one_that_was_swallowed_the_next_counts_at_once() -> None:
