@@ -282,6 +282,8 @@ cdef class Latency(_Buffers):
             lines[i].next = &lines[next[i]]
         free(next)
         self.at = lines
+        # Once through all: until then the caches hold what linking has left in them.
+        self.loop(count)
 
     @property
     def line(self):

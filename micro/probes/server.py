@@ -94,7 +94,7 @@ PROBES = (
         "server tasks as there are CPUs in this run; a client has a request under way on each of "
         "its connections, a server task is one loop of epoll (kqueue on the BSDs and macOS); all "
         "run on one CPU (cpu=same) or on all CPUs, as the system likes (cpu=free), so that the "
-        "ratio of the two is the scalability; a batch has at least four operations a connection "
+        "ratio of the two is the scalability; a batch has at least 64 operations a connection "
         "and ends with the last response.",
         source="Bryant, Hartner, He and Venkitachalam 2000: Netperf request and response",
         params={
@@ -108,7 +108,7 @@ PROBES = (
         waits=True,
         clock_bound_up_to=0,
         slices=5,
-        least_batch=4,
+        least_batch=64,
         least_effort="usual",
         headlines=(Headline("request, all CPUs", "Servers", {"cpu": "free"}, 64),),
     ),

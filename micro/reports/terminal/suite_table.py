@@ -54,9 +54,11 @@ def suite_table(suite: Suite, session: Session) -> Group:
 def _value(suite: Suite, operation: Operation, result: Result) -> str:
     counted = operation.counted(result)
     if counted is not None:
-        return f"{counted:g} {operation.count}"
+        return f"{counted:.3g} {str(operation.count).replace('_', ' ')}"
     unit = operation.unit or suite.unit
     found = operation.value(result, unit)
+    if operation.unit == "operations/s":
+        return f"{units.grouped(float(f'{found:.3g}'))}/s"
     value = f"{found:.9f}" if unit == "s" else units.grouped(found)
     return f"{value} {unit}" if operation.unit else value
 
