@@ -76,8 +76,9 @@ class Groups:
                 self.move(os.getpid(), 0)
             except NotSupported:
                 pass
-        while self.chain:
-            _remove(self.chain.pop())
+        while self.chain and _remove(self.chain[-1]):
+            self.chain.pop()
+        self.chain.clear()  # what is above one that stays cannot be removed either
 
     def add(self) -> None:
         """Make one more group, below the last one."""
@@ -128,10 +129,8 @@ def remove_abandoned(base: "str | None" = None) -> None:
             _remove_whole(f"{base}/{name}")
 
 
-def _remove_whole(folder: str) -> None:
-    for name in _groups_in(folder):
-        _remove_whole(f"{folder}/{name}")
-    _remove(folder)
+def _remove_whole(folder: str) -> bool:
+    return all(_remove_whole(f"{folder}/{name}") for name in _groups_in(folder)) and _remove(folder)
 
 
 def _groups_in(folder: str) -> "list[str]":
@@ -141,15 +140,16 @@ def _groups_in(folder: str) -> "list[str]":
         return []
 
 
-def _remove(folder: str) -> None:
+def _remove(folder: str) -> bool:
+    """Whether the group is gone; one that stays is removed by whoever makes groups next."""
     deadline = time.monotonic() + _BUSY_S
     while True:
         try:
             os.rmdir(folder)
-            return
+            return True
         except OSError as error:
             if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                return  # whoever makes groups next removes it
+                return False
         time.sleep(0.005)
 
 

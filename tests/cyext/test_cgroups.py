@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -129,3 +130,24 @@ def test_a_small_share_is_one_of_the_cpu() -> None:
         os.close(fd)
     finally:
         made.leave()
+
+
+@pytest.mark.usefixtures("base")
+def test_a_group_that_stays_does_not_keep_those_above_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Groups("memory")
+    made.enter(4)
+    tried = []
+
+    def refused(folder: str) -> None:
+        tried.append(folder)
+        raise PermissionError(errno.EPERM, "rmdir")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", refused)
+        left = list(made.chain)
+        made.leave()
+    assert tried == left[-1:]
+    for folder in reversed(left):
+        os.rmdir(folder)
