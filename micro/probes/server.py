@@ -110,7 +110,6 @@ PROBES = (
         slices=5,
         least_batch=64,
         least_effort="usual",
-        headlines=(Headline("request, all CPUs", "Servers", {"cpu": "free"}, 64),),
     ),
     Probe(
         name="server.chat",
@@ -136,6 +135,5 @@ PROBES = (
         counts=SWITCHES[:1],
         least_batch=760,
         least_effort="usual",
-        headlines=(Headline("chat message", "Servers", {"model": "threads"}, 2),),
     ),
 )

@@ -70,9 +70,10 @@ def lines(shown: Digest, width: int, stored: str = "FILE", first: Sequence[str] 
         names = ", ".join(shown.absent[:_MOST_ABSENT]) + f" and {more} more" * (more > 0)
         absent = f"Not available here: {names}"
         found += textwrap.wrap(absent, width - 1, initial_indent=" ", subsequent_indent="   ")
-    for end, count in shown.ends.most_common(2):
-        curves_ended = f"{count} curve{'s' * (count > 1)} ended at: {end}"
-        found += textwrap.wrap(curves_ended, width - 1, initial_indent=" ", subsequent_indent="   ")
+    if shown.ends:
+        ends = "; ".join(f"{end} ({count})" for end, count in shown.ends.most_common(2))
+        ended = f"Curves ended at: {ends}"
+        found += textwrap.wrap(ended, width - 1, initial_indent=" ", subsequent_indent="   ")
     # Without a name `micro show` finds what `micro all` has just stored.
     named = "" if stored == "FILE" else f" {stored}"
     hint = f"Next: micro show{named} (every figure) · micro report {stored} -o report.html"
