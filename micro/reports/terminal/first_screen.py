@@ -72,8 +72,8 @@ def lines(shown: Digest, width: int, stored: str = "FILE", first: Sequence[str] 
         found += textwrap.wrap(absent, width - 1, initial_indent=" ", subsequent_indent="   ")
     if shown.ends:
         ends = "; ".join(f"{end} ({count})" for end, count in shown.ends.most_common(2))
-        ended = f"Curves ended at: {ends}"
-        found += textwrap.wrap(ended, width - 1, initial_indent=" ", subsequent_indent="   ")
+        met = f"Limits met: {ends}"
+        found += textwrap.wrap(met, width - 1, initial_indent=" ", subsequent_indent="   ")
     # Without a name `micro show` finds what `micro all` has just stored.
     named = "" if stored == "FILE" else f" {stored}"
     hint = f"Next: micro show{named} (every figure) · micro report {stored} -o report.html"
