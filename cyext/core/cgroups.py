@@ -39,8 +39,8 @@ def folders(controller: str, text: str) -> Iterator[tuple[int, str]]:
 class Groups:
     """Groups below one another in the hierarchy of ``controller``.
 
-    In version 2, a group with processes gives no controller to those below it: the new ones are
-    made below the nearest group that has none, or is the uppermost. Raises `NotSupported` where
+    In version 2, a group that has processes hands no controller on to those below it. So the new
+    ones are made below the nearest group above this process that does. Raises `NotSupported` where
     this process may make none.
     """
 

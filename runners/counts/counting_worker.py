@@ -15,13 +15,11 @@ answer has a line a job, written as soon as it is known:
 What is done once in a batch cancels: each number is from a batch of 2n less one of n operations.
 """
 
+from runners.measure.lean import emit, import_module, pin
 from runners.measure.worker import (
     calibrate,
-    emit,
-    import_module,
     levels_are_members,
     make,
-    pin,
     put_away,
     reason_of,
 )

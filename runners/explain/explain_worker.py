@@ -18,14 +18,12 @@ import os
 import time
 from bisect import bisect_right
 
+from runners.measure.lean import emit, import_module, pin
 from runners.measure.worker import (
     Grower,
     calibrate,
-    emit,
-    import_module,
     levels_are_members,
     make,
-    pin,
     put_away,
     reason_of,
     slow_down,

@@ -23,7 +23,7 @@ from runners.measure.sentinel import FOREIGN_NS, FOREIGN_SHARE
 from runners.model.job import Job
 
 _START = Path(__file__).with_name("start.py")
-WORKER = "runners.measure.worker"
+WORKER, SURVEY_WORKER = "runners.measure.worker", "runners.measure.survey_worker"
 # The worker's words should fit into the pipe: they are read when it has ended, so that nobody but
 # the probe runs while it measures. One look a second keeps a longer answer from blocking it.
 PIPE_BYTES = 1 << 20
@@ -233,7 +233,7 @@ class Launcher:
             "pause_ns": 100_000,
             "pair_slices": 100,
         }
-        return self.run(WORKER, {"survey": survey})
+        return self.run(SURVEY_WORKER, survey)
 
     def run(self, module: str, order: dict[str, Any]) -> Answer:
         """What a worker module answers to an order, in a process that ends with this one."""

@@ -12,7 +12,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, ROOT)  # isolated mode leaves it out
 
-from runners.measure.worker import import_module, offer_to_oom_killer  # noqa: E402
+from runners.measure.lean import import_module, offer_to_oom_killer  # noqa: E402
 
 
 def main() -> int:

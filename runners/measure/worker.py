@@ -19,22 +19,19 @@ written as soon as it is known, so that a crash keeps what was measured:
     both ends polling;
 ``{"done": true}``
     everything was given back.
-
-Only a handful of modules is imported: the process that forks, maps and allocates should be small.
 """
 
-import _collections_abc
 import errno
-import os
 import sys
 import time
 
+from runners.measure.lean import SLICE_NUMBERS, emit, import_module, pin
 from runners.measure.noise import Noise, open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any, Protocol
 
     class Workload(Protocol):
@@ -79,15 +76,12 @@ if TYPE_CHECKING:
 
 
 CHUNK_SLICES = 5
-SLICE_NUMBERS = 6
 CALIBRATION_RUNS = 3
 #: A team's batch holds so many operations of each member, where that takes up to so many slices.
 TEAM_OPERATIONS, LONG_SLICES = 100, 10
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
 #: Batches that a point takes, at least: to calibrate, to warm up, and its slices.
 BATCHES = 15
-#: Some milliseconds: the host moves our CPUs within seconds at the earliest.
-HAND_OVER_SLICES, HAND_OVERS = 15, 1_000
 #: A slice is worth so many clock reads, that the clock may not show in the figure.
 SLICE_CLOCKS = 200
 #: A step that took less tells nothing about how long the next one will take.
@@ -95,97 +89,6 @@ GROWTH_TELLS_NS = 100_000_000
 SHORTAGES = frozenset(
     (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
 )
-FAST_CLOCK_NS, CLOCK_LOOKS, CLOCK_LOOK_S = 1_000, 30, 0.1
-
-
-def import_module(name: str) -> "Any":
-    """Import a workload's module without the rest of the standard library that it would pull in.
-
-    A limited-API module built by Cython imports `inspect` for a few flag constants and
-    `collections` for two classes of `collections.abc`, which would take longer than everything else
-    here together; stand-ins that hold them serve it.
-    """
-    module = type(sys)
-    flags, collections = module("inspect"), module("collections")
-    flags.__dict__.update(
-        CO_OPTIMIZED=1,
-        CO_NEWLOCALS=2,
-        CO_VARARGS=4,
-        CO_VARKEYWORDS=8,
-        CO_GENERATOR=0x20,
-        CO_COROUTINE=0x80,
-        CO_ASYNC_GENERATOR=0x200,
-    )
-    collections.__dict__["__getattr__"] = from_whole_collections
-    stand_ins = {
-        "inspect": flags,
-        "collections": collections,
-        "collections.abc": _collections_abc,  # what its classes are taken from
-    }
-    added = {known_as for known_as in stand_ins if known_as not in sys.modules}
-    sys.modules.update({known_as: stand_ins[known_as] for known_as in added})
-    try:
-        return __import__(name, fromlist=["*"])
-    finally:
-        if sys.modules.get("collections") is not collections:
-            added -= {"collections", "collections.abc"}  # the whole ones have taken their place
-        for known_as in added:
-            sys.modules.pop(known_as, None)
-
-
-def from_whole_collections(name: str) -> "Any":
-    """For the stand-in of `collections`: what somebody takes from it after all."""
-    for known_as in ("collections", "collections.abc"):
-        sys.modules.pop(known_as, None)
-    return getattr(__import__("collections"), name)
-
-
-def as_json(value: object) -> str:
-    """JSON of what an answer holds: dictionaries, lists, numbers (finite ones), text and None.
-
-    Importing `json` would take longer than all else that a worker imports.
-    """
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{as_json(str(k))}:{as_json(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list) and set(map(type, value)) <= {int}:
-        return repr(value).replace(" ", "")  # the times, by the hundred
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(as_json, value)) + "]"
-    if isinstance(value, str):
-        plain = (
-            c if (" " <= c <= "~" and c not in '"\\') or c > "\uffff" else f"\\u{ord(c):04x}"
-            for c in value
-        )
-        return '"' + "".join(plain) + '"'
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
-
-
-def emit(**line: object) -> None:
-    """Write one line of the answer, whole."""
-    data = as_json(line).encode() + b"\n"
-    while data:
-        data = data[os.write(1, data) :]
-
-
-def pin(cpus: "list[int]") -> "str | None":
-    """Run on these CPUs only, where the system can do that; the failed call where it refuses."""
-    try:
-        if cpus and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, cpus)
-    except OSError as error:
-        return f"sched_setaffinity: {errno.errorcode.get(error.errno or 0, error.errno)}"
-    return None
-
-
-def offer_to_oom_killer() -> None:
-    """Let Linux end this process, and those it starts, before the one that keeps the session."""
-    try:
-        with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
-            file.write(b"1000")
-    except OSError:
-        pass  # no such file, or a sandbox forbids it: the system chooses by size alone
 
 
 class Gate:
@@ -433,7 +336,7 @@ def failure(error: Exception) -> "dict[str, Any]":
     return {"failed": reason_of(error), **({"shortage": True} if short else {})}
 
 
-def visit(order: "dict[str, Any]") -> None:
+def work(order: "dict[str, Any]") -> None:
     """Measure every point of the order, a line each."""
     base = import_module("cyext.core.workload")
     cpus = order["cpus"]
@@ -498,62 +401,4 @@ def tell_hand_over(workload: "Workload | None", single: bool) -> None:
     """Tell what a hand-over takes between the CPUs that a closed workload used, if it used two."""
     cpus = workload.cpus_used() if single and workload is not None else []
     if len(cpus) == 2:
-        emit_hand_over(cpus)
-
-
-def emit_hand_over(pair: "list[int]") -> None:
-    """Tell what a polled hand-over between two CPUs takes; nothing where it cannot be had."""
-    base = import_module("cyext.core.workload")
-    base.run_on(pair)
-    lines = import_module("cyext.hardware.lines")
-    team = None
-    try:
-        members = [lines.CoreToCore(f"{pair[0]}-{pair[1]}") for _ in pair]
-        team = import_module("cyext.core.team").Team(members, "threads", pair)
-        slices_ns = sorted(team.sample(HAND_OVER_SLICES, HAND_OVERS)[::SLICE_NUMBERS])
-        emit(handover_ns=slices_ns[len(slices_ns) // 2] / HAND_OVERS, pair=pair)
-    except (OSError, MemoryError, base.NotSupported):
-        pass  # what was measured before it stands without it
-    finally:
-        if team is not None:
-            team.close()
-
-
-def await_fast_clock(clock_cost: "Callable[[], float]") -> None:
-    """Wait while reading the clock takes so long that the sentinel would time nothing else.
-
-    A fresh gVisor traps every read for a second or two. Elsewhere, a slow clock stays slow.
-    """
-    for _ in range(CLOCK_LOOKS):
-        if clock_cost() <= FAST_CLOCK_NS:
-            return
-        time.sleep(CLOCK_LOOK_S)
-
-
-def survey(order: "dict[str, Any]") -> None:
-    """Sentinels of every CPU alone, then of each pair at once: who is clean, who shares a core."""
-    base = import_module("cyext.core.workload")
-    await_fast_clock(base.clock_cost)
-    refused = None
-    for cpu in order["cpus"]:
-        refused = pin([cpu])
-        emit(cpu=cpu, senses=base.sense(order["senses"], order["pause_ns"]).tolist())
-    empty = import_module("cyext.core.empty")
-    for pair in [] if refused else order["pairs"]:
-        team = import_module("cyext.core.team").Team(
-            [empty.Empty(), empty.Empty()], "threads", pair
-        )
-        try:
-            emit(pair=pair, slices=team.sample(order["pair_slices"], 100_000).tolist())
-        finally:
-            team.close()
-        emit_hand_over(pair)
-    emit(done=True)
-
-
-def work(order: "dict[str, Any]") -> None:
-    """Carry out an order."""
-    if "survey" in order:
-        survey(order["survey"])
-    else:
-        visit(order)
+        import_module("runners.measure.survey_worker").emit_hand_over(cpus)

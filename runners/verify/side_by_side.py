@@ -17,7 +17,7 @@ from typing import Any
 
 from runners.machine.limits import memory_limit_bytes, oom_kills
 from runners.measure.launch import Launcher, out_of_memory
-from runners.measure.worker import offer_to_oom_killer
+from runners.measure.lean import offer_to_oom_killer
 from runners.model.job import Job
 from runners.verify.check import Bench, Check
 

@@ -15,15 +15,13 @@ The rest is as in `runners.measure.worker`.
 import os
 import time
 
+from runners.measure.lean import emit, import_module, pin
 from runners.measure.worker import (
     calibrate,
-    emit,
     failure,
-    import_module,
     levels_are_members,
     make,
     operations_under_load,
-    pin,
     put_away,
 )
 

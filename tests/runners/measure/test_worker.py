@@ -1,22 +1,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_workloads import CLEAN, DIRTY, RATIO, Plain, made, row
+from fake_workloads import CLEAN, DIRTY, RATIO, Plain, row
+from worker_orders import Line, Visit, plain_order
 
-from cyext.core.errors import LimitReached
 from runners.measure import worker
-from runners.measure.launch import Order
-from runners.model.count import Count
-from runners.model.job import Job
-
-Line = dict[str, Any]
-
+from runners.measure.lean import import_module
 
 # One point
 
@@ -34,27 +28,6 @@ class Sequenced(Plain):
         clean = self.clean.pop(0) if len(self.clean) > 1 else self.clean[0]
         own, other = row(CLEAN, CLEAN), row(DIRTY, DIRTY)
         return array("q", own * clean + other * (slices - clean))
-
-
-@pytest.fixture
-def pinned(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """Where the worker asked to run, in order; the test's own process stays where it is."""
-    calls: list[list[int]] = []
-    monkeypatch.setattr(worker, "pin", lambda cpus: calls.append(list(cpus)))
-    return calls
-
-
-def plain_order(**changes: Any) -> Line:
-    """An order as it reaches the worker."""
-    job = Job("fake", "fake_workloads:Plain", slices=changes.pop("slices", 15))
-    job = replace(job, slowdown=changes.pop("slowdown", 0.0))
-    job = replace(job, least_batch=changes.pop("least_batch", 0))
-    counted = tuple(Count(name, name) for name in changes.pop("counts", ()))
-    job = replace(job, counts=counted)
-    if "workload" in changes:
-        job = replace(job, workload=changes.pop("workload"), params=changes.pop("params", {}))
-    order = Order(job, changes.pop("levels", (None,)), changes.pop("cpus", (4, 5, 6)), **changes)
-    return order.plain()
 
 
 def measure(workload: Plain, cpus: Sequence[int] = (4, 5, 6), **changes: Any) -> Line:
@@ -156,27 +129,6 @@ def test_operations_are_traced_where_the_clock_weighs_little(
     assert times == [1000] * count
 
 
-# A visit
-
-Visit = Callable[..., tuple[list[Line], Any]]
-
-
-@pytest.fixture
-def visit(monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]) -> Visit:
-    """Carries out an order with a given workload; returns the lines told and the workload."""
-
-    def carry_out(workload: Any, **changes: Any) -> tuple[list[Line], Any]:
-        lines: list[Line] = []
-        monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-        monkeypatch.setattr(worker, "make", lambda *arguments: workload)
-        worker.visit(plain_order(**changes))
-        return lines, workload
-
-    base = worker.import_module("cyext.core.workload")
-    monkeypatch.setattr(base, "clock_cost", lambda: 30.0)
-    return carry_out
-
-
 @pytest.mark.parametrize(("least_batch", "batch", "traced"), [(0, 300, 200), (400, 800, 0)])
 def test_a_load_is_met_by_a_batch_and_by_no_single_operation(
     visit: Visit, least_batch: int, batch: int, traced: int
@@ -196,7 +148,7 @@ class Limited(Plain):
     def grow(self, level: int) -> None:
         super().grow(min(level, self.room))
         if level > self.room:
-            base = worker.import_module("cyext.core.workload")
+            base = import_module("cyext.core.workload")
             raise base.LimitReached(self.room, "RLIMIT_NOFILE")
 
 
@@ -233,17 +185,6 @@ def test_without_declared_counts_nothing_is_counted(visit: Visit) -> None:
     lines, workload = visit(Plain())
     assert "counts" not in lines[0]
     assert "count" not in dict(workload.diary)
-
-
-def test_the_survey_waits_until_the_clock_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(worker, "time", SimpleNamespace(sleep=slept.append))
-    costs = iter([16_000.0, 16_000.0, 25.0])
-    worker.await_fast_clock(lambda: next(costs))
-    assert len(slept) == 2
-    assert next(costs, None) is None
-    worker.await_fast_clock(lambda: 16_000.0)  # for ever
-    assert 1 < sum(slept) < 10
 
 
 class Growing(Plain):
@@ -293,7 +234,7 @@ def test_what_grows_in_time_grows_to_the_end(
 
 
 def test_a_slow_clock_makes_slices_longer(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = worker.import_module("cyext.core.workload")
+    base = import_module("cyext.core.workload")
     workload = Plain()
     workload.max_batch = 1 << 40
     monkeypatch.setattr(base, "clock_cost", lambda: 16_000.0)
@@ -408,7 +349,7 @@ class Failing(Plain):
 
 
 def not_supported() -> Exception:
-    error: Exception = worker.import_module("cyext.core.workload").NotSupported("no io_uring here")
+    error: Exception = import_module("cyext.core.workload").NotSupported("no io_uring here")
     return error
 
 
@@ -443,112 +384,9 @@ def test_what_the_system_lacks_is_skipped(visit: Visit) -> None:
 
 
 def test_a_failed_batch_is_told_in_its_own_words(visit: Visit) -> None:
-    failed = worker.import_module("cyext.core.workload").OperationFailed("open", 24, 19993)
+    failed = import_module("cyext.core.workload").OperationFailed("open", 24, 19993)
     lines, _ = visit(Failing(failed), levels=(100,))
     assert lines[0] == {"failed": "open: EMFILE after 19993", "shortage": True}
-
-
-def test_every_level_of_a_team_is_a_team_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
-) -> None:
-    teams: list[Plain] = []
-
-    def make(order: Line, level: int, cpus: list[int]) -> Plain:
-        assert all(team.closed for team in teams)
-        teams.append(Plain())
-        return teams[-1]
-
-    lines: list[Line] = []
-    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-    monkeypatch.setattr(worker, "make", make)
-    worker.visit(
-        plain_order(levels=(1, 2, 3), cpus=(4, 5)) | {"workers": "threads", "axis_kind": "members"}
-    )
-    assert [line.get("level") for line in lines] == [1, 2, 3, None]
-    assert [line["cpu"] for line in lines[:-1]] == [-1] * 3
-    assert all(team.closed and "grow" not in dict(team.diary) for team in teams)
-    # The team pins each member to one of these.
-    assert pinned == [[4, 5]]
-
-
-def test_members_hold_their_load_before_they_are_a_team(pinned: list[list[int]]) -> None:
-    order = plain_order(workload="fake_workloads:Scarce") | {
-        "workers": "threads",
-        "axis_kind": "members",
-        "load": 7,
-    }
-    made.clear()
-    with pytest.raises(TypeError):  # a real team takes no fakes
-        worker.make(order, 2, [4, 5])
-    assert [workload.diary for workload in made] == [[("grow", 7)]] * 2
-
-
-def test_a_load_that_so_many_members_cannot_hold_ends_the_curve(
-    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
-) -> None:
-    def make(order: Line, level: int, cpus: list[int]) -> Plain:
-        if level > 2:
-            raise base.LimitReached(0, "RLIMIT_NOFILE soft limit 1024")
-        return Plain()
-
-    base = worker.import_module("cyext.core.workload")
-    lines: list[Line] = []
-    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-    monkeypatch.setattr(worker, "make", make)
-    team = {"workers": "threads", "axis_kind": "members", "load": 7}
-    worker.visit(plain_order(levels=(1, 2, 4, 8), cpus=(4,)) | team)
-    assert [line.get("level") for line in lines[:2]] == [1, 2]
-    assert lines[2:] == [
-        {"limit": {"reached": 2, "reason": "RLIMIT_NOFILE soft limit 1024"}},
-        {"done": True},
-    ]
-
-
-def test_a_team_of_a_fixed_size_grows_over_the_levels(
-    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
-) -> None:
-    team = Plain()
-    monkeypatch.setattr(worker, "emit", lambda **line: None)
-    monkeypatch.setattr(worker, "make", lambda *arguments: team)
-    worker.visit(plain_order(levels=(10, 20)) | {"workers": "threads", "members": 4})
-    assert [entry for entry in team.diary if entry[0] == "grow"] == [("grow", 10), ("grow", 20)]
-
-
-def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list[int]]) -> None:
-    order = plain_order(workload="fake_workloads:Scarce") | {
-        "workers": "threads",
-        "axis_kind": "members",
-    }
-    made.clear()
-    with pytest.raises(LimitReached, match="too many") as limit:
-        worker.make(order, 3, [4, 5])
-    assert limit.value.reached == 2
-    assert [workload.closed for workload in made] == [1, 1]
-
-
-def test_a_team_whose_batches_take_too_long_ends_its_curve(
-    monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]
-) -> None:
-    class Team(Plain):
-        """Whose batch takes a millisecond a member."""
-
-        def run(self, n: int) -> int:
-            clock[0] += 1_000_000 * made[-1]
-            return super().run(n)
-
-    def make(order: Line, level: int, cpus: list[int]) -> Team:
-        made.append(level)
-        return Team()
-
-    clock, made, lines = [0], [], []
-    monkeypatch.setattr(worker.time, "monotonic_ns", lambda: clock[0])
-    monkeypatch.setattr(worker, "make", make)
-    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-    team = {"workers": "threads", "axis_kind": "members"}
-    worker.visit(plain_order(levels=(1, 2, 1024), growth_ns=15_000_000_000) | team)
-    assert [line.get("level") for line in lines] == [1, 2, None, None]
-    reason = "--budget: a batch of one operation in each member takes 1.0 s"
-    assert lines[2:] == [{"limit": {"reached": 2, "reason": reason}}, {"done": True}]
 
 
 def test_a_workload_that_cannot_be_made_leaves_nothing_to_close(
@@ -556,7 +394,7 @@ def test_a_workload_that_cannot_be_made_leaves_nothing_to_close(
 ) -> None:
     lines: list[Line] = []
     monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-    worker.visit(plain_order(workload="fake_workloads:CleanOnLast", params={"nonsense": 1}))
+    worker.work(plain_order(workload="fake_workloads:CleanOnLast", params={"nonsense": 1}))
     assert "nonsense" in lines[0]["failed"]
     assert lines[1:] == [{"done": True}]
 
@@ -573,12 +411,3 @@ def test_a_slow_down_spins_for_its_share_of_an_operation(visit: Visit) -> None:
 def test_without_one_nothing_spins(visit: Visit) -> None:
     _, workload = visit(Plain(), levels=(10,))
     assert not hasattr(workload, "spin")
-
-
-def test_a_hand_over_that_cannot_be_had_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[Line] = []
-    monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
-    base = worker.import_module("cyext.core.workload")
-    monkeypatch.setattr(base, "run_on", lambda _: None)  # of the test's process, it stays as it is
-    worker.emit_hand_over([0, 100_000])
-    assert lines == []

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micro.probes.catalogue import all_probes
-from runners.measure import noise, worker
+from runners.measure import lean, noise
 
-ROOT = Path(worker.__file__).parents[2]
+ROOT = Path(lean.__file__).parents[2]
 
 
 def test_a_line_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,8 +27,8 @@ def test_a_line_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         written += data[:3]
         return len(data[:3])
 
-    monkeypatch.setattr(worker.os, "write", short_write)
-    worker.emit(level=7, slices=[1, 2, 3])
+    monkeypatch.setattr(lean.os, "write", short_write)
+    lean.emit(level=7, slices=[1, 2, 3])
     monkeypatch.undo()
     assert written == b'{"level":7,"slices":[1,2,3]}\n'
 
@@ -44,7 +44,7 @@ def test_a_line_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 )
 def test_a_line_is_json_whatever_it_holds(value: object) -> None:
-    assert json.loads(worker.as_json(value).encode()) == value
+    assert json.loads(lean.as_json(value).encode()) == value
 
 
 PROC = {
@@ -122,8 +122,8 @@ def run_python(code: str) -> str:
 
 def test_the_stand_in_for_inspect_does_not_stay() -> None:
     code = """
-from runners.measure import worker
-worker.import_module("cyext.core.workload")
+from runners.measure import lean
+lean.import_module("cyext.core.workload")
 assert "inspect" not in sys.modules
 import inspect
 print(inspect.signature(lambda a, b=1: 0))
@@ -133,8 +133,8 @@ print(inspect.signature(lambda a, b=1: 0))
 
 def test_the_stand_in_for_collections_does_not_stay() -> None:
     code = """
-from runners.measure import worker
-worker.import_module("cyext.core.workload")
+from runners.measure import lean
+lean.import_module("cyext.core.workload")
 assert not {"collections", "collections.abc"} & set(sys.modules)
 import collections.abc
 print(collections.OrderedDict(a=1)["a"], isinstance((), collections.abc.Sequence))
@@ -144,8 +144,8 @@ print(collections.OrderedDict(a=1)["a"], isinstance((), collections.abc.Sequence
 
 def test_the_stand_in_for_collections_gives_way_to_the_whole() -> None:
     code = """
-from runners.measure import worker
-worker.import_module("cyext.core.tracer")  # imports `signal`, which needs a named tuple
+from runners.measure import lean
+lean.import_module("cyext.core.tracer")  # imports `signal`, which needs a named tuple
 import collections.abc
 print(collections.namedtuple("Pair", "a b")(1, 2), collections.abc.Sequence.__name__)
 """
@@ -154,9 +154,9 @@ print(collections.namedtuple("Pair", "a b")(1, 2), collections.abc.Sequence.__na
 
 def test_the_stand_in_does_not_stay_after_a_failure_either() -> None:
     code = """
-from runners.measure import worker
+from runners.measure import lean
 try:
-    worker.import_module("cyext.no_such_workload")
+    lean.import_module("cyext.no_such_workload")
 except ImportError:
     print({"inspect", "collections"} & set(sys.modules))
 """
@@ -166,8 +166,8 @@ except ImportError:
 def test_a_real_inspect_is_left_alone() -> None:
     code = """
 import inspect
-from runners.measure import worker
-worker.import_module("cyext.core.workload")
+from runners.measure import lean
+lean.import_module("cyext.core.workload")
 print(sys.modules["inspect"] is inspect)
 """
     assert run_python(code) == "True"
@@ -179,9 +179,9 @@ def test_what_takes_long_to_import_is_not_imported() -> None:
     modules = {probe.workload.partition(":")[0] for probe in all_probes()}
     workloads = sorted(name for name in modules if not name.startswith("cyext.container."))
     code = f"""
-from runners.measure import worker
+from runners.measure import lean
 for name in {workloads}:
-    worker.import_module(name)
+    lean.import_module(name)
 print({slow} & set(sys.modules))
 """
     assert run_python(code) == "set()"
