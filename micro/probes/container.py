@@ -28,9 +28,10 @@ def _contained(
         name=f"container.{own}",
         workload=f"cyext.container.contained:{workload}",
         title=title,
-        method=f"One operation is that of {name}, in a process that is depth control groups "
-        "(cgroups) below where it was, one in the other, of the hierarchy that has the controller, "
-        "or of version 2's without any; depth 0 is where it was, and moving is not timed.",
+        method=f"One operation is that of {name}, in a process that was moved into the innermost "
+        "of depth nested control groups (cgroups) below its own, in the hierarchy that has the "
+        "controller (v2: in that of version 2, without any); at depth 0 it stays where it was, and "
+        "moving is not timed.",
         source="Banga, Druschel and Mogul 1999, resource containers: what their accounts cost",
         params=_PARAMS,
         promise=promise,

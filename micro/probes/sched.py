@@ -52,8 +52,8 @@ PROBES = (
         workload="cyext.sched.wakeups:FavouredServer",
         title="how late a favoured server accepts under a flood",
         method="One operation is the time from connect() to a server until the server's accept() "
-        "returns, while flooded other processes, all on its CPU, connect to listeners of their own "
-        "and accept all the time; one of them connects to the server, at a random moment up to "
+        "returns, while other processes, all on its CPU and as many as flooded says, connect to "
+        "listeners of their own and accept all the time; one of them connects to the server, at a random moment up to "
         "1 ms after it fell asleep; the others have this nice value, the server's is 0, and with "
         "group=small they are in a control group that has a sixteenth of the usual share of the "
         "CPU.",
