@@ -97,7 +97,7 @@ def _cannot_run() -> list[Finding]:
 def _cannot_count() -> Iterator[Finding]:
     refusal = cannot_count_calls()
     if refusal is not None:
-        yield Finding("system calls", "note", f"not counted, and `micro verify` skips: {refusal}")
+        yield Finding("system calls", "note", f"not counted; `micro verify` skips them: {refusal}")
     _, refusal = countable_events()
     if refusal is not None:
         yield Finding("instructions, cycles", "note", f"not counted: {refusal}")

@@ -21,9 +21,9 @@ _READ = Axis(
     walks_caches=True,
 )
 _WHERE = (
-    ", in one of 16 directories in turn on a file system in memory (tmpfs) or on that of temporary "
-    "files (temp: temp_fs among a session's facts), where the time depends on the files that were "
-    "deleted in the last seconds"
+    ", in one of 16 directories in turn, on a file system in memory (fs=tmpfs) or on that of "
+    "temporary files (fs=temp; a session's facts name it as temp_fs), where the time depends on "
+    "which files were deleted in the last seconds"
 )
 
 

@@ -20,8 +20,8 @@ _CONNECTIONS = (
 _COPY_BYTES = 64 << 10  # what read_write and splice move at once
 _COPIED = Count("copies_per_byte", "copies of each byte sent", exact=True)
 _COUNTED = (
-    "; bytes count as copied by read() and, where a later change of the file does not reach what "
-    "was sent and not yet received, by sending"
+    "; read() copies each byte, and sending counts as a copy if a later change of the file does "
+    "not reach bytes that were sent but not yet received"
 )
 _LEITNER = "von Leitner, Scalable Network Programming (2003)"
 

@@ -34,8 +34,8 @@ PROBES = (
         method="One operation is the time from a futex call that wakes a sleeper until the sleeper "
         "runs, while other processes, all on its CPU, want the CPU all the time; one of them wakes "
         "it, at a random moment up to 1 ms after it fell asleep; nice is the other processes' "
-        "value, the sleeper's is 0; with group=small they are in a control group of their own that "
-        "has a sixteenth of the usual share of the CPU.",
+        "value, the sleeper's is 0; with group=small the other processes are in a control group "
+        "that has a sixteenth of the usual share of the CPU.",
         source="schbench (Mason 2016): wake-up latency; Banga, Druschel and Mogul 1998: a server "
         "that must answer under load",
         params={"nice": Choice(("0", "19"), usual=("0",), quick=("0",)), "group": _GROUP},
@@ -53,10 +53,10 @@ PROBES = (
         title="how late a favoured server accepts under a flood",
         method="One operation is the time from connect() to a server until the server's accept() "
         "returns, while other processes, all on its CPU and as many as flooded says, connect to "
-        "listeners of their own and accept all the time; one of them connects to the server, at a random moment up to "
-        "1 ms after it fell asleep; the others have this nice value, the server's is 0, and with "
-        "group=small they are in a control group that has a sixteenth of the usual share of the "
-        "CPU.",
+        "listeners of their own and accept all the time; one of them connects to the server, at a "
+        "random moment up to 1 ms after the server fell asleep; nice is the other processes' "
+        "value, the server's is 0; with group=small the other processes are in a control group "
+        "that has a sixteenth of the usual share of the CPU.",
         source="Banga, Druschel and Mogul 1999, resource containers: a favoured "
         "client under a flood",
         params={"nice": Choice(("0", "19"), usual=("0", "19"), quick=("19",)), "group": _GROUP},

@@ -90,12 +90,12 @@ PROBES = (
         workload="cyext.server.exchanges:RequestResponse",
         title="requests and responses over many connections at once",
         method="One operation is a request of 4 bytes and its response of 4 bytes over one of the "
-        "open TCP connections, which are spread evenly over the client tasks and over as many "
-        "server tasks as there are CPUs in this run; a client has a request under way on each of "
-        "its connections, a server task is one loop of epoll (kqueue on the BSDs and macOS); all "
-        "run on one CPU (cpu=same) or on all CPUs, as the system likes (cpu=free), so that the "
-        "ratio of the two is the scalability; a batch has at least 64 operations a connection "
-        "and ends with the last response.",
+        "open TCP connections, which are spread evenly over the client tasks and over the server "
+        "tasks, one for each CPU of this run; a client has one request under way on each of its "
+        "connections, and a server task is one loop of epoll (kqueue on the BSDs and macOS); all "
+        "tasks run on one CPU (cpu=same) or on all CPUs, as the system chooses (cpu=free), and the "
+        "ratio of the two is the scalability; a batch has at least 64 operations for each "
+        "connection and ends with the last response.",
         source="Bryant, Hartner, He and Venkitachalam 2000: Netperf request and response",
         params={
             "clients": Choice((1, 4, 16), usual=(4,), quick=(4,)),
@@ -115,13 +115,14 @@ PROBES = (
         name="server.chat",
         workload="cyext.server.chat:Chat",
         title="chat rooms",
-        method="One operation is a message of 100 bytes that one user of a room of 20 has said and "
-        "one of the 19 others hears: it goes over the speaker's TCP connection to the server, and "
-        "from there over the hearer's; a user says the next message once it has heard the last one "
-        "of all others; by threads, two a user in the server and two in the client take, tell, say "
-        "and hear messages; by event, one loop of epoll (kqueue on the BSDs and macOS) is the "
-        "server and one is all users; all threads are of one process and run on the CPUs of this "
-        "run, as the system likes; a batch has at least two messages of each user to all others.",
+        method="One operation is a message of 100 bytes that one user in a room of 20 says and one "
+        "of the 19 others hears: it goes to the server over the speaker's TCP connection, and from "
+        "there to the hearer over the hearer's; a user says its next message once it has heard the "
+        "last one of every other user; with model=threads each user has two threads in the server "
+        "and two in the client, one to receive and one to send; with model=event one loop of epoll "
+        "(kqueue on the BSDs and macOS) is the server and another is all users; all threads belong "
+        "to one process and run on the CPUs of this run, as the system chooses; a batch has at "
+        "least two messages from each user to all others.",
         source="Bryant, Hartner, He and Venkitachalam 2000: VolanoMark",
         params={
             "model": Choice(("threads", "event"), usual=("threads", "event"), quick=("threads",)),
