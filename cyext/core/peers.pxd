@@ -7,6 +7,10 @@ cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_attr_t:
         pass
 
+cdef extern from "<stdatomic.h>" nogil:
+    ctypedef struct atomic_int_fast64_t:
+        pass
+
 cdef extern from "core/peers.h" nogil:
     enum:
         MICRO_THREADS
@@ -54,6 +58,7 @@ cdef class Peers:
 
     cdef start(self, micro_body_t body, void *argument, int64_t count)
     cdef int64_t failed(self) noexcept nogil
+    cdef await_count(self, atomic_int_fast64_t *word, int64_t count)
 
 
 cdef class Program:

@@ -12,6 +12,16 @@ from cyext.core.errors import OperationFailed
 from cyext.core.parameters import one_of
 
 
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
+cdef extern from "<stdatomic.h>" nogil:
+    int64_t atomic_load(atomic_int_fast64_t *word)
+
+cdef extern from "os/process.h" nogil:
+    int micro_die_with_parent()
+    int micro_adopt_orphans()
+
 #: What a peer can run as: the values of a probe's parameter ``peer``.
 KINDS = {"thread": MICRO_THREADS, "process": MICRO_PROCESSES}
 
@@ -54,6 +64,16 @@ cdef class Peers:
             status = micro_peers_keep(&self.group, count)
             while status == 0 and self.group.count < count:
                 status = micro_peers_add(&self.group)
+        if status:
+            raise OperationFailed(self.group.call.decode(), -status, 0)
+
+    cdef await_count(self, atomic_int_fast64_t *word, int64_t count):
+        """Return once the peers have brought ``word`` to ``count``. Raises `OperationFailed`."""
+        cdef int64_t status = 0
+        with nogil:
+            while status == 0 and atomic_load(word) < count:
+                sched_yield()
+                status = self.failed()
         if status:
             raise OperationFailed(self.group.call.decode(), -status, 0)
 

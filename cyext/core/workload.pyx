@@ -6,6 +6,7 @@ A workload is one ``cdef class`` that extends `Workload` and overrides some of t
 ``__init__``        --      acquire what the probe needs; raise `OSError` or `NotSupported`
 ``meet(team, i)``   --      teams: share what an operation needs several members for
 ``grow(level)``     --      curves: bring the live resources to ``level``, or raise `LimitReached`
+``settle(count)``   --      curves whose `grow` calls `settle_or_return`: have so many, or raise
 ``prepare(n)``      --      before a batch: make whatever n operations consume
 ``loop(n)``         timed   exactly n operations, nothing else; 0, or what ``fail`` returned
 ``restore(n)``      --      after a batch, also a failed one: undo what it left
@@ -234,6 +235,33 @@ cdef class Workload:
     def grow(self, uint64_t level):
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
         self.level = level
+
+    def grow_or_close(self, level):
+        """`grow` at the end of ``__init__``, which gives everything back where that fails."""
+        try:
+            self.grow(level)
+        except BaseException:
+            self.close()
+            raise
+
+    def settle(self, count):
+        """Have ``count`` of what `grow` brings to a level. Raises `OperationFailed`."""
+
+    def settle_or_return(self, goal, level, reason):
+        """`settle` for ``goal`` of the ``level`` asked for, or, where that fails, for as before.
+
+        ``reason`` is why ``goal`` is less than ``level``. Raises `LimitReached` where fewer stand,
+        and `OperationFailed` where there was nothing before.
+        """
+        cdef uint64_t before = self.level
+        try:
+            self.settle(goal)
+        except OperationFailed as error:
+            if before == 0:
+                raise
+            goal, reason = before, error.reason
+            self.settle(goal)
+        self.stand_at(goal, level, reason)
 
     def peers_left(self, error):
         """How many peers there are after `start_peers` raised ``error``, and why no more.

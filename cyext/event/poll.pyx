@@ -86,11 +86,7 @@ cdef class Select(Watched):
 
     def __init__(self, ready="1", rotation="fixed"):
         Watched.__init__(self, ready, rotation)
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def __dealloc__(self):
         free(self.interest)

@@ -57,11 +57,7 @@ cdef class _Queue(Watched):
             error = -self.queue
             self.close()
             raise OperationFailed(MICRO_QUEUE_CREATE.decode(), error, 0)
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def __dealloc__(self):
         free(self.events)

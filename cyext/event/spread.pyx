@@ -6,7 +6,7 @@ from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close
 
-from cyext.core.peers cimport micro_body_t, micro_peer_t
+from cyext.core.peers cimport atomic_int_fast64_t, micro_body_t, micro_peer_t
 from cyext.core.resources cimport Descriptors
 from cyext.core.workload cimport Workload
 
@@ -22,8 +22,6 @@ cdef extern from "<sys/mman.h>" nogil:
     int munmap(void *start, size_t bytes)
 
 cdef extern from "<stdatomic.h>" nogil:
-    ctypedef struct atomic_int_fast64_t:
-        pass
     int64_t atomic_load(atomic_int_fast64_t *word)
 
 cdef extern from "os/mapping.h" nogil:
@@ -123,22 +121,12 @@ cdef class Spread(Workload):
             self.start_threads(goal)
         except OperationFailed as error:
             goal, reason = self.peers_left(error)
-        self.await_threads(goal)
+        self.peers.await_count(&self.spread.waiting, goal)  # until all have what they wait with
         self.next = 0
         self.stand_at(goal, level, reason)
 
     cdef start_threads(self, int64_t count):
         self.start_peers("thread", self.cpu, <micro_body_t>micro_spread_serve, self.spread, count)
-
-    cdef await_threads(self, int64_t count):
-        """Return once so many have all that they wait with. Raises `OperationFailed`."""
-        cdef int64_t status = 0
-        with nogil:
-            while status == 0 and atomic_load(&self.spread.waiting) < count:
-                sched_yield()
-                status = self.peers.failed()
-        if status:
-            raise OperationFailed(self.peers.group.call.decode(), -status, 0)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         self.expected = atomic_load(&self.spread.consumed)

@@ -68,11 +68,7 @@ cdef class IoUring(Watched):
         if status:
             self.close()
             raise NotSupported(why_not(-status))
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def __dealloc__(self):
         micro_uring_close(&self.ring)

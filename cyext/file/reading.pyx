@@ -50,11 +50,7 @@ cdef class _CachedFile(Workload):
     cdef begin(self):
         self.file = ScratchFile()
         self.fd = self.file.fd
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
         self.level = 0
 
     def grow(self, uint64_t level):

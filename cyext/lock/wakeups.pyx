@@ -135,11 +135,7 @@ cdef class Sleepers(Workload):
         self.bed.between_processes = peer == "process"
         if at_condition:
             self.make_condition()
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     cdef make_condition(self):
         cdef pthread_mutexattr_t mutex
@@ -203,7 +199,6 @@ cdef class Sleepers(Workload):
                 self.bed, goal)
         except OperationFailed as error:
             goal, reason = self.peers_left(error)
-        self.level = goal
         self.target += goal - before
         with nogil:
             micro_yield_to_all(True)
@@ -211,8 +206,7 @@ cdef class Sleepers(Workload):
             micro_yield_to_all(False)
         if status:
             raise OperationFailed(self.peers.group.call.decode(), -status, 0)
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
+        self.stand_at(goal, level, reason)
 
     cdef int64_t await_sleep(self) noexcept nogil:
         """Return once waiters went to sleep ``target`` times: 0, or why one never will."""

@@ -270,11 +270,7 @@ cdef class FaultAround(Workload):
         elif self.fd < 0:
             raise OperationFailed("memfd_create", -self.fd, 0)
         self.max_batch = MAPS_A_BATCH
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def __dealloc__(self):
         self.put_away()

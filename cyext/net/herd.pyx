@@ -7,12 +7,12 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
 from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close
 
-from cyext.core.peers cimport micro_peer_leaves, micro_peer_t
+from cyext.core.peers cimport atomic_int_fast64_t, micro_peer_leaves, micro_peer_t
 from cyext.core.resources cimport Descriptors, batch_at
 from cyext.core.workload cimport Workload
 
 from cyext.core import limits
-from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.parameters import one_of
 from cyext.core.peers import KINDS
 from cyext.core.task_switches import voluntary_switches
@@ -26,8 +26,6 @@ cdef extern from "<sys/socket.h>" nogil:
     int listen(int fd, int backlog)
 
 cdef extern from "<stdatomic.h>" nogil:
-    ctypedef struct atomic_int_fast64_t:
-        pass
     int64_t atomic_load(atomic_int_fast64_t *word)
     void atomic_store(atomic_int_fast64_t *word, int64_t value)
     int64_t atomic_fetch_add(atomic_int_fast64_t *word, int64_t more)
@@ -167,11 +165,7 @@ cdef class AcceptHerd(Workload):
             self.close()
             raise OperationFailed("listen", error, 0)
         self.most, self.most_reason = self.most_waiters(wait)
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def __dealloc__(self):
         self.drop_peers()
@@ -216,22 +210,10 @@ cdef class AcceptHerd(Workload):
             self.start_peers(self.peer, "same", wait_and_accept, self.herd, goal)
         except OperationFailed as error:
             goal, reason = self.peers_left(error)
-        self.await_waiters(goal)
-        self.level = goal
-        self.max_batch = min(batch_at(self.level), BATCH_ROOM)
+        self.peers.await_count(&self.herd.waiting, goal)  # until all have what they wait with
+        self.max_batch = min(batch_at(goal), BATCH_ROOM)
         self.clients.reserve(self.max_batch + 1)
-        if goal < <int64_t>level:
-            raise LimitReached(self.level, reason)
-
-    cdef await_waiters(self, int64_t count):
-        """Return once so many have all that they wait with. Raises `OperationFailed`."""
-        cdef int64_t status = 0
-        with nogil:
-            while status == 0 and atomic_load(&self.herd.waiting) < count:
-                sched_yield()
-                status = self.peers.failed()
-        if status:
-            raise OperationFailed(self.peers.group.call.decode(), -status, 0)
+        self.stand_at(goal, level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         cdef uint64_t i

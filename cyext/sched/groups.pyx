@@ -50,41 +50,30 @@ cdef class Hackbench(Workload):
         self.bench = micro_hackbench_new(one_of(transport, {"pipe": 0, "socket": 1}), &call)
         if self.bench == NULL:
             raise OperationFailed(call.decode(), errno, 0)
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
+
+    def settle(self, int64_t groups):
+        """Have so many groups. Raises `OperationFailed`."""
+        cdef const char *call = NULL
+        cdef int64_t pairs = groups * MICRO_SENDERS
+        cdef int status = micro_hackbench_open(self.bench, pairs, &call)
+        if status:
+            raise OperationFailed(call.decode(), -status, 0)
+        self.start_peers(
+            self.peer, "free", <micro_body_t>micro_hackbench_member, self.bench,
+            groups * MICRO_GROUP)
+        micro_hackbench_close_down_to(self.bench, pairs)
 
     def grow(self, uint64_t level):
         """Have ``level`` groups, all of their tasks asleep."""
-        cdef const char *call = NULL
-        cdef int64_t before = self.level
         cdef int64_t goal = min(level, <uint64_t>min(MOST_GROUPS, MICRO_GROUPS_MOST))
-        cdef int status
         reason = f"at most {MOST_GROUPS} groups"
         limit = Descriptors()
-        by_descriptors = before + max(limit.room(), 0) // (4 * MICRO_SENDERS)
+        by_descriptors = self.level + max(limit.room(), 0) // (4 * MICRO_SENDERS)
         if goal > by_descriptors > 0:
             goal = by_descriptors
             reason = limit.limit_reason()
-        try:
-            status = micro_hackbench_open(self.bench, goal * MICRO_SENDERS, &call)
-            if status:
-                raise OperationFailed(call.decode(), -status, 0)
-            self.start_peers(
-                self.peer, "free", <micro_body_t>micro_hackbench_member, self.bench,
-                goal * MICRO_GROUP)
-        except OperationFailed as error:
-            if before == 0:
-                raise
-            reason = error.reason
-            goal = before
-            self.start_peers(
-                self.peer, "free", <micro_body_t>micro_hackbench_member, self.bench,
-                goal * MICRO_GROUP)
-        micro_hackbench_close_down_to(self.bench, goal * MICRO_SENDERS)
-        self.stand_at(goal, level, reason)
+        self.settle_or_return(goal, level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.check_peers()

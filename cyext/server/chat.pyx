@@ -6,7 +6,8 @@ cimport cython
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 
-from cyext.core.peers cimport micro_body_t, micro_peer_t, micro_peers_t, pthread_attr_t
+from cyext.core.peers cimport (
+    atomic_int_fast64_t, micro_body_t, micro_peer_t, micro_peers_t, pthread_attr_t)
 from cyext.core.resources cimport Descriptors
 from cyext.core.workload cimport Workload
 
@@ -16,17 +17,9 @@ from cyext.core.parameters import one_of
 from cyext.core.task_switches import voluntary_switches
 
 
-cdef extern from "<sched.h>" nogil:
-    int sched_yield()
-
 cdef extern from "<pthread.h>" nogil:
     int pthread_attr_init(pthread_attr_t *attributes)
     int pthread_attr_setstacksize(pthread_attr_t *attributes, size_t bytes)
-
-cdef extern from "<stdatomic.h>" nogil:
-    ctypedef struct atomic_int_fast64_t:
-        pass
-    int64_t atomic_load(atomic_int_fast64_t *word)
 
 cdef extern from "server/chat.h" nogil:
     enum:
@@ -80,11 +73,7 @@ cdef class Chat(Workload):
         self.chat = micro_chat_new(self.by_events, &call)
         if self.chat == NULL:
             raise OperationFailed(call.decode(), errno, 0)
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def meet(self, members, index, mode):
         """Refuse a team of processes: threads at a condition wake in their own process only."""
@@ -94,10 +83,10 @@ cdef class Chat(Workload):
     cdef have_threads(self, int64_t count):
         self.start_peers("thread", "free", <micro_body_t>micro_chat_member, self.chat, count)
 
-    cdef settle(self, int64_t rooms):
+    def settle(self, int64_t rooms):
         """Have so many rooms, of new threads. Raises `OperationFailed`."""
         cdef const char *call = NULL
-        cdef int64_t status
+        cdef int status
         micro_chat_end(self.chat)
         self.have_threads(0)
         self.peers.group.attributes = &self.small
@@ -109,12 +98,7 @@ cdef class Chat(Workload):
         self.have_threads(LOOPS if self.by_events else rooms * THREADS_IN_ROOM + 1)
         self.tasks = tasks_now() - others
         if self.by_events:
-            with nogil:
-                while status == 0 and atomic_load(&self.chat.waiting) < LOOPS:
-                    sched_yield()
-                    status = self.peers.failed()
-        if status:
-            raise OperationFailed(self.peers.group.call.decode(), -status, 0)
+            self.peers.await_count(&self.chat.waiting, LOOPS)
 
     def limit(self):
         """How many rooms there may be, and the limit's name."""
@@ -133,18 +117,8 @@ cdef class Chat(Workload):
 
     def grow(self, uint64_t level):
         """Have ``level`` rooms."""
-        cdef int64_t before = self.level
         most, reason = self.limit()
-        goal = min(level, max(most, before, 1))
-        try:
-            self.settle(goal)
-        except OperationFailed as error:
-            if before == 0:
-                raise
-            reason = error.reason
-            goal = before
-            self.settle(goal)
-        self.stand_at(goal, level, reason)
+        self.settle_or_return(min(level, max(most, self.level, 1)), level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.check_peers()

@@ -4,7 +4,7 @@ cimport cython
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 
-from cyext.core.peers cimport micro_body_t, micro_peer_t, micro_peers_t
+from cyext.core.peers cimport atomic_int_fast64_t, micro_body_t, micro_peer_t, micro_peers_t
 from cyext.core.resources cimport Descriptors
 from cyext.core.workload cimport Workload
 
@@ -13,13 +13,7 @@ from cyext.core.parameters import one_of
 from cyext.core.peers import KINDS
 
 
-cdef extern from "<sched.h>" nogil:
-    int sched_yield()
-
 cdef extern from "<stdatomic.h>" nogil:
-    ctypedef struct atomic_int_fast64_t:
-        pass
-    int64_t atomic_load(atomic_int_fast64_t *word)
     void atomic_store(atomic_int_fast64_t *word, int64_t value)
 
 cdef extern from "server/exchanges.h" nogil:
@@ -68,20 +62,16 @@ cdef class RequestResponse(Workload):
         self.exchanges = micro_exchanges_new(clients, &call)
         if self.exchanges == NULL:
             raise OperationFailed(call.decode(), errno, 0)
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     cdef have_peers(self, int64_t count):
         self.start_peers(
             self.peer, self.cpu, <micro_body_t>micro_exchanges_member, self.exchanges, count)
 
-    cdef settle(self, int64_t connections):
+    def settle(self, int64_t connections):
         """Have so many connections, served and asked on by new peers. Raises `OperationFailed`."""
         cdef const char *call = NULL
-        cdef int64_t status
+        cdef int status
         # A peer knows the connections that it began with.
         self.have_peers(0)
         status = micro_exchanges_open(self.exchanges, connections, &call)
@@ -91,33 +81,19 @@ cdef class RequestResponse(Workload):
         self.exchanges.clients = min(self.most_clients, connections)
         atomic_store(&self.exchanges.waiting, 0)
         self.have_peers(self.exchanges.loops + self.exchanges.clients)
-        with nogil:
-            while status == 0 and atomic_load(&self.exchanges.waiting) < self.exchanges.loops:
-                sched_yield()
-                status = self.peers.failed()
-        if status:
-            raise OperationFailed(self.peers.group.call.decode(), -status, 0)
+        self.peers.await_count(&self.exchanges.waiting, self.exchanges.loops)
 
     def grow(self, uint64_t level):
         """Have ``level`` connections."""
-        cdef int64_t before = self.level
         cdef int64_t goal = min(level, <uint64_t>MICRO_MOST_CONNECTIONS)
         reason = f"at most {MICRO_MOST_CONNECTIONS} connections"
         limit = Descriptors()
         # Each loop has a queue, which a thread's process pays for.
         room = limit.room() + 2 * self.exchanges.open - self.most_loops
         if goal > room // 2:
-            goal = max(room // 2, before, 1)
+            goal = max(room // 2, <int64_t>self.level, 1)
             reason = limit.limit_reason()
-        try:
-            self.settle(goal)
-        except OperationFailed as error:
-            if before == 0:
-                raise
-            reason = error.reason
-            goal = before
-            self.settle(goal)
-        self.stand_at(goal, level, reason)
+        self.settle_or_return(goal, level, reason)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         return self.check_peers()

@@ -99,11 +99,7 @@ cdef class Ring(SelfTimedWorkload):
         one_of(peer, KINDS)
         self.peer = peer
         self.ring = _Ring()
-        try:
-            self.grow(2)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(2)
 
     def grow(self, uint64_t level):
         """Let ``level`` tasks stand in the ring."""
@@ -218,11 +214,7 @@ cdef class WakeOne(Workload):
         one_of(peer, KINDS)
         self.peer = peer
         self.ring = _Ring()
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def grow(self, uint64_t level):
         """Let ``level`` tasks sleep, each on a pipe of its own."""
@@ -288,11 +280,7 @@ cdef class Yield(BusyPeersWorkload):
     def __init__(self, peer="thread"):
         one_of(peer, KINDS)
         self.peer = peer
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def grow(self, uint64_t level):
         """Let ``level`` other tasks yield."""

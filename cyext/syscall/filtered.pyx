@@ -77,11 +77,7 @@ cdef class Seccomp(SelfTimedWorkload):
             raise NotSupported("this system has no seccomp filters")
         if pipe(self.shared.fds) != 0 or pipe(self.shared.fds + 2) != 0:
             raise OperationFailed("pipe", errno, 0)
-        try:
-            self.grow(1)
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1)
 
     def __dealloc__(self):
         self.drop_peers()
