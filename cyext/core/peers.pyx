@@ -1,4 +1,7 @@
-"""Threads, processes and programs beside the timed loop; peers.h explains them."""
+"""Threads, processes and programs beside the timed loop, and what ties a process to its parent.
+
+peers.h explains them.
+"""
 
 import os
 
@@ -167,3 +170,13 @@ cdef class Program:
                 os.waitpid(pid, 0)
             except OSError:
                 pass  # one that cannot be ended ends with its owner
+
+
+def die_with_parent():
+    """Ask to be killed when the parent process dies; False where the system cannot do that."""
+    return bool(micro_die_with_parent())
+
+
+def adopt_orphans():
+    """Become the parent of descendants whose own parent ends; False where a system cannot."""
+    return bool(micro_adopt_orphans())

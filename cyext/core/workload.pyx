@@ -32,10 +32,6 @@ from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # no-
 from cyext.core.parameters import one_of
 
 
-cdef extern from "os/process.h" nogil:
-    int micro_die_with_parent()
-    int micro_adopt_orphans()
-
 cdef extern from "os/usage.h" nogil:
     enum:
         RUSAGE_THREAD
@@ -45,20 +41,6 @@ cdef extern from "os/usage.h" nogil:
 cdef extern from "os/cpu_time.h" nogil:
     int64_t micro_cpus_used_ns(int fd, const int *cpus, int count)
     int64_t micro_own_cpu_ns()
-
-cdef extern from "os/processor.h" nogil:
-    enum: MICRO_CPU_NAME_BYTES
-    void micro_cpu_name(char *name)
-
-cdef extern from *:
-    """
-    #ifndef MICRO_COMPILER
-    #define MICRO_COMPILER "unknown"
-    #define MICRO_FLAGS_USED "unknown"
-    #endif
-    """
-    const char *MICRO_COMPILER
-    const char *MICRO_FLAGS_USED
 
 # Two slices share the sentinel between them if no more than this passed since it ran: the neighbour
 # comes and goes in milliseconds.
@@ -74,8 +56,6 @@ cdef tuple own_cpus = ()
 
 #: Steps of the sentinel's chain.
 CHAIN_STEPS = MICRO_CHAIN_STEPS
-COMPILER = MICRO_COMPILER.decode()
-COMPILER_FLAGS = MICRO_FLAGS_USED.decode()
 
 
 def run_on(cpus):
@@ -526,20 +506,3 @@ def mark_loops():
 def mark_armed(armed):
     """Mark from where to where a tracer may make calls fail."""
     micro_mark(MICRO_ARMED if armed else MICRO_DISARMED)
-
-
-def cpu_name():
-    """What the processor calls itself; empty where a program cannot ask it."""
-    cdef char name[MICRO_CPU_NAME_BYTES]
-    micro_cpu_name(name)
-    return name.decode("ascii", "replace").strip()
-
-
-def die_with_parent():
-    """Ask to be killed when the parent process dies; False where the system cannot do that."""
-    return bool(micro_die_with_parent())
-
-
-def adopt_orphans():
-    """Become the parent of descendants whose own parent ends; False where a system cannot."""
-    return bool(micro_adopt_orphans())

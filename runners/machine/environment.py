@@ -258,9 +258,9 @@ def build() -> dict[str, str]:
     with suppress(importlib.metadata.PackageNotFoundError):
         facts["micro_version"] = importlib.metadata.version("osmicro")
     with suppress(ImportError):
-        workload = importlib.import_module("cyext.core.workload")
+        processor = importlib.import_module("cyext.core.processor")
         for name in ("COMPILER", "COMPILER_FLAGS"):
-            value = str(getattr(workload, name, "unknown"))
+            value = str(getattr(processor, name, "unknown"))
             facts[name.lower()] = value.replace("unknown", "")
     return facts
 
@@ -333,7 +333,7 @@ def cpu_identity(cpuinfo: Fields, root: Path) -> str:
 def cpu_name() -> str:
     """What the processor calls itself: gVisor would not tell."""
     with suppress(ImportError):
-        return str(importlib.import_module("cyext.core.workload").cpu_name())
+        return str(importlib.import_module("cyext.core.processor").cpu_name())
     return ""
 
 

@@ -29,7 +29,7 @@ _LOOK_S = 0.01
 def main() -> int:
     """Run the command on the command line; returns its exit code."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # isolated mode leaves it out
-    from cyext.core.workload import adopt_orphans, die_with_parent  # noqa: PLC0415
+    from cyext.core.peers import adopt_orphans, die_with_parent  # noqa: PLC0415
 
     adopt_orphans()
     woken, wake = os.pipe()

@@ -21,7 +21,7 @@ def main() -> int:
     os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
     parent = order.get("parent")
     if parent is not None:
-        import_module("cyext.core.workload").die_with_parent()
+        import_module("cyext.core.peers").die_with_parent()
         if os.getppid() != parent:
             return 1
     offer_to_oom_killer()

@@ -162,7 +162,7 @@ def _crew(bench: Bench) -> _Crew | None:
 
 def _serve(connection: Connection, bench: Bench) -> None:
     """Do what is asked until the asker has ended."""
-    from cyext.core.workload import die_with_parent  # noqa: PLC0415 - compiled code
+    from cyext.core.peers import die_with_parent  # noqa: PLC0415 - compiled code
 
     die_with_parent()
     parent = multiprocessing.parent_process()

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cyext.core.peers
+import cyext.core.processor
 import cyext.core.workload
 import pytest
 from cyext.core.empty import Empty
@@ -107,8 +109,8 @@ def test_the_clock_has_a_price() -> None:
 
 
 def test_compiler_and_flags_are_known() -> None:
-    assert cyext.core.workload.COMPILER not in ("", "unknown")
-    assert "-O2" in cyext.core.workload.COMPILER_FLAGS.split()
+    assert cyext.core.processor.COMPILER not in ("", "unknown")
+    assert "-O2" in cyext.core.processor.COMPILER_FLAGS.split()
 
 
 GATED_OPENS = 5000
@@ -184,7 +186,7 @@ def test_a_child_dies_with_its_parent() -> None:
             # Should it be left alive, it says so and ends itself after a while.
             signal.signal(signal.SIGALRM, lambda *_: os.write(send, b"late") and os._exit(1))
             signal.alarm(20)
-            os.write(send, b"+" if cyext.core.workload.die_with_parent() else b"-")
+            os.write(send, b"+" if cyext.core.peers.die_with_parent() else b"-")
             while True:
                 signal.pause()
         while True:
@@ -207,7 +209,7 @@ def test_nothing_spins_unless_told() -> None:
 
 
 def test_a_processors_name_is_one_line_or_nothing() -> None:
-    name = cyext.core.workload.cpu_name()
+    name = cyext.core.processor.cpu_name()
     assert name == name.strip()
     assert len(name) <= 48
     assert name.isprintable()

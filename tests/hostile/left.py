@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cyext.core.workload import adopt_orphans
+from cyext.core.peers import adopt_orphans
 from weather import CLONE_NEWNS, LIBC, MS_PRIVATE, MS_REC, check
 
 _CLONE_NEWIPC = 0x8000000

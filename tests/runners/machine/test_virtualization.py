@@ -41,7 +41,7 @@ def test_a_cpu_that_the_system_does_not_name_is_asked(
     monkeypatch: pytest.MonkeyPatch, plant: Plant
 ) -> None:
     monkeypatch.setitem(
-        sys.modules, "cyext.core.workload", SimpleNamespace(cpu_name=lambda: "AMD EPYC")
+        sys.modules, "cyext.core.processor", SimpleNamespace(cpu_name=lambda: "AMD EPYC")
     )
     facts = describe(plant({"proc/cpuinfo": "vendor_id\t: AuthenticAMD\nmodel name\t: unknown\n"}))
     assert facts["cpu_model"] == "AMD EPYC"
