@@ -16,7 +16,7 @@ What is done once in a batch cancels: each number is from a batch of 2n less one
 """
 
 from runners.measure.lean import emit, import_module, pin
-from runners.measure.worker import (
+from runners.measure.workloads import (
     calibrate,
     levels_are_members,
     make,
@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from runners.measure.worker import Workload
+    from runners.measure.workloads import Workload
 
 #: Operations of the smaller batch under the tracer.
 OPERATIONS = 4

@@ -19,7 +19,7 @@ import time
 from bisect import bisect_right
 
 from runners.measure.lean import emit, import_module, pin
-from runners.measure.worker import (
+from runners.measure.workloads import (
     Grower,
     calibrate,
     levels_are_members,

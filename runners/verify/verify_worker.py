@@ -16,7 +16,7 @@ import os
 import time
 
 from runners.measure.lean import emit, import_module, pin
-from runners.measure.worker import (
+from runners.measure.workloads import (
     calibrate,
     failure,
     levels_are_members,
@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from runners.measure.worker import Workload
+    from runners.measure.workloads import Workload
 
 THREADS = "/proc/self/task"
 #: Mappings that libraries keep for reuse: more than that were forgotten.

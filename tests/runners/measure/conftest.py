@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from worker_orders import Line, Visit, plain_order
 
-from runners.measure import worker
+from runners.measure import worker, workloads
 from runners.measure.launch import Launcher
 from runners.measure.lean import import_module
 
@@ -30,7 +30,8 @@ def visit(monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]) -> Visit:
 
     def carry_out(workload: Any, **changes: Any) -> tuple[list[Line], Any]:
         lines: list[Line] = []
-        monkeypatch.setattr(worker, "emit", lambda **line: lines.append(line))
+        for module in (worker, workloads):
+            monkeypatch.setattr(module, "emit", lambda **line: lines.append(line))
         monkeypatch.setattr(worker, "make", lambda *arguments: workload)
         worker.work(plain_order(**changes))
         return lines, workload

@@ -9,7 +9,7 @@ import pytest
 from fake_workloads import CLEAN, DIRTY, RATIO, Plain, row
 from worker_orders import Line, Visit, plain_order
 
-from runners.measure import worker
+from runners.measure import worker, workloads
 from runners.measure.lean import import_module
 
 # One point
@@ -194,7 +194,7 @@ class Growing(Plain):
         super().__init__()
         self.now_ns = 0
         self.step_ms = step_ms
-        monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns))
+        monkeypatch.setattr(workloads, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns))
 
     def grow(self, level: int) -> None:
         self.now_ns += (self.step_ms + level - self.level) * 1_000_000

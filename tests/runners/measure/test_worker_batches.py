@@ -9,7 +9,7 @@ from fake_workloads import CLEAN, DIRTY, RATIO, Plain, row
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.measure import worker
+from runners.measure import worker, workloads
 from runners.measure.sentinel import FOREIGN_NS, FOREIGN_SHARE, TOLERANCE, Clean, Slices
 
 # The gate
@@ -92,7 +92,7 @@ class Costed(Plain):
     st.integers(1, 10**9),
 )
 def test_a_batch_is_never_empty_nor_too_large(workload: Costed, slice_ns: int) -> None:
-    batch = worker.calibrate(workload, slice_ns)
+    batch = workloads.calibrate(workload, slice_ns)
     assert isinstance(batch, int)
     assert 1 <= batch <= workload.max_batch
     assert len(workload.diary) < 3 * 70
@@ -101,7 +101,7 @@ def test_a_batch_is_never_empty_nor_too_large(workload: Costed, slice_ns: int) -
 @given(st.floats(0.3, 1e8), st.integers(100_000, 1_000_000))
 def test_a_batch_fills_a_slice(op_ns: float, slice_ns: int) -> None:
     workload = Costed(op_ns, 0, 2**63 - 1)
-    batch = worker.calibrate(workload, slice_ns)
+    batch = workloads.calibrate(workload, slice_ns)
     assert batch == 1 or batch * op_ns == pytest.approx(slice_ns, rel=0.02, abs=op_ns)
 
 
@@ -110,7 +110,7 @@ def test_one_slow_run_does_not_shrink_the_batch() -> None:
         def run(self, n: int) -> int:
             return super().run(n) * (50 if len(self.diary) % 3 == 1 else 1)
 
-    assert worker.calibrate(Hiccup(), 300_000) == 300
+    assert workloads.calibrate(Hiccup(), 300_000) == 300
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_teams_batch_holds_enough_operations(start_ns: int, op_ns: float, batc
         def run(self, n: int) -> int:
             return start_ns + round(n * op_ns)
 
-    assert worker.calibrate(Team(), 300_000, worker.TEAM_OPERATIONS) == batch
+    assert workloads.calibrate(Team(), 300_000, workloads.TEAM_OPERATIONS) == batch
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_a_batch_holds_enough_operations_for_all_of_the_load(
     op_ns: float, max_batch: int, batch: int
 ) -> None:
     workload = Costed(op_ns, 0, max_batch)
-    assert worker.calibrate(workload, 300_000, under_load=380) == batch
+    assert workloads.calibrate(workload, 300_000, under_load=380) == batch
 
 
 def test_a_batch_stops_at_what_the_workload_holds() -> None:
-    assert worker.calibrate(Costed(10.0, 0, 700), 300_000) == 700
-    assert worker.calibrate(Costed(1e9, 0, 700), 300_000) == 1
+    assert workloads.calibrate(Costed(10.0, 0, 700), 300_000) == 700
+    assert workloads.calibrate(Costed(1e9, 0, 700), 300_000) == 1
 
 
 # Levels
@@ -161,11 +161,11 @@ def test_a_batch_stops_at_what_the_workload_holds() -> None:
     [(0, 0), (7, 7), (999, 999), (1000, 1000), (1009, 1000), (19997, 19900), (1048575, 1040000)],
 )
 def test_round_down(level: int, rounded: int) -> None:
-    assert worker.round_down(level) == rounded
+    assert workloads.round_down(level) == rounded
 
 
 @given(st.integers(0, 10**12))
 def test_a_rounded_level_is_close_below(level: int) -> None:
-    rounded = worker.round_down(level)
+    rounded = workloads.round_down(level)
     assert level * 0.99 <= rounded <= level
-    assert worker.round_down(rounded) == rounded
+    assert workloads.round_down(rounded) == rounded

@@ -7,7 +7,7 @@ from fake_workloads import Plain, made
 from worker_orders import Line, plain_order
 
 from cyext.core.errors import LimitReached
-from runners.measure import worker
+from runners.measure import worker, workloads
 from runners.measure.lean import import_module
 
 
@@ -42,7 +42,7 @@ def test_members_hold_their_load_before_they_are_a_team(pinned: list[list[int]])
     }
     made.clear()
     with pytest.raises(TypeError):  # a real team takes no fakes
-        worker.make(order, 2, [4, 5])
+        workloads.make(order, 2, [4, 5])
     assert [workload.diary for workload in made] == [[("grow", 7)]] * 2
 
 
@@ -84,7 +84,7 @@ def test_a_team_that_cannot_be_complete_gives_its_members_back(pinned: list[list
     }
     made.clear()
     with pytest.raises(LimitReached, match="too many") as limit:
-        worker.make(order, 3, [4, 5])
+        workloads.make(order, 3, [4, 5])
     assert limit.value.reached == 2
     assert [workload.closed for workload in made] == [1, 1]
 
