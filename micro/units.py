@@ -23,11 +23,6 @@ def three_digits(value: float) -> str:
     )
 
 
-def figures(count: int) -> str:
-    """How many figures: ``1 figure``, ``1,234 figures``."""
-    return "1 figure" if count == 1 else f"{count:,} figures"
-
-
 def grouped(value: float) -> str:
     """A number to three significant digits, or whole with its thousands apart: ``12,345``."""
     return f"{value:,.0f}" if value >= 100 else three_digits(value)

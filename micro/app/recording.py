@@ -22,6 +22,7 @@ from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment
 from runners.measure import leash
+from runners.model.amount import amount
 from runners.model.benchmark import Benchmark
 
 #: What a new key gets, and one that has sessions.
@@ -124,7 +125,7 @@ def new_failures(session: Summary, baseline: Baseline) -> str | None:
     if not failed:
         return None
     more = f" and {len(failed) - _NAMED_FAILURES} more" if len(failed) > _NAMED_FAILURES else ""
-    benchmarks = "1 benchmark" if len(failed) == 1 else f"{len(failed)} benchmarks"
+    benchmarks = amount(len(failed), "benchmarks")
     return f"{benchmarks} failed ({'; '.join(failed[:_NAMED_FAILURES])}{more})"
 
 

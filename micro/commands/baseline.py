@@ -24,6 +24,7 @@ from runners.archive.baselines import Baseline
 from runners.gate.boots import gain_of_another, known_boots
 from runners.gate.judge import Rules
 from runners.machine import environment
+from runners.model.amount import amount
 
 EXAMPLES = ("micro baseline record", "micro baseline accept session.json")
 
@@ -157,7 +158,7 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
 def _boots_known(baseline: Baseline) -> str:
     """How many boots a baseline knows, and what one more would buy."""
     count = known_boots(recording.of_newest_machine(baseline))
-    known = "one boot" if count == 1 else f"{count} boots"
+    known = amount(count, "boots")
     return (
         f"the baseline knows {known}: judged from another boot, one more would lessen the smallest "
         f"change that is found by about {gain_of_another(count):.0%} (record after the next boot)"
@@ -219,7 +220,7 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
         return EXIT_OK
     count, oldest, newest, models = _about(baseline)
     ages = "" if oldest == "?" else f", {oldest} to {newest}"
-    sessions = "1 session" if count == "1" else f"{count} sessions"
+    sessions = amount(count, "sessions")
     out.print(Text(printable(f"{baseline.folder}: {sessions}{ages}, on {models or '?'}")))
     if len(baseline.sessions) < 2:
         out.print(Text("Precision takes at least two sessions."))

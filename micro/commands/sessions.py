@@ -15,6 +15,7 @@ from micro.reports.console import console
 from runners.archive.bad_file import BadFile
 from runners.archive.baselines import when
 from runners.archive.reader import read
+from runners.model.amount import amount
 from runners.model.session import Session
 
 EXAMPLES = ("micro sessions", "micro sessions --all --json")
@@ -76,6 +77,6 @@ def _line(entry: dict[str, object]) -> str:
         return f"{began}  {entry['error']}"
     probes = entry["probes"]
     assert isinstance(probes, list)
-    what = probes[0] if len(probes) == 1 else f"{len(probes)} probes"
-    told = f"{what}, {entry['figures']} figures, {entry['unstable']} unstable"
+    what = probes[0] if len(probes) == 1 else amount(len(probes), "probes")
+    told = f"{what}, {amount(str(entry['figures']), 'figures')}, {entry['unstable']} unstable"
     return f"{began}  {entry['system']}  {told}"

@@ -13,6 +13,7 @@ from micro.reports.console import console
 from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
 from micro.reports.insights.comparison import Comparison, compare
 from micro.reports.insights.systems import NoSystems, System, read_systems
+from runners.model.amount import amount
 
 EXAMPLES = (
     "micro table linux.json gvisor.json",
@@ -71,8 +72,8 @@ def comparison(arguments: argparse.Namespace, **options: object) -> Comparison:
     """The systems that the arguments name, side by side. Raises `UsageError`, `BadFile`."""
     if arguments.label and len(arguments.label) != len(arguments.files):
         raise UsageError(
-            f"--label stands {len(arguments.label)} times for {len(arguments.files)} paths: "
-            "give one for each"
+            f"--label stands {amount(len(arguments.label), 'times')} for "
+            f"{amount(len(arguments.files), 'paths')}: give one for each"
         )
     try:
         systems = read_systems(arguments.files, arguments.label)

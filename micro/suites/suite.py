@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from runners.model.amount import amount
 from runners.model.benchmark import Scalar
 from runners.model.session import Result
 
@@ -60,7 +61,7 @@ class Operation:
             return None
         return replace(
             self,
-            name=f"{self.name}_{params['as']}, {members} {'task' if members == 1 else 'tasks'}",
+            name=f"{self.name}_{params['as']}, {amount(members, 'tasks')}",
             params={**params, "members": members},
             level=result.x if "members" in params else None,
             times=self.times / members,

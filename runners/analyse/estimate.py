@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from runners.model.amount import amount
 from runners.model.count import Count, CountEstimate
 
 Floats = npt.NDArray[np.float64]
@@ -104,7 +105,7 @@ def find_doubt(values: Sequence[float], doubts: Doubts = Doubts()) -> str | None
     session.
     """
     if len(values) < LEAST_ROUNDS:
-        return f"only {len(values)} undisturbed rounds, {LEAST_ROUNDS} are needed"
+        return f"only {amount(len(values), 'undisturbed rounds')}, {LEAST_ROUNDS} are needed"
     middle, (low, high) = median_interval(values)
     if middle <= 0:
         return "no time measured"
@@ -153,5 +154,4 @@ def too_small_a_batch(batch: int, value_s: float) -> str | None:
     """Why a team's batch tells of its members' start, and not of the operation; else None."""
     if batch >= LEAST_TEAM_BATCH or batch * value_s >= LEAST_TEAM_BATCH_S:
         return None
-    operations = "1 operation" if batch == 1 else f"{batch} operations"
-    return f"a batch holds only {operations}: this would measure scheduling"
+    return f"a batch holds only {amount(batch, 'operations')}: this would measure scheduling"

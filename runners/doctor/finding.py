@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from runners.model.amount import amount
+
 #: A warning makes figures worse; a note makes them different, or curves shorter.
 Weight = Literal["good", "note", "warning"]
 
@@ -43,5 +45,5 @@ def in_one_line(findings: Sequence[Finding]) -> str:
     notes = sum(finding.weight == "note" for finding in findings)
     cores = [found.short for found in findings if found.topic == "neighbours"]
     said = "; ".join(dict.fromkeys(warnings or ["no warning", *cores]))
-    rest = f"; {notes} {'note' if notes == 1 else 'notes'}" if notes else ""
+    rest = f"; {amount(notes, 'notes')}" if notes else ""
     return f"doctor: {said}{rest}" + (" (see micro doctor)" if warnings or notes else "")

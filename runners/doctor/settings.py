@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runners.doctor.finding import Finding
 from runners.machine import environment
+from runners.model.amount import amount
 from runners.model.benchmark import Scalar
 
 GOOD_CLOCKS = {"tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page"}
@@ -84,7 +85,7 @@ def _mitigations(facts: Mapping[str, Scalar]) -> Iterator[Finding]:
     elif facts.get("mitigations"):
         flaws = str(facts["mitigations"]).split(";")
         vulnerable = sum(flaw.endswith("=vulnerable") for flaw in flaws)
-        seen = f"on; {vulnerable} known flaws are left open" if vulnerable else "on"
+        seen = f"on; {amount(vulnerable, 'known flaws')} left open" if vulnerable else "on"
         yield Finding("mitigations", "good", seen)
 
 

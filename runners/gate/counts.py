@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, Verdict, judge
+from runners.model.amount import amount
 from runners.model.benchmark import Benchmark
 from runners.model.count import Count, CountEstimate, agreed_value, worse
 
@@ -101,5 +102,5 @@ def _as_count(judgement: Judgement, count: Count) -> Judgement:
     if before is not None and now is not None:
         if count.direction == "higher":
             before, now = 1 / before, 1 / now
-        why = f"{now:,.3g} {count.unit}, was {before:,.3g}"
+        why = f"{amount(f'{now:,.3g}', count.unit)}, was {before:,.3g}"
     return replace(judgement, kind="count", why=why, before_s=None, now_s=None)

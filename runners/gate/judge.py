@@ -26,6 +26,7 @@ from runners.gate.evidence import (
     moves_with_its_curve,
 )
 from runners.gate.references import Elsewhere
+from runners.model.amount import amount
 from runners.model.benchmark import Benchmark
 
 Verdict = Literal[
@@ -326,7 +327,7 @@ def _verdict(
     if sure and row.sessions >= rules.least_sessions:
         return _told(row, "regressed" if slower else "improved", direction, detectable)
     if sure and slower:
-        known = f"known from {row.sessions} sessions, {rules.least_sessions} are needed"
+        known = f"known from {amount(row.sessions, 'sessions')}, {rules.least_sessions} are needed"
         why = f"{direction}, but {known}"
         return _told(row, "suspect", why, detectable, "sessions")
     if doubtful and slower:

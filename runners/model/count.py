@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from runners.model.amount import amount
+
 Direction = Literal["lower", "higher", "none"]
 
 
@@ -41,15 +43,24 @@ class CountEstimate:
     @property
     def number(self) -> str:
         """The value alone, or the range of an exact count that varied all the same."""
-        low, high = self.interval
-        if self.count.exact and not self.agreed:
-            return f"{low:,.4g} to {high:,.4g}"
-        return f"{self.value:,.4g}"
+        low, high = map(_digits, self.interval)
+        return f"{low} to {high}" if self.count.exact and low != high else _digits(self.value)
 
     def __str__(self) -> str:
-        return f"{self.number} {self.count.unit}"
+        return amount(self.number, self.count.unit)
 
 
+def _digits(value: float) -> str:
+    """Four digits, whole from 1,000 on, without an exponent."""
+    if 0 < value < _LEAST_SHOWN:
+        return f"<{_LEAST_SHOWN}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+_LEAST_SHOWN = 0.001
+
+#: What a tracer counts.
+SYSTEM_CALLS = Count("system_calls", "system calls", exact=True)
 #: Context switches of the tasks that a workload counts: its own, or all members of a team.
 SWITCHES = (
     Count("voluntary_switches", "voluntary switches"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from runners.counts.calls import SYNONYMS, canonical
 from runners.counts.traced import CannotTrace
+from runners.model.amount import amount
 from runners.model.job import Job, Promise
 from runners.verify.check import Bench, Check, outcome
 
@@ -153,11 +154,11 @@ def _named(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
 
 def _leak(record: Mapping[str, Any], plain: Mapping[str, Any]) -> str | None:
     if record["left_over"] > plain["left_over"]:
-        return f"leaves {record['left_over']} processes"
+        return f"leaves {amount(record['left_over'], 'processes')}"
     left = _left(record)
     if left.get("mappings", 0) <= _left(plain).get("mappings", 0):
         left.pop("mappings", None)  # the stacks that a C library keeps for the next threads
-    return "leaves " + ", ".join(f"{n} {what}" for what, n in left.items()) if left else None
+    return "leaves " + ", ".join(amount(n, what) for what, n in left.items()) if left else None
 
 
 def _left(record: Mapping[str, Any]) -> dict[str, int]:

@@ -48,7 +48,7 @@ def test_ways_to_wait_are_compared_by_time_and_by_whom_they_wake() -> None:
     section = text.partition('<section id="servers">')[2].partition("</section>")[0]
     assert "until all waiting acceptors have settled" in section
     assert TITLE in section
-    assert "epoll: from 1: 1 waiters woken; to 64: 64 waiters woken" in section
+    assert "epoll: from 1: 1 waiter woken; to 64: 64 waiters woken" in section
 
 
 def test_without_counts_there_is_the_picture_of_times_alone() -> None:

@@ -295,7 +295,7 @@ def test_options_choose_rows_and_names(tmp_path: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--label", "A"], "--label stands 1 times for 3 paths"),
+        (["--label", "A"], "--label stands 1 time for 3 paths"),
         (["--relative-to", "Windows"], "the systems here are Linux 6.1, gVisor 4.4, FreeBSD 14.1"),
         (["--only", "nothing.*"], "hold no probe"),
         (["--rows", "os", "--format", "md"], "--rows os is for the terminal"),

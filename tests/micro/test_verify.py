@@ -82,7 +82,7 @@ def test_receipts_of_an_honest_probe(
     assert words[words.index("fd.open_close") :][:7] == [
         *("fd.open_close", "receipts", "ok", "close", "1,", "openat", "1"),
     ]
-    assert "1 checks: 1 ok." in out
+    assert "1 check: 1 ok." in out
     assert err == ""
     assert not list(tmp_path.glob("micro-scratch-*"))
 

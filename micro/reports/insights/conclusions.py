@@ -11,6 +11,7 @@ from micro.reports.insights.events import crossings
 from micro.reports.insights.growth_words import scaling_words, words_on_range
 from micro.reports.insights.systems import CurveSummary, System
 from runners.analyse.growth import Growth
+from runners.model.amount import amount
 from runners.model.benchmark import Benchmark
 from runners.model.session import CUT_SHORT
 
@@ -152,7 +153,7 @@ def ratio_sentence(shown: Comparison, i: int) -> str:
     middle = statistics.median(ratio for _, ratio, _ in pairs)
     told = "; ".join(part for part in parts if part)
     name, base = shown.systems[i].label, shown.systems[shown.reference].label
-    number = f"{len(pairs)} figure{'' if len(pairs) == 1 else 's'}"
+    number = amount(len(pairs), "figures")
     return f"{name} against {base}, {number}: {told}. Median {ratio_text(middle)}."
 
 

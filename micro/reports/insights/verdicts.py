@@ -14,6 +14,7 @@ from micro.reports import printable
 from micro.reports.insights.causes import KERNEL_FACTS, environment_differences, hint, slower_words
 from runners.gate.boots import known_boots
 from runners.gate.judge import Judgement, Lack, Verdict
+from runners.model.amount import amount
 
 #: In the order of what matters, with the colour in a terminal.
 STYLES: dict[Verdict, str] = {
@@ -161,7 +162,7 @@ _CAUSES: dict[Lack | None, str] = {
 
 
 def _figures(count: int) -> str:
-    return "1 figure is" if count == 1 else f"{count} figures are"
+    return f"{amount(count, 'figures')} {'is' if count == 1 else 'are'}"
 
 
 def _points(outcome: Outcome) -> list[Judgement]:
@@ -175,7 +176,7 @@ def sentences(outcome: Outcome) -> list[str]:
     counts = outcome.counts
     parts = [f"{counts[verdict]} {verdict}" for verdict in STYLES if counts[verdict]]
     found = [j.detectable for j in _points(outcome) if j.detectable is not None]
-    sessions = "1 session" if len(outcome.used) == 1 else f"{len(outcome.used)} sessions"
+    sessions = amount(len(outcome.used), "sessions")
     who = _judged_as_one(outcome)
     lines = [
         f"{who}{'against' if who else 'Against'} {sessions} of {outcome.baseline.folder.name}: "
@@ -219,7 +220,7 @@ def _judged_as_one(outcome: Outcome) -> str:
     if count == 1:
         return ""
     boots = known_boots([session.sample for session in outcome.current.sessions])
-    return f"{count} sessions of {'1 boot' if boots == 1 else f'{boots} boots'}, judged as one, "
+    return f"{count} sessions of {amount(boots, 'boots')}, judged as one, "
 
 
 def label(judgement: Judgement) -> str:

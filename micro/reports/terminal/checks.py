@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from runners.model.amount import amount
 from runners.verify.check import Check, Verdict
 
 _STYLES: dict[Verdict, str] = {
@@ -45,5 +46,5 @@ def summary(checks: Sequence[Check]) -> Text:
     }
     parts = ", ".join(f"{number} {verdict}" for verdict, number in count.items() if number)
     faults = sum(check.data.get("injected", 0) for check in checks)
-    said = f"{len(checks)} checks: {parts or 'none'}."
-    return Text(said + (f" {faults} faults injected." if faults else ""))
+    said = f"{amount(len(checks), 'checks')}: {parts or 'none'}."
+    return Text(said + (f" {amount(faults, 'faults injected')}." if faults else ""))

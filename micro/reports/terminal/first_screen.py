@@ -21,6 +21,7 @@ from micro.reports.insights.digest import (
 from micro.reports.insights.growth_words import growth_words
 from micro.reports.insights.systems import CurveSummary, of_session
 from micro.reports.terminal.session_table import cut_short_sentence, headline
+from runners.model.amount import amount
 from runners.model.session import CUT_SHORT, Session
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -87,7 +88,7 @@ def _counts(shown: Digest) -> str:
     parts += [f"{count['unstable']} unstable (~)"] if count["unstable"] else []
     parts += [f"{count['skipped']} not available here"] if count["skipped"] else []
     parts += [f"{count['failed']} failed"] if count["failed"] else []
-    return f"{units.figures(count.total())}: {', '.join(parts)}"
+    return f"{amount(count.total(), 'figures')}: {', '.join(parts)}"
 
 
 def _why_unstable(shown: Digest, width: int) -> list[str]:

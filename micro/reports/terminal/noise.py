@@ -12,6 +12,7 @@ from rich.text import Text
 from micro.reports import printable
 from micro.units import duration
 from runners.analyse.regimes import regimes
+from runners.model.amount import amount
 from runners.model.session import HAND_OVERS, Session, Visit
 
 _WAYS: tuple[tuple[str, Callable[[Visit], float], bool], ...] = (
@@ -81,7 +82,7 @@ def hand_over_text(session: Session) -> str | None:
             for level, regime in zip(levels, found, strict=True)
         ]
     if measured:
-        texts.append(f"beside figures, {len(measured)} visits: {', '.join(levels)}")
+        texts.append(f"beside figures, {amount(len(measured), 'visits')}: {', '.join(levels)}")
     return f"polled hand-over between two CPUs: {'; '.join(texts)}" if texts else None
 
 

@@ -14,6 +14,7 @@ from micro.reports import printable
 from micro.reports.insights.causes import environment_differences, hint, slower_words
 from micro.reports.insights.comparison import Cell, Comparison
 from micro.reports.insights.pair import LEAST_FIRM, Entry, count
+from runners.model.amount import amount
 
 _MOST_ENTRIES = 15
 
@@ -28,14 +29,13 @@ def print_pair(
     """Print both systems, what is told, and how to tell the rest."""
     sides = sides or Sides()
     for letter, system in zip("AB", shown.systems, strict=True):
-        number = len(system.sessions)
-        sessions = "one session" if number == 1 else f"{number} sessions"
+        sessions = amount(len(system.sessions), "sessions")
         _print(out, f"{letter}: {system.label}, {sessions}", bold=True)
     slower, faster, untold = (count(found, verdict) for verdict in (True, False, None))
     total = slower + faster + untold
     _print(
         out,
-        f"B against A, {total} figures: slower in {slower}, faster in {faster}; "
+        f"B against A, {amount(total, 'figures')}: slower in {slower}, faster in {faster}; "
         f"in {untold} the difference is too small or too noisy to tell.",
     )
     for title, verdict in (("Slower", True), ("Faster", False)):

@@ -16,7 +16,9 @@ from micro.reports.insights.malloc import malloc_ratio
 from micro.reports.insights.memory import cache_sentence, copy_sentence
 from micro.reports.insights.systems import CurveSummary, System, of_session
 from micro.reports.terminal.pair_table import pair_tables
+from runners.model.amount import amount
 from runners.model.benchmark import Benchmark, Scalar
+from runners.model.count import SYSTEM_CALLS, CountEstimate
 from runners.model.session import CUT_SHORT, Curve, Result, Session
 
 SHOWN_POINTS = 5
@@ -58,9 +60,8 @@ def headline(session: Session) -> str:
     facts = session.environment
     parts = [str(facts[key]) for key in _HEAD if key in facts]
     if "cpu_count" in facts:
-        parts[[key for key in _HEAD if key in facts].index("cpu_count")] = (
-            f"{facts['cpu_count']} CPUs"
-        )
+        at = [key for key in _HEAD if key in facts].index("cpu_count")
+        parts[at] = amount(parts[at], "CPUs")
     return " · ".join(parts)
 
 
@@ -230,7 +231,7 @@ def remarks(session: Session) -> list[str]:
     }
     total = sum(count.values())
     parts = [f"{number} {status}" for status, number in count.items() if number]
-    counted = f"{units.figures(total)}: {', '.join(parts)}."
+    counted = f"{amount(total, 'figures')}: {', '.join(parts)}."
     found.append(counted if total else "Nothing was measured.")
     visits = [visit for result in session.results for visit in result.visits]
     slices = sum(visit.slices for visit in visits)

@@ -24,6 +24,7 @@ from micro.reports.pictures import svg
 from micro.reports.web.probes import groups
 from micro.reports.web.servers import servers
 from micro.reports.web.tables import cell, environment, head, heat, line, noise, scrolling, soft
+from runners.model.amount import amount
 
 #: How many conclusions are seen at once, and how many curves that grow.
 _HEADLINES, _MOST_GROWING = 8, 8
@@ -98,7 +99,7 @@ def _title(systems: Sequence[System]) -> str:
         facts = systems[0].environment
         parts = [printable(base_name(facts))]
         parts += [str(facts["cpu_model"])] if "cpu_model" in facts else []
-        parts += [f"{facts['cpu_count']} CPUs"] if "cpu_count" in facts else []
+        parts += [amount(str(facts["cpu_count"]), "CPUs")] if "cpu_count" in facts else []
     return f"Operating-system costs: {', '.join(parts)}"
 
 
@@ -107,7 +108,7 @@ def _systems(systems: Sequence[System]) -> Element:
     for i, system in enumerate(systems):
         facts = system.environment
         known = [str(facts[k]) for k in ("cpu_model", "virtualization", "libc") if k in facts]
-        sessions = f"{len(system.sessions)} session{'s' if len(system.sessions) > 1 else ''}"
+        sessions = amount(len(system.sessions), "sessions")
         told = element("span", {"class": "soft"}, " · ".join([*known, sessions]))
         name = element("span", {}, element("strong", {}, system.label), " ", told)
         items.append(element("li", {}, svg.key_svg(i), name))

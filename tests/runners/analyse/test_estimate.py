@@ -162,7 +162,7 @@ DRIFT_ALONE = Doubts(error=1.0)
         ([*STEADY[:9], 50.0], None),
         ([1.0] * 4, None),
         ([1.0] * 3, "only 3 undisturbed rounds, 4 are needed"),
-        ([1.0], "only 1 undisturbed rounds, 4 are needed"),
+        ([1.0], "only 1 undisturbed round, 4 are needed"),
         ([], "only 0 undisturbed rounds, 4 are needed"),
         (WIDE, "rounds differ: standard error 1.8%"),
         (MODES, "two modes 18% apart"),

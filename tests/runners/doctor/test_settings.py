@@ -67,7 +67,7 @@ def test_turbo_that_is_off_is_not_worth_a_word(root: Path) -> None:
 
 def test_flaws_that_are_open(root: Path) -> None:
     assert one(root, mitigations="mds=vulnerable;srso=vulnerable;l1tf=mitigated;+3").seen == (
-        "on; 2 known flaws are left open"
+        "on; 2 known flaws left open"
     )
     assert one(root, mitigations="l1tf=mitigated;+3").seen == "on"
     assert one(root, mitigations="l1tf=mitigated", mitigations_off=1).weight == "note"

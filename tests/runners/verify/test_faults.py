@@ -138,7 +138,7 @@ def test_no_word_is_a_defect() -> None:
 def test_a_leak_is_a_defect_even_beside_a_named_error() -> None:
     lines = [NAMED[0], {"left": {"descriptors": 2, "children": 1}}]
     assert verdict(lines=lines) == ("leak", "leaves 2 descriptors, 1 children")
-    assert verdict(lines=NAMED, left_over=1) == ("leak", "leaves 1 processes")
+    assert verdict(lines=NAMED, left_over=1) == ("leak", "leaves 1 process")
 
 
 def test_what_was_left_without_a_fault_too_is_not_the_faults() -> None:
@@ -286,8 +286,8 @@ PROMISE = Promise({"getpgid": 1})
         ("Hanging", "hang", "hangs"),
         ("Crashing", "crash", "dies of SIGSEGV"),
         ("Mute", "no answer", "ends with exit code 3 and no word"),
-        ("Leaking", "leak", "leaves 1 descriptors"),
-        ("Bearing", "leak", "leaves 1 processes"),
+        ("Leaking", "leak", "leaves 1 descriptor"),
+        ("Bearing", "leak", "leaves 1 process"),
     ],
 )
 def test_planted_workloads(bench: Bench, workload: str, kind: str, defect: str | None) -> None:
