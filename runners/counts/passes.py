@@ -19,14 +19,13 @@ from runners.counts.traced import CannotTrace, traced
 from runners.explain.refusal import reason
 from runners.measure.launch import Launcher, Order
 from runners.model.benchmark import Benchmark
-from runners.model.count import SWITCHES, Count, CountEstimate
+from runners.model.count import SWITCHES, SYSTEM_CALLS, Count, CountEstimate
 from runners.model.job import Job
 from runners.model.session import Session
 
 COUNTING_WORKER = "runners.counts.counting_worker"
 #: The settings that say, in words, why a session has no such counts.
 NO_SYSTEM_CALLS, NO_EVENTS = "no_system_calls", "no_hardware_counters"
-SYSTEM_CALLS = Count("system_calls", "system calls", exact=True)
 HARDWARE = (
     Count("user_instructions", "instructions in user mode"),
     Count("kernel_instructions", "instructions in the kernel"),

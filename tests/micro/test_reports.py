@@ -19,7 +19,7 @@ from micro.reports.terminal.noise import deviations, hand_over_text, noise_table
 from micro.reports.terminal.session_table import headline, print_session, remarks
 from runners.archive import writer
 from runners.archive.reader import read
-from runners.model.count import Count, CountEstimate
+from runners.model.count import SYSTEM_CALLS, Count, CountEstimate
 from runners.model.session import HAND_OVERS, Curve, Result, Session
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 140, 300])
@@ -124,7 +124,19 @@ def test_counts_stand_beside_their_time() -> None:
     (row,) = [line for line in lines if "ipc.pipe" in line]
     assert "4.90 µs" in row
     assert "0.49 voluntary switches" in row
-    assert "counts" not in printed(everything(), 300)
+    assert "calls" not in printed(everything(), 300)
+
+
+def test_system_calls_have_a_column_and_other_counts_one_line() -> None:
+    shown = counting()
+    piped, herd, _ = shown.results
+    piped.counts += (CountEstimate(SYSTEM_CALLS, 4.0, (4.0, 4.0), 1),)
+    herd.counts += piped.counts[:1]
+    lines = printed(shown, 70).splitlines()
+    (head,) = [line for line in lines if "per op" in line]
+    (row,) = [line for line in lines if "ipc.pipe" in line]
+    assert row[: head.index("calls") + len("calls")].endswith("  4")
+    assert "    1 to 8 threads woken, 0.49 voluntary switches" in lines
 
 
 def test_an_exact_count_that_varied_is_shown_as_a_range_and_remarked() -> None:

@@ -33,7 +33,7 @@ class _Row:
 
     name: Text
     cells: tuple[Text, ...] = ()
-    counts: tuple[str, ...] = ()
+    counts: str = ""
     remark: Text = field(default_factory=Text)
 
 
@@ -70,6 +70,7 @@ def _families(session: Session, summary: System, full: bool) -> list[list[_Row]]
     optional = {
         "p99": any(result.percentiles_s for result in session.results),
         "rate": any(result.bytes_per_op for result in session.results),
+        "calls": any(_calls(result) for result in session.results),
     }
     heads = ["per op", "95 %", *(name for name, there in optional.items() if there), "rounds"]
     curves = {curve.benchmark: curve for curve in session.curves}
@@ -104,7 +105,7 @@ def _table_lines(
     ]
     figures = sum(sizes) + 2 * len(sizes)
     longest = max(row.name.cell_len for row in rows)
-    aside = max(row.remark.cell_len + len("  ".join(row.counts)) + 4 for row in rows)
+    aside = max(row.remark.cell_len + len(row.counts) + 4 for row in rows)
     wide = longest + figures + aside <= width
     names = longest if wide else min(longest, max(width - figures - _NOTE, _LEAST_NAME))
     for i, family in enumerate(families):
@@ -128,18 +129,18 @@ def _row_lines(
     line.pad_right(names - line.cell_len)
     for cell, size in zip(row.cells, sizes, strict=True):
         line.append(" " * (2 + size - cell.cell_len)).append_text(cell)
-    counts = list(row.counts)
-    if notes is None and counts:
-        line.append("  " + "  ".join(counts))
-    if row.remark and (notes is None or not row.remark.plain):
-        line.append("  ").append_text(row.remark)
-    elif row.remark and notes is not None:
-        line.append(f"  {_note(row.remark.plain, notes)}", row.remark.style)
+    remark = row.remark
+    if remark and notes is not None:
+        remark = Text(_note(remark.plain, notes), remark.style)
+    beside = line.cell_len + remark.cell_len + len(row.counts) + 4 <= width
+    if row.counts and beside:
+        line.append(f"  {row.counts}")
+    if remark:
+        line.append("  ").append_text(remark)
     line.rstrip()
     yield line
-    if notes is not None:
-        for count in counts:
-            yield from _hanging(Text(f"    {count}"), width)
+    if row.counts and not beside:
+        yield from _hanging(Text(f"    {row.counts}"), width)
 
 
 def _hanging(text: Text, width: int) -> Iterator[Text]:
@@ -192,11 +193,16 @@ def _end(curve: Curve) -> str:
     return f"to {curve.reached:,}: {curve.stopped_by}" if curve.stopped_by else ""
 
 
-def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) -> _Row:
+def _calls(result: Result) -> CountEstimate | None:
+    """The system calls of an operation, where they were counted."""
+    return next((each for each in result.counts if each.count == SYSTEM_CALLS), None)
+
+
+def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool, called: bool) -> _Row:
     level = units.level_of(result.benchmark) if nested else ""
     name = Text(f"  {level}" if level else label)
     if result.value_s is None or result.ci95_s is None:
-        nothing = (Text("–"),) * (3 + traced + rated)
+        nothing = (Text("–"),) * (3 + traced + rated + called)
         return _Row(name, nothing, remark=Text(f"{result.status}: {result.reason}", "yellow"))
     unstable = result.status == "unstable"
     cells = [
@@ -209,9 +215,13 @@ def _row(result: Result, label: str, nested: bool, traced: bool, rated: bool) ->
     if rated:
         moved = result.bytes_per_op
         cells.append(Text(units.rate(moved, result.value_s) if moved else ""))
+    calls = _calls(result)
+    if called:
+        cells.append(Text("" if calls is None else calls.number))
     cells.append(Text(str(result.rounds)))
+    counts = ", ".join(str(each) for each in result.counts if each is not calls)
     remark = Text(f"unstable: {result.reason}" if unstable else "", "yellow")
-    return _Row(name, tuple(cells), tuple(map(str, result.counts)), remark)
+    return _Row(name, tuple(cells), counts, remark)
 
 
 def cut_short_sentence(session: Session) -> str:

@@ -13,10 +13,10 @@ from cyext.core.counters import EventCounters, calls_counted
 from micro.probes.catalogue import jobs_with, select
 from runners.counts import passes
 from runners.counts.counting_worker import between
-from runners.counts.passes import COUNTING_WORKER, MIGRATIONS, SYSTEM_CALLS, Counted, count
+from runners.counts.passes import COUNTING_WORKER, MIGRATIONS, Counted, count
 from runners.counts.traced import CannotTrace, traced
 from runners.measure.launch import Launcher
-from runners.model.count import CountEstimate
+from runners.model.count import SYSTEM_CALLS, CountEstimate
 from runners.model.job import Job, Promise
 from runners.model.session import Result, Session
 
