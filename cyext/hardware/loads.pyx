@@ -115,7 +115,7 @@ cdef class Parallelism(_Chained):
 
     cdef micro_node_t *starts[MICRO_CHAINS_MOST]
 
-    def __init__(self, size=1 << 28):
+    def __init__(self, size=1 << 27):
         cdef uint64_t lines = max(size // MICRO_LOADED_LINE_BYTES, MICRO_CHAINS_MOST)
         self.huge = True
         reason = self.map(lines * MICRO_LOADED_LINE_BYTES)

@@ -3,8 +3,8 @@
 import errno as errno_names
 
 from libc.errno cimport EIO, ENOMEM, errno
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 from cyext.core.workload cimport Workload
 
@@ -18,7 +18,7 @@ cdef extern from "os/mapping.h" nogil:
     bint MICRO_ASKS_FOR_PAGES
     int MICRO_HUGE_PAGES
     int MICRO_SMALL_PAGES
-    void *micro_advised_buffer(size_t bytes, int advice, void **base, size_t *length)
+    void *micro_advised_room(size_t bytes, int advice, void **base, size_t *length)
     void micro_touch_here(void *buffer, size_t bytes)
     int munmap(void *address, size_t length)
 
@@ -43,6 +43,9 @@ cdef size_t TARGET_SHIFT = 2048
 cdef size_t SOURCE_ODD = 1
 cdef size_t TARGET_ODD = 3
 cdef size_t MOST_SHIFT = TARGET_SHIFT + 8
+# What a buffer may grow to in place: touching memory that the system has given back to its host
+# takes a virtual machine a second for each half GiB.
+cdef size_t ROOM = (256 << 20) + MOST_SHIFT
 # The variants, as `micro_mover` knows them.
 VARIANTS = {"libc": b"libc", "loop": b"loop", "nontemporal": b"nontemporal", "rep": b"rep"}
 # Places of a target that are looked at after each batch, its last byte among them.
@@ -57,6 +60,8 @@ cdef class _Buffers(Workload):
     cdef size_t lengths[2]
     cdef int count
     cdef int advice
+    cdef size_t room
+    cdef size_t touched
     cdef size_t size
 
     def __cinit__(self, *args, **kwargs):
@@ -77,23 +82,39 @@ cdef class _Buffers(Workload):
         """Make each buffer ``level`` bytes long and touch it."""
         cdef uint64_t reached = self.level
         cdef uint64_t before = self.size
+        cdef size_t needed = level + MOST_SHIFT
         cdef int i
         available = available_bytes()
         if available is not None and level > available // 2 // self.count:
             raise LimitReached(reached, f"half of {available // 2 ** 20} MiB available memory")
-        self.unmap()
-        for i in range(self.count):
-            self.buffers[i] = micro_advised_buffer(
-                level + MOST_SHIFT, self.advice, &self.bases[i], &self.lengths[i])
-            if self.buffers[i] == NULL:
+        if needed > self.room:
+            self.unmap()
+            if not self.map(needed):
                 reason = f"mmap: {errno_names.errorcode.get(errno)}"
-                self.unmap()
                 if before:
                     self.grow(before)
                 self.level = reached
                 raise LimitReached(reached, reason)
+        if needed > self.touched:
+            for i in range(self.count):
+                memset(<char *>self.buffers[i] + self.touched, 1, needed - self.touched)
+            self.touched = needed
         self.level = level
         self.size = level
+
+    cdef bint map(self, size_t least):
+        """Make room for ``least`` bytes in each buffer, and for more to grow into, if there is."""
+        cdef size_t room
+        cdef int i
+        for room in (max(least, ROOM), least):
+            for i in range(self.count):
+                self.buffers[i] = micro_advised_room(
+                    room, self.advice, &self.bases[i], &self.lengths[i])
+            if self.buffers[0] != NULL and self.buffers[self.count - 1] != NULL:
+                self.room = room
+                return True
+            self.unmap()
+        return False
 
     cdef void unmap(self) noexcept:
         cdef int i
@@ -104,6 +125,8 @@ cdef class _Buffers(Workload):
             self.buffers[i] = NULL
         self.level = 0
         self.size = 0
+        self.room = 0
+        self.touched = 0
 
     def close(self):
         """Unmap the buffers."""
@@ -237,11 +260,13 @@ cdef struct Line:
 cdef class Latency(_Buffers):
     """One operation: a load whose address is what the load before it brought.
 
-    The loads follow one random cycle (Sattolo) through all 64-byte lines of ``level`` bytes.
+    The loads follow one random cycle through all 64-byte lines of ``level`` bytes.
     ``pages`` is huge or 4k.
     """
 
     cdef Line *at
+    cdef uint64_t linked   # lines of the cycle
+    cdef uint64_t state    # of the random numbers
 
     def __init__(self, pages="huge"):
         huge = wants_huge_pages(pages)
@@ -259,28 +284,28 @@ cdef class Latency(_Buffers):
             _Buffers.grow(self, level)
         finally:
             if self.size:
-                self.link()
+                self.link(max(self.size // LINE_BYTES, <size_t>1))
 
-    cdef void link(self) noexcept nogil:
+    cdef void unmap(self) noexcept:
+        _Buffers.unmap(self)
+        self.linked = 0
+
+    cdef void link(self, uint64_t count) noexcept nogil:
         cdef Line *lines = <Line *>self.buffers[0]
-        cdef uint64_t count = max(self.size // LINE_BYTES, <size_t>1)
-        cdef uint64_t state = count
-        cdef uint64_t i, j
-        cdef uint32_t number
-        # Shuffled as numbers, sixteen to a line, most of which a cache holds.
-        cdef uint32_t *next = <uint32_t *>malloc(count * sizeof(uint32_t))
-        if next == NULL:
-            return
-        for i in range(count):
-            next[i] = <uint32_t>i
-        for i in range(count - 1, 0, -1):
-            j = micro_random_below(&state, i)
-            number = next[i]
-            next[i] = next[j]
-            next[j] = number
-        for i in range(count):
-            lines[i].next = &lines[next[i]]
-        free(next)
+        cdef Line *before
+        cdef uint64_t i
+        if count < self.linked:
+            self.linked = 0
+        if self.linked == 0:
+            lines.next = lines
+            self.linked = 1
+            self.state = 1
+        # Each line more comes after a random one before it: Sattolo's cycle, told forwards.
+        for i in range(self.linked, count):
+            before = &lines[micro_random_below(&self.state, i)]
+            lines[i].next = before.next
+            before.next = &lines[i]
+        self.linked = count
         self.at = lines
         # Once through all: until then the caches hold what linking has left in them.
         self.loop(count)

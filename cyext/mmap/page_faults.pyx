@@ -39,6 +39,9 @@ cdef size_t FAULT_AROUND_BYTES = 64 << 10
 cdef uint64_t MOST_PAGES = 1 << 14
 cdef uint64_t MAPS_A_BATCH = 32
 cdef uint64_t SMALL_PAGES_A_BATCH = 1024
+# Zeroed pages are those that the batch before gave back. As many as fit into a core's second cache:
+# in a larger batch a page would cost more.
+cdef uint64_t ZEROED_PAGES_A_BATCH = 128
 cdef uint64_t HUGE_PAGES_A_BATCH = 16
 
 
@@ -54,9 +57,12 @@ cdef class _Faults(Workload):
     def __cinit__(self):
         self.fd = -1
 
-    cdef begin(self, why):
-        """Touch one page for a trial, or say why the system gives none of that size."""
-        self.max_batch = HUGE_PAGES_A_BATCH if self.huge else SMALL_PAGES_A_BATCH
+    cdef begin(self, uint64_t small_pages, why):
+        """Touch one page for a trial, or say why the system gives none of that size.
+
+        A batch has so many small pages at most.
+        """
+        self.max_batch = HUGE_PAGES_A_BATCH if self.huge else small_pages
         try:
             self.run(1)
         except OperationFailed as failure:
@@ -100,7 +106,7 @@ cdef class FaultAnon(_Faults):
     def __init__(self, pages="4k"):
         self.huge = wants_huge_pages(pages)
         self.stride_bytes = MICRO_HUGE_PAGE_BYTES if self.huge else python_mmap.PAGESIZE
-        self.begin(no_huge_pages())
+        self.begin(ZEROED_PAGES_A_BATCH, no_huge_pages())
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         micro_dirty_range(
@@ -127,7 +133,7 @@ cdef class FaultFile(_Faults):
         else:
             self.stride_bytes = FAULT_AROUND_BYTES
             self.fill_scratch_file()
-        self.begin(no_huge_pages("shmem_enabled"))
+        self.begin(SMALL_PAGES_A_BATCH, no_huge_pages("shmem_enabled"))
 
     cdef fill_memory_file(self):
         cdef const char *call = NULL

@@ -30,10 +30,10 @@
 #define MICRO_SMALL_PAGES 0
 #endif
 
-/* A touched private buffer, aligned to a huge page and advised to have pages of the kind `advice`:
+/* Room for a private buffer, aligned to a huge page and advised to have pages of the kind `advice`:
  * with huge ones neither the place of 4 KiB pages in physical memory nor TLB misses differ between
  * two runs. NULL on failure, with errno. Free with munmap(*base, *length). */
-static inline void *micro_advised_buffer(size_t bytes, int advice, void **base, size_t *length)
+static inline void *micro_advised_room(size_t bytes, int advice, void **base, size_t *length)
 {
     const size_t whole =
         (bytes + MICRO_HUGE_PAGE_BYTES - 1) / MICRO_HUGE_PAGE_BYTES * MICRO_HUGE_PAGE_BYTES;
@@ -50,8 +50,14 @@ static inline void *micro_advised_buffer(size_t bytes, int advice, void **base, 
 #else
     (void)advice;
 #endif
-    memset((void *)start, 1, bytes);
     return (void *)start;
+}
+
+/* The same, touched. */
+static inline void *micro_advised_buffer(size_t bytes, int advice, void **base, size_t *length)
+{
+    void *const start = micro_advised_room(bytes, advice, base, length);
+    return start ? memset(start, 1, bytes) : NULL;
 }
 
 /* Pages of the size that was asked for, whatever the system would choose by itself; 0 or -errno.

@@ -26,6 +26,7 @@ typedef struct {
     int64_t due_ns;
     int64_t woken_ns;         /* the clock before the call that woke it */
     micro_door_t door;        /* of the server; its listener is -1 where there is none */
+    const char *call;         /* the sleeper's that failed */
     int nice;                 /* of the tasks */
     uint64_t random;
 } micro_sleeper_t;
@@ -121,11 +122,15 @@ static inline int64_t micro_wakeup_latency_ns(micro_sleeper_t *sleeper)
         + (int64_t)micro_random_below(&sleeper->random, MICRO_LONGEST_SLEEP_NS);
     atomic_store(&sleeper->state, MICRO_ASLEEP);
     atomic_store(&sleeper->computing, 1);
-    const int64_t status = sleeper->door.listener >= 0
-        ? micro_next_connection(sleeper->door.listener) : micro_futex_wait(&sleeper->bed, 0, 1);
+    const int serves = sleeper->door.listener >= 0;
+    int64_t status = serves ? micro_next_connection(sleeper->door.listener)
+                            : micro_futex_wait(&sleeper->bed, 0, 1);
     const int64_t latency_ns = micro_now_ns() - sleeper->woken_ns;
-    if (status > 0)
-        close((int)status);
+    sleeper->call = serves ? "accept" : "futex";
+    if (serves && status >= 0 && close((int)status) != 0) {
+        status = -errno;
+        sleeper->call = "close";
+    }
     const int woken = atomic_exchange(&sleeper->state, MICRO_AWAKE) == MICRO_WAKING;
     if (status < 0)
         return status;

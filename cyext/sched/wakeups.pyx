@@ -40,6 +40,7 @@ cdef extern from "sched/sleeper.h" nogil:
     ctypedef struct micro_sleeper_t:
         atomic_int computing
         micro_door_t door
+        const char *call
         int nice
     int64_t micro_compute_beside_sleeper(micro_peer_t *self, void *busy) noexcept
     int64_t micro_wakeup_latency_ns(micro_sleeper_t *sleeper)
@@ -146,8 +147,7 @@ cdef class Wakeup(BusyPeersWorkload):
             if latency_ns == -EINTR and self.peers.failed() == 0:
                 continue
             if latency_ns < 0:
-                status = self.peer_failed(
-                    b"futex" if self.sleeper.door.listener < 0 else b"accept", -latency_ns, slept)
+                status = self.peer_failed(self.sleeper.call, -latency_ns, slept)
                 break
             if each_ns != NULL:
                 each_ns[slept] = latency_ns

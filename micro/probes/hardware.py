@@ -105,7 +105,7 @@ PROBES = (
         "the load before it in the same chain, and loads of different chains need not wait for "
         f"each other; the figure is {_REFERENCE}.",
         source="lmbench par_mem (Staelin 2005)",
-        params={"size": Choice((1 << 28,), usual=(1 << 28,), quick=(1 << 28,))},
+        params={"size": Choice((1 << 27,), usual=(1 << 27,), quick=(1 << 27,))},
         axis=Axis("chains", _CHAINS, quick=(1, 16), rigorous=powers_of_two(1, 64)),
         clock_bound_up_to=0,
         promise=_NOTHING,

@@ -28,6 +28,11 @@ class Check:
     detail: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether something did not end in time; beside other checks that may be their doing."""
+        return bool(self.data.get("timed_out"))
+
 
 @dataclass(frozen=True)
 class Bench:

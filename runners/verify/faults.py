@@ -90,7 +90,12 @@ def _faults(bench: Bench, job: Job, level: int | None, promise: Promise, short: 
             defects.append(f"{call} {error} at call {at}: {defect}")
     injected = sum(outcomes.values())
     counted = ", ".join(f"{kind} {count}" for kind, count in sorted(outcomes.items()))
-    data = {"injected": injected, "outcomes": outcomes, "defects": defects}
+    data = {
+        "injected": injected,
+        "outcomes": outcomes,
+        "defects": defects,
+        "timed_out": "hang" in outcomes,
+    }
     if defects:
         more = f"; {len(defects) - 3} more" if len(defects) > 3 else ""
         return Check(benchmark, "faults", "defect", "; ".join(defects[:3]) + more, data)

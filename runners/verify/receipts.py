@@ -50,7 +50,7 @@ def _counted(bench: Bench, job: Job, level: int | None, promise: Promise) -> tup
             verdict: Verdict = "skipped" if short or said.startswith("skipped") else "defect"
             if record["signal"] == "SIGALRM":  # our own time limit
                 said = f"no end within {bench.seconds} s under the tracer: try on an idle machine"
-                verdict = "unclear"
+                return _check(job, level, "unclear", said, {"timed_out": True}), False
             return _check(job, level, verdict, said), False
         counted = {"calls": canonical(record["in_loop"]), "page_faults": record["page_faults"]}
         looks.append(numbers[0] | counted)

@@ -73,7 +73,7 @@ _BY_EYE = {
 }
 _LATER = {
     # 150 ns a load alone, 11 ns from 16 chains on.
-    "hardware.memory_parallelism size=268435456": Reading(("falls",)),
+    "hardware.memory_parallelism size=134217728": Reading(("falls",)),
     # 570 ns, and 20 ns more at 16,384.
     "timer.arm": _FLAT,
 }

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import seccomp
-from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.core.workload import LimitReached, NotSupported, OperationFailed, run_on
 from cyext.fd.descriptors import OpenClose
 from cyext.memory.moves import Copy
 from cyext.process.parents import ForkExit, VforkExit
+from cyext.sched.wakeups import FavouredServer
 from cyext.thread.threads import CreateJoin
 from discovered import CURVES, PROBES, each, levels, make_one, workload_class
 from held import Held, allow_descriptors, leave_descriptors, same_as
@@ -129,6 +130,18 @@ def test_a_failing_call_is_named(
             errno.EPERM,
             0,
         )
+
+    isolated(check)
+
+
+def test_a_server_that_cannot_close_a_connection_says_so(forbid: Forbid) -> None:
+    def check() -> None:
+        run_on(sorted(os.sched_getaffinity(0))[:1])
+        server = FavouredServer()
+        server.run(1)
+        forbid("close")
+        with pytest.raises(OperationFailed, match=r"^close: EPERM after 0$"):
+            server.run(2)
 
     isolated(check)
 

@@ -34,6 +34,8 @@ def latency(pages: str = "huge") -> Any:
 def test_the_chase_comes_by_every_line_once(lines: int, pages: str) -> None:
     workload = latency(pages)
     try:
+        for before in (1, 2 * lines, 3, lines // 2):  # a cycle that grows, or begins anew
+            workload.grow(max(before, 1) * 64)
         workload.grow(lines * 64)
         visited = []
         for _ in range(lines):
@@ -83,6 +85,18 @@ def test_buffers_were_touched_before_they_are_timed(workload_class: Any) -> None
         assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 64
     finally:
         workload.close()
+
+
+def test_a_buffer_grows_in_place() -> None:
+    def check() -> None:
+        workload = latency("4k")
+        workload.grow(8 * MIB)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        workload.grow(9 * MIB)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 512
+        workload.close()
+
+    isolated(check)
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,22 @@ def test_only_a_defect_is_a_failure(
     assert main(["verify"]) == code
 
 
+def test_what_did_not_end_in_time_beside_other_checks_is_checked_again_alone(
+    declare: Callable[..., None],
+    recorders: dict[str, Recorder],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def beside_others(_: Bench, tasks: Sequence[Any]) -> list[Check]:
+        late = {"timed_out": True}
+        return [Check(task.job.at(None), "faults", "defect", "", late) for task in tasks]
+
+    monkeypatch.setattr(verifying, "side_by_side", beside_others)
+    declare(OPEN_CLOSE)
+    assert main(["verify", "--only", "faults"]) == 0
+    recorders["faults"].verdict = "defect"
+    assert main(["verify", "--only", "faults"]) == 1
+
+
 def test_the_level_is_quickly_reached_and_not_the_smallest() -> None:
     assert verifying.level_for(OPEN_CLOSE) is None
     assert verifying.level_for(GRID) == 50

@@ -242,6 +242,15 @@ def test_one_wrong_outcome_is_a_defect_that_says_where() -> None:
     assert faults(bench, job(), None, Promise(tolerated=frozenset({"munmap"}))).verdict == "ok"
 
 
+def test_a_hang_is_known_to_be_one() -> None:
+    def tell(n: int, fault: Any) -> dict[str, Any]:
+        plain = record(in_loop={"openat": 1}, armed={"openat": 1})
+        return record(signal="SIGALRM") if fault else plain
+
+    assert faults(Told(tell), job(), None, Promise()).timed_out
+    assert not faults(told(outcome=lambda at: [], openat=1), job(), None, Promise()).timed_out
+
+
 def test_many_defects_are_told_in_short_and_kept_in_full() -> None:
     check = faults(told(outcome=lambda at: [], openat=9), job(), None, Promise())
     assert check.detail.count("no word") == 3

@@ -221,6 +221,7 @@ def test_without_a_number_there_is_nothing_to_count(
 ) -> None:
     check = receipts(Told(lambda batches, fault: record(**ended)), job(), None, DUP)
     assert (check.verdict, check.detail) == (verdict, detail)
+    assert check.timed_out == (ended.get("signal") == "SIGALRM")
 
 
 def test_where_calls_cannot_be_counted_the_check_is_a_named_skip() -> None:
