@@ -22,12 +22,14 @@ _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _ALL = powers_of_two(1, 1 << 16)
 _WATCHED = Axis(
     "watched",
-    (*powers_of_two(1, 1 << 10), 1 << 12, 1 << 14),
+    (1, 4, 16, 64, 256, 512, 1024, 4096, 16384),
     quick=(1, 16, 256, 4096),
     rigorous=_ALL,
 )
-#: For waits that take milliseconds at the end, or cost the same all the way.
-_SHORTER = Axis("watched", powers_of_four(1, 1 << 11), quick=(1, 1024), rigorous=_ALL)
+#: For waits that take milliseconds at the end.
+_SHORTER = Axis("watched", powers_of_four(1, 1 << 10), quick=(1, 1024), rigorous=_ALL)
+#: For waits that cost the same all the way.
+_FLAT = Axis("watched", (1, 16, 64, 256, 1024), quick=(1, 1024), rigorous=_ALL)
 
 _READY = Choice(("1", "10%"), usual=("1",), quick=("1",))
 _ROTATION = Choice(("fixed", "rotating"), usual=("fixed",), quick=("fixed",))
@@ -124,7 +126,7 @@ PROBES = (
         least_effort="usual",
         source=_GAMMO,
         params=_PARAMS,
-        axis=_SHORTER,
+        axis=_FLAT,
         promise=_edge_triggered("epoll_wait"),
     ),
     Probe(
@@ -136,7 +138,7 @@ PROBES = (
         least_effort="usual",
         source=_VON_LEITNER,
         params=_PARAMS,
-        axis=_SHORTER,
+        axis=_FLAT,
         promise=_edge_triggered("rt_sigtimedwait", one_by_one=True),
     ),
     Probe(
@@ -176,7 +178,7 @@ PROBES = (
         params={
             "mechanism": Choice(("epoll", "kqueue"), usual=("epoll", "kqueue"), quick=("epoll",))
         },
-        axis=_SHORTER,
+        axis=_FLAT,
         promise=lambda params, level: Promise(
             {"epoll_ctl" if params["mechanism"] == "epoll" else "kevent": 2}
         ),

@@ -8,7 +8,6 @@ from micro.probes.declaration import (
     Choice,
     Headline,
     Probe,
-    powers_of_four,
     powers_of_two,
 )
 from runners.machine.environment import usable_cpus
@@ -17,7 +16,8 @@ from runners.model.count import Count
 from runners.model.job import Promise
 
 _CPUS = len(usable_cpus())
-_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))}))
+_THREADS = tuple(sorted({1, 2, _CPUS, 4 * _CPUS}))
+_MORE_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))}))
 _LSP = "Linux Scalability Project (Michigan 1999)"
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 # What a C library and the kernel do when a child starts a thread.
@@ -34,7 +34,7 @@ def _growth(params: Mapping[str, Scalar], level: int | None) -> Promise:
 
 _OPEN_FDS = Axis(
     "open_fds",
-    powers_of_four(2, 1 << 17),
+    (2, 8, 32, 512, 8192, 1 << 17),
     quick=(2, 32, 512, 8192),
     rigorous=powers_of_two(2, 1 << 17),
 )
@@ -109,7 +109,7 @@ PROBES = (
         source=f"{_VON_LEITNER}: the slot that is reopened defeats a hint",
         axis=Axis(
             "open_sockets",
-            powers_of_four(16, 1 << 17),
+            (16, 64, 1024, 4096, 16384, 1 << 17),
             quick=(16, 4096),
             rigorous=powers_of_two(16, 1 << 17),
         ),
@@ -127,7 +127,11 @@ PROBES = (
         least_effort="usual",
         source="will-it-scale, open1 in threads",
         axis=Axis(
-            "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS)), kind="members"
+            "threads",
+            _THREADS,
+            quick=tuple(t for t in _THREADS if t in (1, _CPUS)),
+            rigorous=_MORE_THREADS,
+            kind="members",
         ),
         workers="threads",
         promise=Promise(calls={"openat": 1, "close": 1}, tolerated=frozenset({"sched_yield"})),
@@ -141,12 +145,11 @@ PROBES = (
         "table; making the process and its table is not timed.",
         least_effort="usual",
         source="since Linux 5.x the growth of a shared table waits for RCU",
-        params={
-            "sharing": Choice(("alone", "shared"), usual=("alone", "shared"), quick=("alone",))
-        },
+        # A shared table takes a quarter of a second a level.
+        params={"sharing": Choice(("alone", "shared"), usual=("alone",), quick=("alone",))},
         axis=Axis(
             "table_slots",
-            (64, 16384),  # a shared one takes a quarter of a second a level
+            (64, 16384),
             quick=(64,),
             rigorous=powers_of_two(64, 1 << 19),
         ),

@@ -91,7 +91,11 @@ PROBES = (
         source="lmbench tlb (McVoy and Staelin 1996)",
         params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
         axis=Axis(
-            "touched_pages", _PAGES[::2], quick=(16, 16384), rigorous=_PAGES, walks_caches=True
+            "touched_pages",
+            (16, 256, 1024, 4096),
+            quick=(16, 4096),
+            rigorous=_PAGES,
+            walks_caches=True,
         ),
         clock_bound_up_to=0,
         promise=_NOTHING,

@@ -8,7 +8,7 @@ from runners.model.count import SWITCHES
 from runners.model.job import Promise
 
 _PEERS = Choice(("process", "thread"), usual=("process",), quick=("process",))
-_SIZES = (256, 4096, 65536, 1 << 20)
+_SIZES = (256, 65536)
 #: Beside powers of two, LEBench's 96,000 bytes.
 _ALL_SIZES = tuple(sorted({*powers_of_two(1, 1 << 20), 96_000}))
 _LMBENCH = "lmbench 3 (McVoy and Staelin 1996)"
@@ -41,8 +41,7 @@ def _round_trip(
     main: bool = False,
 ) -> Probe:
     """The probe of one mechanism; of the ``main`` ones more combinations are measured unasked."""
-    usual_peers = ("process", "thread") if name == "pipe" else ("process",)
-    usual_cpus = ("same", "other") if main else ("same",)
+    usual_cpus = ("same", "other") if name in ("pipe", "futex") else ("same",)
     return Probe(
         name=f"ipc.{name}",
         workload=f"cyext.ipc.round_trips:{workload}",
@@ -50,7 +49,7 @@ def _round_trip(
         method=f"One operation is {how}{_SLEEPS}",
         source=source,
         params={
-            "peer": Choice(("process", "thread"), usual_peers, ("process",)),
+            "peer": _PEERS,
             "cpu": Choice(("same", "other"), usual_cpus, usual_cpus),
         },
         no_team=HAS_PEERS,

@@ -16,7 +16,7 @@ _SPINNING = tuple(n for n in _MEMBERS if n <= _CPUS)
 _LIBRARY = Promise(tolerated=frozenset({"futex"}))
 _SHARED = Choice(("private", "own"), usual=("private",), quick=("private",))
 _PEER = Choice(("thread", "process"), usual=("thread",), quick=("thread",))
-_WAITERS = Axis("waiters", (1, 8, 64), quick=(1,), rigorous=powers_of_two(1, 4096))
+_WAITERS = Axis("waiters", (1, 64), quick=(1,), rigorous=powers_of_two(1, 4096))
 _WAKEUPS = Count("wakeups", "waiters woken", exact=True)
 _HANDOVERS = Count("handovers", "hand-overs", "none")
 
@@ -48,8 +48,9 @@ def _lock(
         params=params,
         axis=Axis(
             members,
-            tuple(levels),
+            tuple(n for n in levels if usual or n <= _CPUS),
             quick=tuple(n for n in levels if n in (1, 2)),
+            rigorous=tuple(levels),
             kind="members",
         ),
         workers=members,

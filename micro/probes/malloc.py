@@ -1,13 +1,16 @@
 """The allocator: sizes, threads against processes, blocks freed elsewhere, a live set churned."""
 
-from micro.probes.declaration import Axis, Headline, Probe, powers_of_two
+from micro.probes.declaration import Axis, Headline, Probe, powers_of_four, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise
 
 _CPUS = len(usable_cpus())
-_MEMBERS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
+_MEMBERS = tuple(sorted({1, 2, _CPUS, 4 * _CPUS}))
+_MORE_MEMBERS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
 _QUICK_MEMBERS = tuple(t for t in _MEMBERS if t in (1, _CPUS, 4 * _CPUS))
-_PAIRED = (1, *(t for t in _MEMBERS if t % 2 == 0))
+_PAIRED, _MORE_PAIRED = (
+    (1, *(t for t in members if t % 2 == 0)) for members in (_MEMBERS, _MORE_MEMBERS)
+)
 _MALLOC_TEST = "malloc-test, Linux Scalability Project (Michigan 1999)"
 # The heap grows and shrinks now and then, and what is large may be a mapping of its own.
 _PROMISE = Promise(
@@ -25,7 +28,7 @@ PROBES = (
         "barrier, thread i on CPU i modulo the CPUs, and the last to end counts.",
         source=_MALLOC_TEST,
         params={"size": 512},
-        axis=Axis("threads", _MEMBERS, quick=_QUICK_MEMBERS, kind="members"),
+        axis=Axis("threads", _MEMBERS, _QUICK_MEMBERS, _MORE_MEMBERS, kind="members"),
         workers="threads",
         promise=_PROMISE,
     ),
@@ -37,7 +40,7 @@ PROBES = (
         "barrier, process i on CPU i modulo the CPUs, and the last to end counts.",
         source=_MALLOC_TEST + ": does sharing a C library scale as well as separate copies?",
         params={"size": 512},
-        axis=Axis("processes", _MEMBERS, quick=_QUICK_MEMBERS, kind="members"),
+        axis=Axis("processes", _MEMBERS, _QUICK_MEMBERS, _MORE_MEMBERS, kind="members"),
         workers="processes",
         promise=_PROMISE,
     ),
@@ -49,7 +52,11 @@ PROBES = (
         "touches.",
         source="malloc-test, Linux Scalability Project (Michigan 1999), over sizes",
         axis=Axis(
-            "size", powers_of_two(16, 1 << 20), quick=(16, 512, 16 << 10, 1 << 20), kind="bytes"
+            "size",
+            (16, 64, 256, 512, 1 << 10, 2 << 10, 4 << 10, 16 << 10, 128 << 10, 1 << 20),
+            quick=(16, 512, 16 << 10, 1 << 20),
+            rigorous=powers_of_two(16, 1 << 20),
+            kind="bytes",
         ),
         promise=_PROMISE,
         headlines=(Headline("malloc 512 B", "Memory", level=512),),
@@ -65,7 +72,7 @@ PROBES = (
         source="Linux Scalability Project (Michigan 1999), left to do: allocate in one thread and "
         "free in another",
         params={"size": 512},
-        axis=Axis("threads", _PAIRED, quick=_PAIRED[:2], kind="members"),
+        axis=Axis("threads", _PAIRED, _PAIRED[:2], _MORE_PAIRED, kind="members"),
         workers="threads",
         promise=_PROMISE,
     ),
@@ -81,7 +88,7 @@ PROBES = (
         "(ISMM 1998)",
         axis=Axis(
             "live_blocks",
-            powers_of_two(16, 1 << 16),
+            powers_of_four(16, 1 << 16),
             quick=(16, 1024, 1 << 14),
             rigorous=powers_of_two(16, 1 << 20),
             walks_caches=True,

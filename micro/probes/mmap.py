@@ -13,26 +13,32 @@ _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
 _LMBENCH = "lmbench, lat_pagefault and lat_mmap (McVoy and Staelin 1996)"
 _MAPS = Axis(
     "maps",
-    powers_of_four(16, 1 << 16),
+    powers_of_four(16, 1 << 14),
     quick=(16, 256, 4096),
     rigorous=powers_of_two(16, 1 << 16),
 )
 _FEWER_MAPS = Axis(
     "maps",
-    powers_of_four(8, 1 << 14),
+    (8, 32, 128, 2048, 8192),
     quick=(8, 128, 2048),
     rigorous=powers_of_two(8, 1 << 16),
 )
 # The process itself has about a hundred: below that, where its own lie decides as well.
-_MANY_MAPS = Axis("maps", powers_of_two(256, 1 << 14), quick=(256, 4096))
+_MANY_MAPS = Axis(
+    "maps",
+    (256, 1024, 2048, 4096, 8192),
+    quick=(256, 4096),
+    rigorous=powers_of_two(256, 1 << 14),
+)
 _PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
 _CPUS = len(usable_cpus())
-_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
+_THREADS = tuple(sorted({1, 2, _CPUS, 4 * _CPUS}))
+_MORE_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
 _ON_CPUS = Axis(
     "threads",
     tuple(t for t in _THREADS if t <= _CPUS),
     quick=tuple(t for t in _THREADS if t in (1, _CPUS)),
-    rigorous=_THREADS,
+    rigorous=_MORE_THREADS,
     kind="members",
 )
 
@@ -119,7 +125,7 @@ PROBES = (
         source=_VON_LEITNER + ": maps of one file trigger the worst case of an optimisation",
         axis=Axis(
             "files",
-            powers_of_four(1, 1 << 10),
+            (1, 16, 64, 256, 1024),
             quick=(1, 16, 256),
             rigorous=powers_of_two(1, 1 << 15),
         ),
@@ -163,7 +169,11 @@ PROBES = (
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
         params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
         axis=Axis(
-            "threads", _THREADS, quick=tuple(t for t in _THREADS if t in (1, _CPUS)), kind="members"
+            "threads",
+            _THREADS,
+            quick=tuple(t for t in _THREADS if t in (1, _CPUS)),
+            rigorous=_MORE_THREADS,
+            kind="members",
         ),
         workers="threads",
         counts=(PAGE_FAULTS,),
@@ -223,7 +233,7 @@ PROBES = (
         params={"pages": Choice(_PAGES.values, usual=("4k",), quick=("4k",))},
         axis=Axis(
             "length",
-            powers_of_four(8 * _KIB, 16 * _MIB),
+            powers_of_four(8 * _KIB, 8 * _MIB),
             quick=(8 * _KIB, 512 * _KIB, 8 * _MIB),
             rigorous=(*powers_of_two(8 * _KIB, 16 * _MIB), 64 * _MIB, 256 * _MIB, _GIB),
             kind="bytes",

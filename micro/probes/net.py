@@ -70,10 +70,14 @@ def _round_trip(protocol: str, over: str, longest: int) -> Probe:
         method="One operation is a write() of size bytes to a peer, which reads them and writes "
         f"one byte back, and the read() of that byte, over {over}; {_SLEEPS}",
         source="lmbench (McVoy and Staelin 1996); Netperf RR in Bryant et al. (2000)",
-        params={"protocol": protocol, "peer": _PEER, "cpu": _BOTH_CPUS},
+        params={
+            "protocol": protocol,
+            "peer": _PEER,
+            "cpu": _BOTH_CPUS if protocol == "tcp" else _CPU,
+        },
         axis=Axis(
             "size",
-            (1, 4096, longest),
+            (1, longest),
             quick=(1,),
             rigorous=(*powers_of_two(1, 32768), longest),
             kind="bytes",
@@ -88,9 +92,12 @@ def _round_trip(protocol: str, over: str, longest: int) -> Probe:
 
 
 def _file_axis() -> Axis:
-    sizes = (100, 65536, 1 << 20)
     return Axis(
-        "size", sizes, (100,), (100, 4096, 16384, 65536, 1 << 18, 1 << 20, 1 << 24), kind="bytes"
+        "size",
+        (100, 65536),
+        (100,),
+        (100, 4096, 16384, 65536, 1 << 18, 1 << 20, 1 << 24),
+        kind="bytes",
     )
 
 
@@ -180,7 +187,7 @@ PROBES = (
         params={
             "how": Choice(
                 ("read_write", "mmap_write", "sendfile", "splice", "uring_send"),
-                usual=("read_write", "mmap_write", "sendfile"),
+                usual=("read_write", "sendfile"),
                 quick=("sendfile",),
             ),
             "peer": _PEER,
@@ -235,7 +242,7 @@ PROBES = (
             ),
             "peer": Choice(("thread", "process"), usual=("thread",), quick=("thread",)),
         },
-        axis=Axis("waiters", (1, 8, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 32768)),
+        axis=Axis("waiters", (1, 64, 256), quick=(1, 64), rigorous=powers_of_two(1, 32768)),
         no_team=HAS_PEERS,
         promise=Promise(
             {"connect": 1}, frozenset({"sched_yield", "mmap", "mprotect", "munmap", "madvise"})

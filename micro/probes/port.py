@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from cyext.core.limits import ephemeral_ports
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -46,7 +46,7 @@ PROBES = (
         },
         axis=Axis(
             "bound_ports",
-            powers_of_four(8, 1 << 14),
+            (8, 128, 512, 2048, 8192, 1 << 14),
             quick=(8, 128, 2048, 8192),
             rigorous=_with(_BOUND, *_shares(900, 990, 999)),
         ),
@@ -68,7 +68,7 @@ PROBES = (
         params={"bind": Choice(("none", "bind", "no_port"), usual=("none",), quick=("none",))},
         axis=Axis(
             "connections",
-            powers_of_four(4, 1 << 13),
+            (4, 64, 256, 1024, 8192),
             quick=(4, 1024),
             # Just before and after every second port is taken.
             rigorous=_with(_CONNECTED, *_shares(490, 510)),

@@ -8,7 +8,6 @@ from micro.probes.declaration import (
     Choice,
     Headline,
     Probe,
-    powers_of_four,
     powers_of_two,
 )
 from runners.model.benchmark import Scalar
@@ -25,7 +24,7 @@ _ONE_IMAGE = Choice(_IMAGES.values, usual=("dynamic",), quick=("dynamic",))
 _PROGRAMS = Choice(("static", "dynamic"), usual=("static", "dynamic"), quick=("dynamic",))
 _ALIVE = Axis(
     "live_children",
-    powers_of_four(1, 1 << 11),
+    (1, 16, 64, 256, 2048),
     quick=(1, 16, 256),
     rigorous=powers_of_two(1, 1 << 15),
 )
@@ -171,10 +170,10 @@ PROBES = (
         least_effort="usual",
         source="POSIX.1-2008, rationale of posix_spawn: fork copies the tables of what exec then "
         "drops",
-        params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
+        params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
         axis=Axis(
             "rss",
-            powers_of_four(128 * _KIB, 128 * _MIB),
+            (128 * _KIB, 2 * _MIB, 8 * _MIB, 32 * _MIB, 128 * _MIB),
             quick=(128 * _KIB, 2 * _MIB, 32 * _MIB),
             rigorous=powers_of_two(128 * _KIB, _GIB),
             kind="bytes",
@@ -196,7 +195,7 @@ PROBES = (
         source=_VON_LEITNER + ": why a dynamically linked program forks more slowly",
         axis=Axis(
             "maps",
-            powers_of_four(8, 1 << 14),
+            (8, 128, 512, 2048, 8192),
             quick=(8, 128, 2048),
             # Beside powers of two, LEBench's 6,000 and 12,000 maps.
             rigorous=tuple(sorted({*powers_of_two(8, 1 << 16), 6000, 12_000})),

@@ -20,7 +20,7 @@ PROBES = (
             "transport": Choice(("pipe", "socket"), usual=("pipe",), quick=("pipe",)),
             "peer": Choice(("process", "thread"), usual=("process",), quick=("process",)),
         },
-        axis=Axis("groups", (1, 4), quick=(1,), rigorous=powers_of_two(1, 16)),
+        axis=Axis("groups", (1,), quick=(1,), rigorous=powers_of_two(1, 16)),
         no_team=HAS_PEERS,
         promise=Promise(tolerated=frozenset({"read", "write"})),
         waits=True,
@@ -39,7 +39,7 @@ PROBES = (
         source="schbench (Mason 2016): wake-up latency; Banga, Druschel and Mogul 1998: a server "
         "that must answer under load",
         params={"nice": Choice(("0", "19"), usual=("0",), quick=("0",)), "group": _GROUP},
-        axis=Axis("runnable", (1, 16), quick=(1,), rigorous=powers_of_two(1, 256)),
+        axis=Axis("runnable", (1,), quick=(1,), rigorous=powers_of_two(1, 256)),
         promise=Promise({"futex": 1}),
         waits=True,
         clock_bound_up_to=0,

@@ -102,7 +102,7 @@ PROBES = (
             "peer": Choice(("process", "thread"), usual=("process",), quick=("process",)),
             "cpu": Choice(("same", "free"), usual=("same", "free"), quick=("free",)),
         },
-        axis=Axis("connections", (1, 64), quick=(1, 64), rigorous=powers_of_four(1, 4096)),
+        axis=Axis("connections", (64,), quick=(64,), rigorous=powers_of_four(1, 4096)),
         no_team=HAS_PEERS,
         promise=Promise(tolerated=frozenset({"poll", "read", "write"})),
         waits=True,

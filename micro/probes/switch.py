@@ -21,7 +21,7 @@ PROBES = (
         "ends when the token has arrived.",
         source=_LMBENCH,
         params={"peer": Choice(("process", "thread"), ("process", "thread"), ("process",))},
-        axis=Axis("tasks", (2, 8, 32, 128), quick=(2, 32), rigorous=powers_of_two(2, 4096)),
+        axis=Axis("tasks", (2, 8, 32), quick=(2, 32), rigorous=powers_of_two(2, 4096)),
         no_team=HAS_PEERS,
         promise=_HOPS,
         waits=True,
@@ -62,7 +62,7 @@ PROBES = (
         source="servers that hand each request to a sleeping worker; IBM 2000: Linux with "
         "many threads",
         params={"peer": _PEER},
-        axis=Axis("sleepers", (1, 16, 256), quick=(1, 16), rigorous=powers_of_two(1, 4096)),
+        axis=Axis("sleepers", (1, 16), quick=(1, 16), rigorous=powers_of_two(1, 4096)),
         no_team=HAS_PEERS,
         promise=Promise({"read": 1, "write": 1}),
         waits=True,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
+from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -65,7 +65,7 @@ PROBES = (
         },
         axis=Axis(
             "live_threads",
-            powers_of_four(1, 1 << 11),
+            (1, 16, 64, 256, 1024),
             quick=(1, 64, 1024),
             rigorous=powers_of_two(1, 1 << 15),
         ),

@@ -7,7 +7,6 @@ from micro.probes.declaration import (
     Axis,
     Choice,
     Probe,
-    powers_of_four,
     powers_of_two,
 )
 from runners.model.benchmark import Scalar
@@ -46,7 +45,7 @@ PROBES = (
         source="lmbench, lat_usleep (McVoy and Staelin 1996); cyclictest",
         params={
             "call": _one(*_CALLS),
-            "load": Choice(("idle", "busy"), usual=("idle", "busy"), quick=("idle",)),
+            "load": Choice(("idle", "busy"), usual=("idle",), quick=("idle",)),
             "slack": _one("default", "least"),
             "scheduler": _one("other", "fifo"),
         },
@@ -65,7 +64,7 @@ PROBES = (
         source="Banga, Druschel and Mogul 1998: a server has a time-out for each connection",
         axis=Axis(
             "pending",
-            powers_of_four(1, 16384),
+            (1, 16, 256, 4096, 16384),
             quick=(1, 16),
             rigorous=powers_of_two(1, 16384),
         ),
