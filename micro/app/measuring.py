@@ -48,7 +48,7 @@ RIGOROUS = Settings(rounds=20, most_visits=4, budget_s=3600.0, trace=1000)
 #: The share of the budget after which no more is counted before the rounds.
 _COUNTING_SHARE = 0.05
 #: What a visit takes a point at least: its slices, and its share of the worker's start and growth.
-_POINT_S = 0.06
+_POINT_S = 0.045
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _minutes(seconds: float) -> str:
 
 @dataclass
 class Storage:
-    """The file of a session, written after every round.
+    """The file of a session, written again and again as it grows.
 
     ``path`` is None where the user's state directory cannot be written and no file was named;
     ``trouble`` then says why. Else it says why the newest rounds are not in the file, which holds

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from runners.analyse.estimate import LEAST_ROUNDS, find_doubt
+from runners.analyse.estimate import LEAST_ROUNDS, Doubts, find_doubt, one_sided_error
 from runners.measure import sentinel
 from runners.measure.clean_level import Agreed, agree
 from runners.measure.launch import Answer, Order
@@ -32,6 +32,13 @@ from runners.model.session import (
 
 #: Visits to a point, as a multiple of the rounds asked for.
 MOST_VISITS = 3
+#: A figure is settled, and waits for the others, when this share of its rounds gives that share of
+#: the standard error from which on it would be unstable. Odd numbers of rounds tell it poorly.
+SETTLED = ((0.4, 0.5), (0.6, 0.7))
+#: So does one of which, after the least rounds, at most this share of visits was undisturbed.
+HOPELESS_SHARE = 0.25
+#: Handing over what was measured, which writes a file, takes at most this share of the time.
+TELLING_SHARE = 0.05
 #: The share of the budget that a curve may take to grow in one visit, and seconds; there it ends.
 MOST_GROWTH, MOST_GROWTH_S = 0.125, 20.0
 
@@ -68,7 +75,7 @@ class Progress:
     seconds_left: float
 
 
-@dataclass
+@dataclass(eq=False)
 class _Track:
     """A job on its way through the session."""
 
@@ -84,6 +91,10 @@ class _Track:
         return max(0, rounds - min((len(point.raw) for point in self.points.values()), default=0))
 
 
+#: Jobs, each with the levels of it that a round visits.
+_Todo = Mapping[_Track, tuple[int | None, ...]]
+
+
 def rounds_needed(values: Sequence[float], rounds: int, most: int) -> int:
     """How many good visits a point needs: ``rounds``, and double that until its figure is stable.
 
@@ -93,6 +104,21 @@ def rounds_needed(values: Sequence[float], rounds: int, most: int) -> int:
     while needed < most and len(values) >= needed and find_doubt(values[:needed]) is not None:
         needed = min(2 * needed, most)
     return needed
+
+
+def settled(values: Sequence[float], rounds: int) -> bool:
+    """Whether a figure of so many rounds is stable before it has had them all.
+
+    By a stricter measure: one that is looked at early may be stable by luck.
+    """
+    for share, of_error in SETTLED:
+        enough = max(LEAST_ROUNDS, round(share * rounds))
+        if len(values) < enough:
+            return False
+        first = values[:enough]
+        if find_doubt(first) is None and one_sided_error(first) <= of_error * Doubts.error:
+            return True
+    return False
 
 
 class Scheduler:
@@ -152,24 +178,30 @@ class Scheduler:
     def _rounds(
         self, on_progress: Callable[[Progress], None], on_round: Callable[[Session], None]
     ) -> None:
-        while True:
-            todo = [track for track in self._tracks if self._wanted(track)]
-            if not todo or self.round >= self.settings.most_visits * self.settings.rounds:
-                return
+        tell_from_s = 0.0  # rounds may be short
+        while self.round < 2 * self.settings.most_visits * self.settings.rounds:
             self.round += 1
-            self.rng.shuffle(todo)
-            visited = False
-            for track in self._affordable(todo):
-                if self.elapsed_s + track.seconds > self.settings.budget_s and self._anything:
-                    continue  # the very first visit takes place however small the budget
-                on_progress(self._progress(track.job.name))
-                self._visit(track)
-                visited = True
-            if visited:
+            if not any(self._visited(todo, on_progress) for todo in self._by_turn()):
+                self.round -= 1
+                return
+            if self.elapsed_s >= tell_from_s:
+                began_s = self.elapsed_s
                 self._learn()
                 on_round(self.session({}))
-            if not visited:
-                return
+                tell_from_s = self.elapsed_s + (self.elapsed_s - began_s) / TELLING_SHARE
+
+    def _visited(self, todo: _Todo, on_progress: Callable[[Progress], None]) -> bool:
+        """Visit these jobs as far as time is left; whether it was for any."""
+        tracks = list(todo)
+        self.rng.shuffle(tracks)
+        visited = False
+        for track in self._affordable(tracks):
+            if self.elapsed_s + track.seconds > self.settings.budget_s and self._anything:
+                continue  # the very first visit takes place however small the budget
+            on_progress(self._progress(track.job.name))
+            self._visit(track, todo[track])
+            visited = True
+        return visited
 
     def _affordable(self, todo: Sequence[_Track]) -> list[_Track]:
         """The jobs of a round, without dear ones that would keep others from a figure.
@@ -222,6 +254,32 @@ class Scheduler:
         if not sentinel.same(self.agreed.clean, self.clean):
             self.clean = self.agreed.clean
 
+    def _by_turn(self) -> list[_Todo]:
+        """What needs another visit, by turn: a round takes the first for which time is left."""
+        turns: dict[int, dict[_Track, list[int | None]]] = {}
+        for track in self._tracks:
+            for level in self._wanted(track):
+                turn = turns.setdefault(self._turn(track.points[level]), {})
+                turn.setdefault(track, []).append(level)
+        return [
+            {track: tuple(levels) for track, levels in turns[turn].items()}
+            for turn in sorted(turns)
+        ]
+
+    def _turn(self, point: Point) -> int:
+        """First what may become stable, up to the rounds asked for; then what is; then more.
+
+        Last what is as good as never undisturbed, as on two CPUs that both have neighbours.
+        """
+        good, visits = self._good(point), len(point.raw)
+        rounds = self.settings.rounds
+        hopeless = visits >= LEAST_ROUNDS and len(good) <= HOPELESS_SHARE * visits
+        if hopeless and visits >= rounds:
+            return 3
+        if len(good) >= rounds:
+            return 2
+        return int(hopeless or settled(good, rounds))
+
     def _wanted(self, track: _Track) -> tuple[int | None, ...]:
         """Levels of a job that need another visit."""
         if track.skipped is not None or track.failed is not None:
@@ -233,11 +291,13 @@ class Scheduler:
         most = self.settings.most_visits * rounds
         if len(point.raw) + point.refused >= most:
             return False
-        good = [visit.value_s for visit in point.visits(self.clean) if visit.doubt is None]
+        good = self._good(point)
         return len(good) < rounds_needed(good, rounds, most)
 
-    def _visit(self, track: _Track) -> None:
-        levels = self._wanted(track)
+    def _good(self, point: Point) -> list[float]:
+        return [visit.value_s for visit in point.visits(self.clean) if visit.doubt is None]
+
+    def _visit(self, track: _Track, levels: tuple[int | None, ...]) -> None:
         order = Order(
             job=track.job,
             levels=levels,
@@ -363,7 +423,8 @@ class Scheduler:
         if self.unpinned is not None:
             settings["unpinned"] = self.unpinned
         if self._interrupted:
-            settings[CUT_SHORT] = f"stopped in round {self.round} of {self.settings.rounds}"
+            asked = f" of {self.settings.rounds}" if self.round <= self.settings.rounds else ""
+            settings[CUT_SHORT] = f"stopped in round {self.round}{asked}"
         if self.agreed.disagreements:
             settings[MEMORY_REFUTED] = "; ".join(self.agreed.disagreements)
         if self.shared_cores:

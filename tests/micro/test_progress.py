@@ -191,12 +191,12 @@ def test_an_exception_of_a_step_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("budget_s", "words"),
     [
-        (None, "1,000 figures in 20 rounds: at least 20 min, and up to 60 min in all for figures"),
+        (None, "1,000 figures in 20 rounds: at least 15 min, and up to 60 min in all for figures"),
         (
             120.0,
-            "1,000 figures: --budget 120 is enough for at most 2 of 20 rounds, of at least 60 s",
+            "1,000 figures: --budget 120 is enough for at most 2 of 20 rounds, of at least 45 s",
         ),
-        (1.0, "1,000 figures: --budget 1 is enough for at most 0 of 20 rounds, of at least 60 s"),
+        (1.0, "1,000 figures: --budget 1 is enough for at most 0 of 20 rounds, of at least 45 s"),
     ],
 )
 def test_a_rigorous_run_says_how_long_it_will_take(budget_s: float | None, words: str) -> None:

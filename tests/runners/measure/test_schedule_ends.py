@@ -10,6 +10,7 @@ from scripted_machine import (
     Line,
     Machine,
     Script,
+    always,
     answer,
     measure,
     only,
@@ -63,6 +64,41 @@ def test_after_the_promised_rounds_the_time_goes_where_figures_are_not_stable() 
     assert len(machine.of("b")) == 60 - 1 - 20  # a second each, and one for the survey
 
 
+def test_time_that_is_short_goes_to_the_figures_that_are_not_settled() -> None:
+    def restless(order: Order, visit: int) -> Answer:
+        return answer(point(order, op_ns=OP_NS * (1 + 0.03 * (visit % 2))))
+
+    machine = Machine({"b": restless}, seconds=1.0)
+    measure(machine, *JOBS[:3], rounds=10, budget_s=19.0)
+    assert {name: len(machine.of(name)) for name in "abc"} == {"a": 4, "b": 10, "c": 4}
+
+
+def test_time_that_is_left_goes_to_the_settled_figures() -> None:
+    def restless(order: Order, visit: int) -> Answer:
+        return answer(point(order, op_ns=OP_NS * (1 + 0.03 * (visit % 2))))
+
+    seconds = {"a": 1.0, "b": 10.0}
+    machine = Machine({"b": restless}, seconds=seconds)
+    measure(machine, *JOBS[:2], rounds=10, budget_s=53.0)
+    # A fifth visit to b would take longer than is left.
+    assert {name: len(machine.of(name)) for name in "ab"} == {"a": 10, "b": 4}
+
+
+def test_a_figure_that_is_never_undisturbed_waits_for_the_others() -> None:
+    def restless(order: Order, visit: int) -> Answer:
+        return answer(point(order, op_ns=OP_NS * (1 + 0.1 * (visit % 2))))
+
+    scripts = {"a": always(clean=0), "b": restless}
+    machine = Machine(scripts, seconds=1.0)
+    measure(machine, *JOBS[:2], rounds=10, budget_s=1e6)
+    names = [order.job.name for order in machine.orders]
+    assert names[:8].count("a") == 4
+    assert set(names[8:14]) == {"b"}  # its promised rounds
+    assert set(names[14:20]) == {"a"}
+    assert set(names[20:30]) == {"b"}
+    assert len(machine.of("a")) == 30
+
+
 def test_a_visit_that_ends_with_the_budget_still_starts() -> None:
     machine = Machine(seconds=1.0)
     measure(machine, budget_s=5.0)
@@ -108,7 +144,8 @@ def test_measuring_is_told_from_the_rest_of_the_time() -> None:
     run.run(on_round=report)
     settings = run.session({}).settings
     assert settings["measuring_s"] == 7.0
-    assert settings["elapsed_s"] == 10.0
+    # Telling took half of the first round, so the next ten seconds are for measuring.
+    assert settings["elapsed_s"] == 7.5
     assert (settings["rounds"], settings["budget_s"]) == (6, 1e6)
 
 
