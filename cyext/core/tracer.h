@@ -28,8 +28,6 @@ typedef struct {
 } micro_trace_t;
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
-#define MICRO_HAS_TRACER 1
-
 #include <elf.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -395,7 +393,6 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
 }
 
 #else
-#define MICRO_HAS_TRACER 0
 static inline int micro_trace(char *const argv[], char *const envp[], int output, unsigned seconds,
                               micro_trace_t *trace)
 {

@@ -9,7 +9,6 @@ from libc.stdlib cimport calloc, free
 cdef extern from "core/tracer.h" nogil:
     enum:
         MICRO_CALLS_MAX
-        MICRO_HAS_TRACER
     ctypedef struct micro_trace_t:
         int64_t *in_loop
         int64_t *armed

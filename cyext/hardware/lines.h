@@ -7,7 +7,6 @@
 
 /* Intel's and AMD's prefetchers fetch 64-byte lines in pairs, and Apple's lines have 128 bytes. */
 #define MICRO_LINE_BYTES 128
-#define MICRO_COUNTERS_IN_A_LINE 8
 
 /* In memory that all members see. */
 typedef struct {

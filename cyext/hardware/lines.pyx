@@ -29,7 +29,6 @@ cdef extern from "<stdatomic.h>" nogil:
 cdef extern from "hardware/lines.h" nogil:
     enum:
         MICRO_LINE_BYTES
-        MICRO_COUNTERS_IN_A_LINE
     ctypedef struct micro_passed_line_t:
         atomic_uint_fast64_t word
         atomic_int error

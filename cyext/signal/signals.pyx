@@ -27,7 +27,7 @@ cdef extern from "os/signals.h" nogil:
         MICRO_OF_SIGNAL
         MICRO_OF_FAULT
     ctypedef struct micro_receiver_t:
-        int process_id
+        pass
     int micro_handler_open(int which)
     void micro_handler_close(int which)
     uint64_t micro_signals_caught()

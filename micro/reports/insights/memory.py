@@ -67,30 +67,21 @@ def cache_sentence(session: Session) -> str | None:
     return f"Memory latency steps after {listed}: caches end there, or before the next size."
 
 
-def best_copy_share(session: Session) -> float | None:
+def copy_sentence(session: Session) -> str | None:
     """The fastest copy, at the largest size at which one, a read and a write were measured, as a
     share of what the fastest read and write allow: a copy moves each byte twice.
 
     None where one of them is lacking.
     """
     found = _best_at_largest(session)
-    return None if found is None else _share(found[1])
-
-
-def copy_sentence(session: Session) -> str | None:
-    """`best_copy_share` in words; None where there is none."""
-    found = _best_at_largest(session)
     if found is None:
         return None
-    size, best = found
+    size, best_s = found
+    share = (best_s["read"] + best_s["write"]) / best_s["copy"]
     return (
-        f"The best copy of {units.size(size)} reaches {_share(best):.0%} of what the best read and "
+        f"The best copy of {units.size(size)} reaches {share:.0%} of what the best read and "
         "the best write of this run allow together."
     )
-
-
-def _share(best_s: Mapping[str, float]) -> float:
-    return (best_s["read"] + best_s["write"]) / best_s["copy"]
 
 
 #: Probes of one thread by what they do: `set` writes as well.
