@@ -216,10 +216,19 @@ cdef class Workload:
         """Bring the live resources to ``level``; raise `LimitReached` if the system says no."""
         self.level = level
 
-    def grow_or_close(self, level):
-        """`grow` at the end of ``__init__``, which gives everything back where that fails."""
+    def grow_or_close(self, level, without=None):
+        """`grow` at the end of ``__init__``, which gives everything back where that fails.
+
+        Where the system does not let it grow so far and ``without`` says what there is none of,
+        raises `NotSupported` in these words.
+        """
         try:
             self.grow(level)
+        except LimitReached as limit:
+            self.close()
+            if without is None:
+                raise
+            raise NotSupported(f"{without}: {limit.reason}") from None
         except BaseException:
             self.close()
             raise

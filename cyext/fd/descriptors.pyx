@@ -133,11 +133,7 @@ cdef class _Many(Workload):
         self.call = call
         self.least = least
         self.adds = adds
-        try:
-            self.grow(least)
-        except LimitReached as limit:
-            self.close()
-            raise NotSupported(f"no descriptor: {limit.reason}") from None
+        self.grow_or_close(least, "no descriptor")
         return 0
 
     cdef int make(self) noexcept nogil:

@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free, malloc
 
 from cyext.core.workload cimport Workload
 
-from cyext.core.workload import LimitReached, NotSupported
+from cyext.core.workload import LimitReached
 from cyext.core.limits import available_bytes
 
 
@@ -157,10 +157,7 @@ cdef class Churn(Workload):
         self.count = 0
 
     def __init__(self):
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            raise NotSupported(f"not a single block: {limit.reason}") from None
+        self.grow_or_close(1, "not a single block")
         self.level = 0  # nobody asked for this one: a curve that stops at once has reached nothing
 
     def __dealloc__(self):

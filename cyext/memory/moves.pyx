@@ -72,10 +72,7 @@ cdef class _Buffers(Workload):
     cdef acquire(self, int count, uint64_t size):
         """The first buffers, of ``size`` bytes; `NotSupported` where there is no room for them."""
         self.count = count
-        try:
-            self.grow(size)
-        except LimitReached as limit:
-            raise NotSupported(f"no buffer of {size} bytes: {limit.reason}") from None
+        self.grow_or_close(size, f"no buffer of {size} bytes")
         self.level = 0  # nobody asked for this one: a curve that stops at once has reached nothing
 
     def grow(self, uint64_t level):

@@ -68,13 +68,6 @@ cdef class _Maps(Workload):
     def __dealloc__(self):
         free(self.pages)
 
-    cdef begin(self):
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            self.close()
-            raise NotSupported(f"no page could be mapped: {limit.reason}") from None
-
     cdef reserve(self, int64_t capacity):
         cdef uintptr_t *grown = <uintptr_t *>realloc(self.pages, capacity * sizeof(uintptr_t))
         if grown == NULL:
@@ -152,7 +145,7 @@ cdef class Map(_Maps):
         _Maps.__init__(self)
         self.file = ScratchFile(2 * self.page_bytes * (MOST_MAPS + MOST_MAPS // 8))
         self.fd = self.file.fd
-        self.begin()
+        self.grow_or_close(1, "no page could be mapped")
 
     cdef int map_one(self) noexcept nogil:
         cdef uintptr_t page = micro_map_page(
@@ -311,7 +304,7 @@ cdef class ManyFiles(_Maps):
         if self.batch_max < 1:
             self.close()
             raise NotSupported(f"no file could be opened: {self.opened.limit_reason()}")
-        self.begin()
+        self.grow_or_close(1, "no page could be mapped")
 
     cdef int64_t batch_within(self, int64_t level):
         return min(batch_at(level), self.batch_max)

@@ -198,10 +198,7 @@ cdef class Length(Workload):
     def __init__(self, pages="4k"):
         self.huge = wants_huge_pages(pages)
         self.page_bytes = python_mmap.PAGESIZE
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            raise NotSupported(f"no page could be mapped: {limit.reason}") from None
+        self.grow_or_close(1, "no page could be mapped")
         self.level = 0  # nobody asked for this one: a curve that stops at once has reached nothing
 
     def grow(self, uint64_t level):

@@ -34,7 +34,6 @@ cdef extern from "os/network.h" nogil:
     int AF_INET
     int SOCK_STREAM
     int micro_socket(int family, int type)
-    int micro_bind(int fd, int port)
     int micro_connect(int fd, int port)
     int micro_listen_at(int backlog, int shares, int blocks, int resets, int *port)
     int micro_reset_on_close(int fd)

@@ -218,12 +218,7 @@ cdef class BindEphemeral(_Ports):
     def __init__(self, protocol="tcp", ip="4"):
         self.type = one_of(protocol, {"tcp": SOCK_STREAM, "udp": SOCK_DGRAM})
         self.family = one_of(ip, {"4": AF_INET, "6": AF_INET6})
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            self.close()
-            what = f"{protocol.upper()} socket could be bound over IPv{ip}"
-            raise NotSupported(f"no {what}: {limit.reason}") from None
+        self.grow_or_close(1, f"no {protocol.upper()} socket could be bound over IPv{ip}")
 
     cdef int prepare_socket(self) noexcept nogil:
         cdef int fd = micro_socket(self.family, self.type)
@@ -278,11 +273,7 @@ cdef class ConnectEphemeral(_Ports):
         if self.listener < 0:
             error = errno_names.errorcode.get(-self.listener)
             raise NotSupported(f"no listening socket on 127.0.0.1: {error}")
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            self.close()
-            raise NotSupported(f"no connection could be made: {limit.reason}") from None
+        self.grow_or_close(1, "no connection could be made")
 
     def __dealloc__(self):
         if self.own is not None and self.listener >= 0:  # without own, nothing was set

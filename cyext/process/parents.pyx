@@ -104,17 +104,6 @@ cdef class Parent(SelfTimedWorkload):
         else:
             self.helper = Program(helper("parent", image), operation, os.fsdecode(self.program))
 
-    cdef begin(self, without):
-        """Grow to one, or say that it cannot be had."""
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            self.close()
-            raise NotSupported(f"{without}: {limit.reason}") from None
-        except OSError:
-            self.close()
-            raise
-
     def __dealloc__(self):
         if self.opened:
             micro_parent_close(&self.parent)
@@ -281,7 +270,7 @@ cdef class _Alive(Parent):
 
     def __init__(self, operation, image):
         Parent.__init__(self, operation, image)
-        self.begin("no child could be kept alive")
+        self.grow_or_close(1, "no child could be kept alive")
 
     def most(self):
         """As many as the system allows, less those that a batch adds."""
@@ -330,7 +319,7 @@ cdef class ForkRss(Parent):
     def __init__(self, pages="4k"):
         operation = "fork_huge_pages" if wants_huge_pages(pages) else "fork_pages"
         Parent.__init__(self, operation, "dynamic")
-        self.begin("no page could be touched")
+        self.grow_or_close(1, "no page could be touched")
 
     def most(self):
         """Half the memory that can be had without swapping."""
@@ -355,7 +344,7 @@ cdef class ForkMaps(Parent):
 
     def __init__(self):
         Parent.__init__(self, "fork_maps", "dynamic")
-        self.begin("no map could be made")
+        self.grow_or_close(1, "no map could be made")
 
     def most(self):
         """As many as a process may have."""

@@ -76,14 +76,7 @@ cdef class PutOff(Workload):
         status = micro_timeouts_open(&self.queue, &self.ready)
         if status:
             raise OperationFailed("epoll_create1, eventfd or epoll_ctl", -status, 0)
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            self.close()
-            raise NotSupported(limit.reason) from None
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1, "no time-out")
 
     def grow(self, uint64_t level):
         """Keep a time-out for each of ``level`` connections."""

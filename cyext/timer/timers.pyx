@@ -198,14 +198,7 @@ cdef class Arm(Workload):
     def __init__(self):
         if not MICRO_HAS_TIMERFD:
             raise NotSupported("this system has no timerfd")
-        try:
-            self.grow(1)
-        except LimitReached as limit:
-            self.close()
-            raise NotSupported(limit.reason) from None
-        except BaseException:
-            self.close()
-            raise
+        self.grow_or_close(1, "no timer")
 
     def grow(self, uint64_t level):
         """Let ``level`` timers be pending, beside the one that is armed and cancelled."""

@@ -62,6 +62,7 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "setsockopt": ((54,), (208,)),
     "socket": ((41,), (198,)),
     "statx": ((332,), (291,)),
+    "timerfd_create": ((283,), (85,)),
     "vfork": ((58,), (220,)),
     "wait": ((61,), (260,)),
 }

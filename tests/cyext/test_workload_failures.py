@@ -246,6 +246,8 @@ def test_a_forbidden_call_is_an_error_by_name_or_not_needed(
             "connect",
             "NotSupported: no connection could be made: connect: EXDEV",
         ),
+        ("timer.arm", "timerfd_create", "NotSupported: no timer: timerfd_create: EXDEV"),
+        ("timer.put_off", "timerfd_create", "NotSupported: no time-out: timerfd_create: EXDEV"),
     ],
 )
 def test_what_a_system_lacks_is_named(name: str, call: str, text: str, forbid: Forbid) -> None:
