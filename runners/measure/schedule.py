@@ -121,6 +121,20 @@ def settled(values: Sequence[float], rounds: int) -> bool:
     return False
 
 
+def turn(values: Sequence[float], visits: int, rounds: int) -> int:
+    """When a figure's next visit comes: first what may become stable, up to the rounds asked for.
+
+    Then what is stable; then more of what is not. Last what is as good as never undisturbed, as on
+    two CPUs that both have neighbours. ``values`` are those of the good ones of its ``visits``.
+    """
+    hopeless = visits >= LEAST_ROUNDS and len(values) <= HOPELESS_SHARE * visits
+    if hopeless and visits >= rounds:
+        return 3
+    if len(values) >= rounds:
+        return 2
+    return int(hopeless or settled(values, rounds))
+
+
 class Scheduler:
     """Runs jobs in rounds and keeps everything measured, so that a session can be had at any time.
 
@@ -259,26 +273,13 @@ class Scheduler:
         turns: dict[int, dict[_Track, list[int | None]]] = {}
         for track in self._tracks:
             for level in self._wanted(track):
-                turn = turns.setdefault(self._turn(track.points[level]), {})
-                turn.setdefault(track, []).append(level)
+                point = track.points[level]
+                order = turn(self._good(point), len(point.raw), self.settings.rounds)
+                turns.setdefault(order, {}).setdefault(track, []).append(level)
         return [
-            {track: tuple(levels) for track, levels in turns[turn].items()}
-            for turn in sorted(turns)
+            {track: tuple(levels) for track, levels in todo.items()}
+            for _, todo in sorted(turns.items())
         ]
-
-    def _turn(self, point: Point) -> int:
-        """First what may become stable, up to the rounds asked for; then what is; then more.
-
-        Last what is as good as never undisturbed, as on two CPUs that both have neighbours.
-        """
-        good, visits = self._good(point), len(point.raw)
-        rounds = self.settings.rounds
-        hopeless = visits >= LEAST_ROUNDS and len(good) <= HOPELESS_SHARE * visits
-        if hopeless and visits >= rounds:
-            return 3
-        if len(good) >= rounds:
-            return 2
-        return int(hopeless or settled(good, rounds))
 
     def _wanted(self, track: _Track) -> tuple[int | None, ...]:
         """Levels of a job that need another visit."""
