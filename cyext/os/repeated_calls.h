@@ -7,11 +7,15 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/times.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -49,7 +53,9 @@ typedef int64_t (*micro_calls_t)(const micro_given_t *given, uint64_t n, uint64_
 #ifdef __linux__
 MICRO_CALLS(getppid, syscall(SYS_getppid, 0), got >= 0)
 MICRO_CALLS(clock_gettime, syscall(SYS_clock_gettime, CLOCK_MONOTONIC, given->buffer), got == 0)
+MICRO_CALLS(times, syscall(SYS_times, given->buffer), got != -1)   /* a library may hide failures */
 #else
+MICRO_CALLS(times, times(given->buffer), got != -1)
 MICRO_CALLS(getppid, getppid(), got >= 0)
 MICRO_CALLS(clock_gettime, (errno = ENOSYS, -1), got == 0)
 #endif
@@ -75,6 +81,32 @@ MICRO_CALLS(sched_yield, sched_yield(), got == 0)
 MICRO_CALLS(chdir, chdir("."), got == 0)
 MICRO_CALLS(fcntl, fcntl(given->fd, F_GETFL), got >= 0)
 MICRO_CALLS(msync, msync(given->buffer, given->bytes, MS_SYNC), got == 0)
+MICRO_CALLS(isatty, isatty(given->fd), got == 0 && errno == ENOTTY)
+
+/* A socket's name, or its peer's. */
+static inline int micro_ask_name(int (*ask)(int, struct sockaddr *, socklen_t *),
+                                 const micro_given_t *given)
+{
+    socklen_t bytes = sizeof(struct sockaddr_in);
+    return ask(given->fd, given->buffer, &bytes);
+}
+
+static inline int micro_ask_option(const micro_given_t *given)
+{
+    socklen_t bytes = sizeof(int);
+    return getsockopt(given->fd, IPPROTO_TCP, TCP_NODELAY, given->buffer, &bytes);
+}
+
+static inline int micro_set_option(const micro_given_t *given, int value)
+{
+    return setsockopt(given->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value);
+}
+
+MICRO_CALLS(getsockname, micro_ask_name(getsockname, given), got == 0)
+MICRO_CALLS(getpeername, micro_ask_name(getpeername, given), got == 0)
+MICRO_CALLS(getsockopt, micro_ask_option(given), got == 0)
+MICRO_CALLS(setsockopt, micro_set_option(given, (int)(i & 1)), got == 0)
+MICRO_CALLS(listen, listen(given->fd, 1), got == 0)
 
 /* Grow the heap by `bytes` and shrink it. The library, which has its end, does not notice. */
 static int64_t micro_calls_brk(const micro_given_t *given, uint64_t n, uint64_t *made)

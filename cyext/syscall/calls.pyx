@@ -2,6 +2,7 @@
 
 import mmap as python_mmap
 import os
+import _socket  # what `socket` is built on, without its other imports
 
 from libc.errno cimport ENOSYS, errno
 from libc.stdint cimport int64_t, uint64_t
@@ -47,6 +48,13 @@ cdef extern from "os/repeated_calls.h" nogil:
     int64_t micro_calls_fcntl(const micro_given_t *given, uint64_t n, uint64_t *made)
     int64_t micro_calls_msync(const micro_given_t *given, uint64_t n, uint64_t *made)
     int64_t micro_calls_brk(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_times(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_isatty(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_getsockname(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_getpeername(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_getsockopt(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_setsockopt(const micro_given_t *given, uint64_t n, uint64_t *made)
+    int64_t micro_calls_listen(const micro_given_t *given, uint64_t n, uint64_t *made)
 
 cdef extern from "<sys/mman.h>" nogil:
     int PROT_READ
@@ -313,3 +321,58 @@ cdef class Brk(_Calls):
         self.call, self.calls = b"brk", micro_calls_brk
         self.given.bytes = python_mmap.PAGESIZE
         self.try_once("this system has no call that sets the end of the heap")
+
+
+cdef class Times(_Calls):
+    """One operation: times(), the CPU time of the process and its children."""
+
+    def __init__(self):
+        self.begin(b"times", micro_calls_times)
+
+
+cdef class Isatty(_Calls):
+    """One operation: isatty() of an open file, which is no terminal."""
+
+    def __init__(self):
+        self.use_file()
+        self.begin(b"isatty", micro_calls_isatty)
+
+
+cdef struct _SocketCall:
+    const char *name
+    micro_calls_t calls
+
+cdef _SocketCall[5] SOCKET_CALLS = [
+    _SocketCall(b"getsockname", micro_calls_getsockname),
+    _SocketCall(b"getpeername", micro_calls_getpeername),
+    _SocketCall(b"getsockopt", micro_calls_getsockopt),
+    _SocketCall(b"setsockopt", micro_calls_setsockopt),
+    _SocketCall(b"listen", micro_calls_listen),
+]
+
+
+cdef class OfSocket(_Calls):
+    """One operation: ``call`` of a connected TCP socket, or listen() of one that listens.
+
+    The option that is asked for, and set alternately to 0 and 1, is TCP_NODELAY.
+    """
+
+    cdef tuple others   # sockets that the one in question needs
+
+    def __init__(self, call="getsockname"):
+        cdef int i, number
+        number = one_of(call, {SOCKET_CALLS[i].name.decode(): i for i in range(5)})
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        client = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self.others = listener, client
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        client.connect(listener.getsockname())
+        self.given.fd = (listener if call == "listen" else client).detach()
+        self.begin(SOCKET_CALLS[number].name, SOCKET_CALLS[number].calls)
+
+    def close(self):
+        """Close the sockets."""
+        for other in self.others or ():
+            other.close()
+        _Calls.close(self)

@@ -9,6 +9,7 @@ from runners.model.job import Promise
 _LMBENCH = "lmbench, lat_syscall (McVoy and Staelin 1996)"
 _LIBMICRO = "libMicro (Smith and Haslam)"
 _WILL_IT_SCALE = "will-it-scale (Blanchard)"
+_OF_SOCKET = ("getsockname", "getpeername", "getsockopt", "setsockopt", "listen")
 _SIZE = Axis(
     "size",
     (1, 4096, 65536),
@@ -180,6 +181,36 @@ PROBES = (
         least_effort="usual",
         no_team={"threads": "threads have one heap"},
         promise=Promise({"brk": 2}),
+    ),
+    Probe(
+        name="syscall.times",
+        workload="cyext.syscall.calls:Times",
+        title="ask for CPU time",
+        method="One operation is times() by syscall(), of a process without children.",
+        source=f"{_LIBMICRO}, times",
+        least_effort="rigorous",
+        promise=Promise({"times": 1}),
+    ),
+    Probe(
+        name="syscall.isatty",
+        workload="cyext.syscall.calls:Isatty",
+        title="ask whether a file is a terminal",
+        method="One operation is isatty() of an open regular file, which is none.",
+        source=f"{_LIBMICRO}, isatty",
+        least_effort="rigorous",
+        promise=Promise({"ioctl": 1}),
+    ),
+    Probe(
+        name="syscall.of_socket",
+        workload="cyext.syscall.calls:OfSocket",
+        title="ask or tell a TCP socket",
+        method="One operation is one call of a connected TCP socket on loopback (listen: of a "
+        "listening one); getsockopt() asks for TCP_NODELAY, and setsockopt() sets it, alternately "
+        "to 0 and 1.",
+        source=f"{_LIBMICRO}, getsockname, getpeername, setsockopt, listen",
+        params={"call": Choice(_OF_SOCKET, usual=_OF_SOCKET, quick=_OF_SOCKET[:1])},
+        least_effort="rigorous",
+        promise=lambda params, _: Promise({str(params["call"]): 1}),
     ),
     Probe(
         name="syscall.uring_nops",

@@ -6,6 +6,7 @@ _FILE = "4 MiB; lmbench also sums up the bytes"
 _CONNECT = "ends when the peer has accepted and closed; lmbench waits for connect() only"
 _FS = "the time of one, on tmpfs; lmbench prints files per second, and uses the current directory"
 _PEER = {"peer": "process", "cpu": "same"}
+_WORDS = "every word; rd and wr take one in four"
 
 SUITE = Suite(
     "lmbench 3 (McVoy and Staelin 1996)",
@@ -24,13 +25,16 @@ SUITE = Suite(
             differs="one of 64 is ready; lmbench passes the number of descriptors as the highest "
             "one, so that select looks at fewer",
         ),
+        Operation("lat_select file", differs="files are always ready: no waiting is measured"),
         Operation("lat_sig install", "signal.install"),
         Operation("lat_sig catch", "signal.catch", differs="tgkill() to the thread"),
         Operation("lat_proc procedure", differs="depends on the compiler, not on the system"),
         Operation("lat_proc fork", "process.fork_exit", {"image": "dynamic"}),
         Operation("lat_proc exec", "process.fork_exec", {"image": "dynamic", "program": "dynamic"}),
         Operation("lat_proc shell", differs="measures mostly the shell"),
-        Operation("lat_ops, par_ops", differs="arithmetic of the processor"),
+        Operation("lat_pmake", differs="runs jobs of a given length; sched.hackbench has messages"),
+        Operation("lat_ops, par_ops, lat_rand", differs="arithmetic of the processor"),
+        Operation("mhz", "cpu.chain", unit="ns", differs="a multiply-add, some four cycles"),
         Operation(
             "lat_ctx 2",
             "switch.ring",
@@ -95,6 +99,7 @@ SUITE = Suite(
             unit="MB/s",
             differs="buffers of 128 KiB instead of 1 MiB; both on one CPU",
         ),
+        Operation("bw_udp", differs="what the receiver loses would count as sent"),
         Operation("bw_file_rd", "file.read", level=4194304, unit="MB/s", differs=_FILE),
         Operation(
             "bw_mmap_rd",
@@ -104,7 +109,16 @@ SUITE = Suite(
             unit="MB/s",
             differs="4 MiB, mapped once: lmbench's mmap_only; -p mapping=each maps each time",
         ),
+        Operation("lmdd, disk", differs="a disk is not measured: files here are cached"),
         Operation("bw_mem bcopy", "memory.copy", level=67108864, unit="MB/s"),
+        Operation(
+            "bw_mem cp, fcp",
+            "memory.copy",
+            {"variant": "loop"},
+            67108864,
+            unit="MB/s",
+            differs="vectors of the processor's width instead of words",
+        ),
         Operation(
             "stream copy",
             "memory.copy_threads",
@@ -113,8 +127,11 @@ SUITE = Suite(
             differs="32 MiB; STREAM counts bytes read and written, micro the bytes copied",
         ),
         Operation("bw_mem bzero", "memory.set", level=67108864, unit="MB/s"),
-        Operation("bw_mem rd", "memory.read", level=67108864, unit="MB/s", differs="every word"),
-        Operation("bw_mem wr", "memory.write", level=67108864, unit="MB/s", differs="every word"),
+        Operation("bw_mem rd, frd", "memory.read", level=67108864, unit="MB/s", differs=_WORDS),
+        Operation("bw_mem wr, fwr", "memory.write", level=67108864, unit="MB/s", differs=_WORDS),
+        Operation(
+            "bw_mem rdwr", differs="reading and writing back, for which there is memory.copy"
+        ),
         Operation(
             "lat_mem_rd",
             "memory.latency",
@@ -122,6 +139,8 @@ SUITE = Suite(
             unit="ns",
             differs="16 MiB, in random order",
         ),
+        Operation("line, cache", differs="read them off the steps of memory.latency"),
+        Operation("lat_dram_page", differs="what DRAM's open pages are worth; not measured"),
         Operation("tlb", "hardware.tlb", {"pages": "4k"}, 1024, unit="ns"),
         Operation("par_mem", "hardware.memory_parallelism", level=8, unit="ns"),
     ),

@@ -33,7 +33,7 @@ def test_an_operation_is_a_figure_of_some_session(operation: Operation) -> None:
     probe = PROBES[str(operation.probe)]
     for key, value in operation.params.items():
         declared = probe.params[key]
-        assert value in (declared.usual if isinstance(declared, Choice) else (declared,))
+        assert value in (declared.values if isinstance(declared, Choice) else (declared,))
     if probe.axis is None:
         assert operation.level is None
     else:
