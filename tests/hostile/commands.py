@@ -11,7 +11,7 @@ class Command:
     """A command line; ``{base}`` stands for the place (see place.py).
 
     ``measures``: it starts workers. ``writes``: files, without workers. ``forgets``: how many
-    recorded sessions it may remove.
+    recorded sessions it may remove. ``shorter``: Python that lets it measure less than usual.
     """
 
     name: str
@@ -19,26 +19,44 @@ class Command:
     measures: bool = False
     writes: bool = False
     forgets: int = 0
+    shorter: str = ""
 
     def arguments(self, base: str) -> Sequence[str]:
         """The words after ``python``."""
-        program = ["-c", _SHORT_RECORD] if self.name == "baseline record" else ["-m", "micro"]
+        program = ["-c", _SHORTER.format(self.shorter)] if self.shorter else ["-m", "micro"]
         return [*program, *(word.format(base=base) for word in self.line.split())]
 
 
-#: `baseline record` measures everything for half a minute; here its sessions are of one probe.
-_SHORT_RECORD = """
+_SHORTER = """
 import os, signal, sys
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy, as `main` does it
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # as early as `program` does it
+from micro import cli
 from micro.__main__ import main
-from runners.measure import leash
-run, less = leash.run, ["--only", "fd.open_close", "--budget", "0.01"]
-leash.run = lambda command, cwd: run([*command, *less], cwd)
+load = cli._module
+def shorter(name):
+    module = load(name)
+    {}
+    return module
+cli._module = shorter
 sys.exit(main())
 """
-
+_ONE_PROBE = """
+    from runners.measure import leash
+    run, less = leash.run, ["--only", "fd.open_close", "--budget", "0.01"]
+    leash.run = lambda command, cwd: run([*command, *less], cwd)
+"""
+_LITTLE = """
+    from micro.app import diagnosis
+    little = diagnosis.Settings(rounds=5, budget_s=0.05)
+    diagnosis._SETTINGS = diagnosis._HAND_OVERS = little
+    diagnosis._SENTINELS = 500
+"""
+_FEW_SAMPLES = """
+    from micro.app import explaining
+    explain = explaining.Explaining
+    explaining.Explaining = lambda job, kernel, _: explain(job, kernel, 5_000_000)
+"""
 
 A, B = "{base}/files/a.json", "{base}/files/b.json"
 PROBES = "fd.open_close malloc.size process.fork_exit"
@@ -57,11 +75,21 @@ COMMANDS = [
         measures=True,
     ),
     Command("list --check", "list fd process --check", measures=True),
-    Command("doctor", "doctor", measures=True),
+    Command("doctor", "doctor", measures=True, shorter=_LITTLE),
     Command("verify", "verify fd.open_close --short --only receipts faults", measures=True),
-    Command("explain", "explain fd.open_close", measures=True),
-    Command("run --explain", "run fd.open_close --quick --budget 0.01 --explain", measures=True),
-    Command("baseline record", "baseline record --sessions 1 --quick", measures=True),
+    Command("explain", "explain fd.open_close", measures=True, shorter=_FEW_SAMPLES),
+    Command(
+        "run --explain",
+        "run fd.open_close --quick --budget 0.01 --explain",
+        measures=True,
+        shorter=_FEW_SAMPLES,
+    ),
+    Command(
+        "baseline record",
+        "baseline record --sessions 1 --quick",
+        measures=True,
+        shorter=_ONE_PROBE,
+    ),
     Command("ab", f"ab a --a {RUNNER} --b {RUNNER}", measures=True),
     Command("list", "list --json"),
     Command("show", "show"),
