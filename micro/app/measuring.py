@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from micro.app.workbench import Workbench, workbench
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Effort
 from runners.archive import history, writer
-from runners.archive.whole_file import beside
+from runners.archive.whole_file import check_writable
 from runners.counts.passes import Counted, count
 from runners.doctor.cpus import cpus as cpu_findings
 from runners.doctor.finding import Finding
@@ -302,16 +301,3 @@ def _check_new_file(wanted: Path) -> None:
         check_writable(folder, wanted.name)
     except OSError as error:
         raise UsageError(f"{wanted} cannot be written: {error.strerror}") from None
-
-
-def check_writable(folder: Path, name: str = "session.json") -> None:
-    """Raise `OSError` where no file of that name, as it is written, can be made in a folder.
-
-    Only trying tells: root may write everywhere, except where nobody can.
-    """
-    trial = beside(folder / name)
-    try:
-        trial.touch(exist_ok=False)
-    finally:
-        with contextlib.suppress(OSError):
-            trial.unlink()

@@ -14,10 +14,10 @@ from micro.app import comparing
 from micro.app.configuration import configuration
 from micro.app.installation import ROOT, require_workloads
 from micro.app.interruption import Interrupted
-from micro.app.measuring import check_writable
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_REGRESSED, UsageError
 from runners.archive import baselines
 from runners.archive.baselines import Baseline, Summary, summarize
+from runners.archive.whole_file import check_writable
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, judge
 from runners.machine import environment

@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from micro.commands._paths import file
 from runners.archive.baselines import SHIPPED
 
 
@@ -18,4 +19,4 @@ def machine_key(text: str) -> str:
 
 def folder(text: str) -> Path:
     """The type of the option `--baselines`: a path, or ``shipped`` for what came with micro."""
-    return SHIPPED if text == "shipped" else Path(text)
+    return SHIPPED if text == "shipped" else file(text)

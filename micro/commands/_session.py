@@ -7,11 +7,11 @@ import json
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from micro.app import measuring
 from micro.app.explaining import SESSION_PROFILE_S
 from micro.app.measuring import Measured, Options
+from micro.commands._paths import file
 from micro.probes.declaration import Effort
 from micro.reports import say
 from micro.reports.console import console
@@ -36,13 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="twice the rounds, and more where a figure is not stable: up to 1 hour; all levels "
         "and parameters of the probes that you name",
     )
-    parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help="stop after this time")
+    parser.add_argument("--budget", type=seconds, metavar="SECONDS", help="stop after this time")
     parser.add_argument(
         "-o", "--output", type=file, metavar="FILE", help="store the session there (pyperf JSON)"
     )
     parser.add_argument(
         "--allocator",
-        type=Path,
+        type=file,
         metavar="PATH",
         help="preload this library (jemalloc, mimalloc, tcmalloc) into the worker for its malloc; "
         "programs that probes start do not get it",
@@ -60,21 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="every point of every curve")
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """The type of the option `--budget`."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 < value < 1e7:
-        raise argparse.ArgumentTypeError(f"{text!r}: the number of seconds must be positive")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected seconds above 0 and below 10,000,000")
     return value
-
-
-def file(text: str) -> Path:
-    """The type of the option `-o`: an empty text would name the current directory."""
-    if not text:
-        raise argparse.ArgumentTypeError("the file's name is empty: give one")
-    return Path(text)
 
 
 def effort(arguments: argparse.Namespace) -> Effort:

@@ -22,7 +22,8 @@ from rich.text import Text
 from micro import units
 from micro.app import alternating
 from micro.app.alternating import Comparison, Options
-from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_REGRESSED, UsageError
+from micro.commands._session import seconds
+from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_REGRESSED
 from micro.reports import printable, say
 from micro.reports.console import console
 from runners.gate.ab import LEAST_BLOCKS
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--budget",
-        type=float,
+        type=seconds,
         default=10.0,
         metavar="SECONDS",
         help="for each run in a block (default: 10)",
@@ -65,8 +66,6 @@ def _blocks(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure the blocks and print a row a benchmark."""
-    if not 0 < arguments.budget < 1e6:
-        raise UsageError(f"--budget {arguments.budget:g}: must be a positive number of seconds")
     commands = {"A": arguments.a, "B": arguments.b}
     options = Options(arguments.names, arguments.parameter, arguments.blocks, arguments.budget)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from micro.app import comparing
 from micro.commands import _session, compare
@@ -32,11 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--compare",
+        type=_baseline,
         metavar="auto|shipped|DIR|FILE",
         help="judge the session against its baseline, as `micro compare` does; the options "
         "below are for this",
     )
     compare.add_gate_arguments(parser)
+
+
+def _baseline(text: str) -> Path | str:
+    return text if text == "auto" else folder(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:
     if arguments.compare is None:
         return None
-    where = None if arguments.compare == "auto" else folder(arguments.compare)
+    where = None if arguments.compare == "auto" else arguments.compare
+    compare.check_written(arguments)
     comparing.find(where, environment.key(environment.describe()))  # mistakes show before measuring
     return lambda session: compare.judged(of_session(session), where, arguments)

@@ -16,6 +16,7 @@ from micro.app import comparing, recording
 from micro.app.configuration import configuration
 from micro.commands._gate import folder as shipped_or_path
 from micro.commands._gate import machine_key
+from micro.commands._paths import file as a_file
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "show", parents=[shared], help="print the smallest change that would be found"
     )
     accept = actions.add_parser("accept", parents=[shared], help="add a session's file")
-    accept.add_argument("file", type=Path, metavar="FILE")
+    accept.add_argument("file", type=a_file, metavar="FILE")
     accept.add_argument(
         "--force", metavar="REASON", help="add it although it has regressed; the reason is stored"
     )
@@ -72,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reset = actions.add_parser(
         "reset", parents=[shared], help="remove all sessions and begin with this one"
     )
-    reset.add_argument("--from", dest="from_", type=Path, required=True, metavar="FILE")
+    reset.add_argument("--from", dest="from_", type=a_file, required=True, metavar="FILE")
     actions.add_parser("path", parents=[shared], help="print the directory of the baselines")
 
 

@@ -13,6 +13,7 @@ from micro.app.explaining import Sides, stored_profiles
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.stored import newest
 from micro.commands._gate import folder
+from micro.commands._paths import file
 from micro.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
@@ -23,7 +24,7 @@ from micro.reports.exports.ci import (
     junit,
     workflow_commands,
 )
-from micro.reports.exports.files import write_bytes, write_text
+from micro.reports.exports.files import check, write_bytes, write_text
 from micro.reports.insights.comparison import compare
 from micro.reports.insights.pair import count, entries
 from micro.reports.insights.systems import (
@@ -39,6 +40,9 @@ from runners.archive.baselines import Summary, summarize
 from runners.archive.writer import profiles_document
 from runners.machine import environment
 
+#: Options that name a file to write.
+_WRITTEN = ("profiles", "markdown", "junit", "bencher", "github_benchmark")
+
 EXAMPLES = (
     "micro compare before.json after.json",
     "micro compare session.json --confirm",
@@ -51,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
-        type=Path,
+        type=file,
         metavar="FILE|DIR",
         help="a session to judge against its baseline (default: the newest), a directory of "
         "several to judge as one, or two to compare: before and after",
@@ -79,7 +83,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--profiles",
-        type=Path,
+        type=file,
         metavar="FILE",
         help="with --confirm: store these profiles there, for `micro explain BEFORE FILE`",
     )
@@ -100,7 +104,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
         ("bencher", "write Bencher Metric Format"),
         ("github-benchmark", "write github-action-benchmark's JSON"),
     ):
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=help_text)
+        parser.add_argument(f"--{name}", type=file, metavar="FILE", help=help_text)
 
 
 def _codes(text: str) -> frozenset[int]:
@@ -131,15 +135,7 @@ def compared(arguments: argparse.Namespace) -> int:
     if len(arguments.paths) > 2 or arguments.baselines:
         raise UsageError("compare takes two paths at most: before and after, without --baselines")
     before, after = arguments.paths
-    for option in (
-        "confirm",
-        "profiles",
-        "json",
-        "markdown",
-        "junit",
-        "bencher",
-        "github_benchmark",
-    ):
+    for option in ("confirm", "json", *_WRITTEN):
         if getattr(arguments, option) and not (after.is_file() and before.is_dir()):
             name = option.replace("_", "-")
             raise UsageError(f"--{name} takes a baseline: a directory of sessions before FILE")
@@ -165,10 +161,18 @@ def compared(arguments: argparse.Namespace) -> int:
     return comparing.final_code(code, arguments.fail_on, arguments.bisect)
 
 
-def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:
-    """Judge a session and write every report that was asked for; returns the exit code."""
+def check_written(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` where a file that was asked for cannot be written."""
     if arguments.profiles and not arguments.confirm:
         raise UsageError("--profiles takes --confirm, which takes the profiles")
+    for option in _WRITTEN:
+        if path := getattr(arguments, option):
+            check(path)
+
+
+def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) -> int:
+    """Judge a session and write every report that was asked for; returns the exit code."""
+    check_written(arguments)
     chosen = configuration()
     baseline = comparing.find(where, environment.key(current.environment), chosen)
     outcome = comparing.compare(current, baseline, chosen)
@@ -198,6 +202,6 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
     if arguments.github_benchmark:
         write_text(arguments.github_benchmark, github_action_benchmark(outcome))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with open(summary, "a", encoding="utf-8") as file:
-            file.write(markdown(outcome))
+        with open(summary, "a", encoding="utf-8") as appended:
+            appended.write(markdown(outcome))
     return comparing.final_code(outcome.exit_code, arguments.fail_on, arguments.bisect)

@@ -12,11 +12,12 @@ from pathlib import Path
 from micro.app.explaining import explain
 from micro.app.installation import require_workloads
 from micro.app.workbench import workbench
+from micro.commands._paths import file
 from micro.commands.run import chosen_jobs
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.reports import say
 from micro.reports.console import console
-from micro.reports.exports.files import write_text
+from micro.reports.exports.files import check, write_text
 from micro.reports.insights.causes import by_change, environment_differences, nanoseconds
 from micro.reports.insights.stacks import folded, stacks_of
 from micro.reports.markup import xml
@@ -70,10 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="subsystem: group by module, mapped file, or part of the kernel (guessed by name)",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="store the profiles there (JSON)"
+        "-o", "--output", type=file, metavar="FILE", help="store the profiles there (JSON)"
     )
-    parser.add_argument("--folded", type=Path, metavar="FILE", help="write folded call stacks")
-    parser.add_argument("--flame", type=Path, metavar="FILE", help="write a flame graph (SVG)")
+    parser.add_argument("--folded", type=file, metavar="FILE", help="write folded call stacks")
+    parser.add_argument("--flame", type=file, metavar="FILE", help="write a flame graph (SVG)")
     parser.add_argument("--full", action="store_true", help="list every function")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
@@ -83,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Sample, and tell."""
     if any(_is_file(name) for name in arguments.names):
         return _compare(arguments)
+    for path in filter(None, (arguments.output, arguments.folded, arguments.flame)):
+        check(path)
     require_workloads()
     jobs = chosen_jobs(arguments.names, arguments.parameter, "quick")
     progress = steps(PROCESSES * len(jobs), arguments.quiet)
@@ -119,7 +122,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     files, names = arguments.names[:2], arguments.names[2:]
     if len(files) != 2 or not all(map(_is_file, files)) or any(map(_is_file, names)):
         raise UsageError("explain compares two files with profiles: micro explain A.json B.json")
-    (before, old_facts), (after, new_facts) = (_profiles(file, names) for file in files)
+    (before, old_facts), (after, new_facts) = (_profiles(name, names) for name in files)
     pairs = by_change(before, after)
     if not pairs:
         raise UsageError("the two files have no such benchmark in common: explain the same probes")
@@ -155,13 +158,13 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _profiles(
-    file: str, names: Sequence[str]
+    name: str, names: Sequence[str]
 ) -> tuple[dict[Benchmark, Profile], Mapping[str, Scalar]]:
     """What a file has of these probes, and of which system it is."""
-    profiles, facts = read_profiles(Path(file))
+    profiles, facts = read_profiles(Path(name))
     if not profiles:
         raise UsageError(
-            f"{file}: a session without profiles: measure with --explain, or write some with "
+            f"{name}: a session without profiles: measure with --explain, or write some with "
             "`micro explain NAME -o FILE`"
         )
     return {p.benchmark: p for p in profiles if not names or _is_meant(p.benchmark, names)}, facts

@@ -6,12 +6,12 @@ import argparse
 import fnmatch
 from xml.etree.ElementTree import Element
 
-from micro.commands._session import file
+from micro.commands._paths import file
 from micro.commands.table import add_inputs, comparison
 from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
 from micro.reports import printable, say
-from micro.reports.exports.files import write_bytes
+from micro.reports.exports.files import check, write_bytes
 from micro.reports.insights.comparison import Comparison
 from micro.reports.markup import xml
 from micro.reports.pictures import png
@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if kind not in (".svg", ".png"):
         name = printable(str(arguments.output))
         raise UsageError(f"-o {name}: the name must end in .svg or .png")
+    check(arguments.output)
     shown = comparison(arguments)
     try:
         picture = _picture(shown, arguments, as_png=kind == ".png")

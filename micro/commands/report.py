@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from micro.commands._session import file
+from micro.commands._paths import file
 from micro.commands.table import add_inputs, comparison
 from micro.reports import say
-from micro.reports.exports.files import write_text
+from micro.reports.exports.files import check, write_text
 from micro.reports.web.page import report
 
 EXAMPLES = (
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report."""
+    check(arguments.output)
     write_text(arguments.output, report(comparison(arguments)))
     say(f"report in {arguments.output}")
     return 0

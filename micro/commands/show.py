@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from rich.text import Text
 
 from micro.app.stored import newest
+from micro.commands._paths import file
 from micro.reports import printable, say
 from micro.reports.console import console
 from micro.reports.exports.document import document
@@ -27,7 +27,7 @@ EXAMPLES = ("micro show --plot", "micro show --full session.json")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help="stored sessions (default: the newest)"
+        "files", nargs="*", type=file, metavar="FILE", help="stored sessions (default: the newest)"
     )
     parser.add_argument("--full", action="store_true", help="every point of every curve")
     parser.add_argument("--short", action="store_true", help="one screen, as after `micro all`")

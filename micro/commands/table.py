@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from micro.commands._paths import file
 from micro.errors import UsageError
 from micro.reports import no_commands, printable
 from micro.reports.console import console
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """What `table`, `report` and `plot` read, and how."""
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE|DIR", help="sessions, or directories of them"
+        "files", nargs="+", type=file, metavar="FILE|DIR", help="sessions, or directories of them"
     )
     parser.add_argument(
         "--label",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 from micro.app.verifying import KINDS, Options, Plan
+from micro.commands._paths import file
 from micro.probes.catalogue import all_probes, select
 from micro.reports import say
 from micro.reports.console import console
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--references",
-        type=Path,
+        type=file,
         default=REFERENCES,
         metavar="DIR",
         help="folder of the plain C loops to compare with (default: those of this installation)",

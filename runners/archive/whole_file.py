@@ -15,6 +15,19 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{secrets.token_hex(8)}-{path.name[-40:]}")
 
 
+def check_writable(folder: Path, name: str = "session.json") -> None:
+    """Raise `OSError` where no file of that name, as it is written, can be made in a folder.
+
+    Only trying tells: root may write everywhere, except where nobody can.
+    """
+    trial = beside(folder / name)
+    try:
+        trial.touch(exist_ok=False)
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink()
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A new, empty file beside ``path``, which takes its place at the end of the block.

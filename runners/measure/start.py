@@ -5,6 +5,7 @@ compiles a program at every start and an imported module only once, so this prog
 reads no JSON: importing `json` takes longer than everything else a worker imports.
 """
 
+import _signal  # type: ignore[import-not-found] # of `signal`, what is loaded anyhow
 import marshal
 import os
 import sys
@@ -18,6 +19,7 @@ from runners.measure.lean import import_module, offer_to_oom_killer  # noqa: E40
 def main() -> int:
     """Carry out the order, unless the process that gave it has ended."""
     module, order = sys.argv[1], marshal.loads(bytes.fromhex(sys.argv[2]))
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())  # inherited: peers are woken by signals
     os.environ.pop("LD_PRELOAD", None)  # done: no program that a probe starts shall load it again
     parent = order.get("parent")
     if parent is not None:

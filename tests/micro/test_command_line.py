@@ -165,7 +165,7 @@ def test_another_allocator_is_named_in_what_is_printed_and_stored(
         (("run", "memory.copy", "-p", "variant=fast"), "must be one of libc, loop, nontemporal"),
         (("run", "malloc", "--allocator", "/no/lib.so"), "--allocator /no/lib.so: no such file"),
         (("all", "--allocator", os.path.sep), "name a shared library"),
-        (("all", "--allocator", "x" * 5000), "no such file"),
+        (("all", "--allocator", "x" * 5000), "the name is too long"),
         (("all", "--allocator", __file__), "is no shared library"),
     ],
 )
@@ -176,7 +176,7 @@ def test_usage_errors(arguments: tuple[str, ...], expected: str, inside: Inside)
 @pytest.mark.parametrize("seconds", ["0", "-3", "nan", "inf", "1e300", "soon", ""])
 def test_budgets_that_are_none(seconds: str, inside: Inside) -> None:
     sentence = usage_error(inside("all", f"--budget={seconds}"))
-    assert f"{seconds!r}: the number of seconds must be positive" in sentence
+    assert f"{seconds!r}: expected seconds above 0 and below 10,000,000" in sentence
 
 
 def test_a_budget_too_small_for_anything_gives_one_visit(micro: Micro) -> None:
@@ -206,7 +206,7 @@ def test_an_output_file_is_never_overwritten(micro: Micro, tmp_path: Path) -> No
         ("missing/out.json", "does not exist"),
         ("\x1b[31m/out.json", "/?[31m/out.json: directory"),
         ("file/out.json", "does not exist"),
-        ("x" * 300, "cannot be written: File name too long"),
+        ("x" * 300, "the name is too long"),
         ("/proc/out.json", "cannot be written: "),
     ],
 )
@@ -230,6 +230,47 @@ def test_an_output_that_is_no_new_file_is_told_without_dangerous_advice(
     sentence = usage_error(inside(*BRIEF, "-o", name))
     assert "not a regular file" in sentence if name else "empty" in sentence
     assert "remove" not in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", ""),
+        ("compare", "", ""),
+        ("compare", "--baselines", ""),
+        ("all", "--compare", ""),
+        ("table", ""),
+        ("table", "x" * 300),
+        ("compare", "x" * 300),
+        ("baseline", "accept", ""),
+        ("run", "malloc", "--allocator", ""),
+    ],
+)
+def test_a_name_that_is_none_is_not_the_current_directory(
+    arguments: tuple[str, ...], inside: Inside
+) -> None:
+    sentence = usage_error(inside(*arguments))
+    assert "the file's name is empty" in sentence or "the name is too long" in sentence
+
+
+@pytest.mark.parametrize("option", ["-o", "--folded", "--flame"])
+def test_explain_looks_where_it_writes_before_it_measures(
+    option: str, inside: Inside, tmp_path: Path
+) -> None:
+    done = inside("explain", "fd.open_close", option, tmp_path / "missing" / "x.json")
+    assert "does not exist" in usage_error(done)
+
+
+def test_the_gates_files_are_looked_at_before_measuring(inside: Inside, tmp_path: Path) -> None:
+    done = inside(*BRIEF, "--compare", "auto", "--markdown", tmp_path / "missing" / "x.md")
+    assert "does not exist" in usage_error(done)
+
+
+def test_no_report_takes_the_place_of_a_session(inside: Inside, sample: Path) -> None:
+    before = sample.read_bytes()
+    for words in (("report", sample), ("explain", "fd.open_close")):
+        assert "holds a session" in usage_error(inside(*words, "-o", sample))
+    assert sample.read_bytes() == before
 
 
 def test_a_report_is_written_to_a_device_and_does_not_replace_it(

@@ -4,7 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runners.archive.whole_file import replacing
+from micro.errors import UsageError
+from runners.archive.bad_file import BadFile
+from runners.archive.reader import read
+from runners.archive.whole_file import check_writable, replacing
+
+
+def check(path: Path) -> None:
+    """Raise `UsageError` where no file can be written, or a stored session would be replaced."""
+    folder = path.absolute().parent
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory: give a file's name in it")
+        if not folder.is_dir():
+            raise UsageError(f"{path}: directory {folder} does not exist")
+        if path.is_file() and _is_session(path):
+            raise UsageError(f"{path} holds a session of micro: give another name")
+        if path.is_file() or not path.exists():  # not a device or a pipe
+            check_writable(folder, path.name)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _is_session(path: Path) -> bool:
+    try:
+        read(path)
+    except BadFile:
+        return False
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

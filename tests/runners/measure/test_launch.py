@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,3 +239,15 @@ def test_who_used_the_cpu_is_looked_at_where_a_probe_waits(launcher: Launcher) -
         assert min(launcher.visit(order).lines[0]["slices"][5::6]) >= 0
         busy = replace(order, job=replace(order.job, waits=False))
         assert set(launcher.visit(busy).lines[0]["slices"][5::6]) == {-1}
+
+
+def test_a_worker_does_not_inherit_blocked_signals(tmp_path: Path) -> None:
+    """Peers that wait are woken by a signal: where it is blocked, a team would never end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        answer = Launcher(tmp_path, time_limit_s=10).visit(
+            order("cyext.core.empty:Empty", levels=(None,), workers="threads", members=2)
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert (answer.error, levels(answer)) == (None, [None])
