@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import resource
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from cyext.core.workload import NotSupported
 from cyext.event.queue import Epoll, Register
-from cyext.mmap.mappings import Map, Touch
+from cyext.mmap.mappings import Map
 from cyext.process.parents import ForkExit, VforkExit
 from cyext.thread.threads import CreateJoin
 
@@ -44,23 +43,6 @@ def test_each_process_and_thread_is_made(workload_class: Any) -> None:
     before = tasks_made()
     workload.run(100)
     assert tasks_made() - before >= 100
-    workload.close()
-
-
-def test_each_first_read_is_a_page_fault() -> None:
-    with mmap.mmap(-1, 64 * mmap.PAGESIZE) as fresh:
-        before = pages_faulted()
-        for page in range(64):
-            fresh[page * mmap.PAGESIZE] = 1
-        if pages_faulted() == before:
-            pytest.skip("this system does not count page faults")
-    workload = Touch()
-    workload.grow(1024)
-    workload.run(64)
-    for _ in range(3):
-        before = pages_faulted()
-        workload.run(64)
-        assert pages_faulted() - before >= 64
     workload.close()
 
 

@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from micro_process import Micro
+from micro_process import Inside
 from rich.console import Console
 from sample_systems import system_session
 
@@ -34,15 +34,15 @@ def printed(before: Session, after: Session, width: int = 80) -> str:
     return out.getvalue()
 
 
-def test_a_large_change_is_told_and_fails(micro: Micro, tmp_path: Path) -> None:
+def test_a_large_change_is_told_and_fails(inside: Inside, tmp_path: Path) -> None:
     before = stored(tmp_path, "yesterday.json", system_session())
     after = stored(tmp_path, "today.json", system_session(5))
-    done = micro("compare", before, after)
+    done = inside("compare", before, after)
     assert done.returncode == EXIT_REGRESSED
     assert "5.0 times slower" in done.stdout
     assert "2.00 µs → 10.0 µs" in done.stdout
-    assert micro("compare", after, before).returncode == 0
-    assert micro("compare", before, after, "--fail-on", "none").returncode == 0
+    assert inside("compare", after, before).returncode == 0
+    assert inside("compare", before, after, "--fail-on", "none").returncode == 0
 
 
 def test_a_small_change_is_not_told_and_how_to_tell_it_is_said() -> None:
@@ -82,10 +82,10 @@ def test_levels_are_one_entry_and_nothing_is_cut(width: int) -> None:
 
 
 @pytest.mark.parametrize("paths", [("a", "b", "c"), ("a", "missing")])
-def test_what_cannot_be_compared_is_said(micro: Micro, tmp_path: Path, paths: tuple[str]) -> None:
+def test_what_cannot_be_compared_is_said(inside: Inside, tmp_path: Path, paths: tuple[str]) -> None:
     for name in "abc":
         stored(tmp_path, f"{name}.json", system_session())
-    done = micro("compare", *(tmp_path / f"{path}.json" for path in paths))
+    done = inside("compare", *(tmp_path / f"{path}.json" for path in paths))
     assert done.returncode == 2
     assert done.stderr.startswith("micro: error: ")
 

@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from micro_process import Micro
+from micro_process import Inside
 from rich.console import Console
 from sample_sessions import measured, session
 from sample_systems import point, system_session
@@ -110,11 +110,11 @@ def test_headlines_are_of_figures_that_a_usual_session_has() -> None:
             assert probe.place(headline) in places, f"{probe.name}: {headline.label}"
 
 
-def test_show_has_the_screen_and_the_table(micro: Micro) -> None:
+def test_show_has_the_screen_and_the_table(inside: Inside) -> None:
     file = STORED[-1]
-    short = micro("show", "--short", str(file)).stdout
+    short = inside("show", "--short", str(file)).stdout
     assert "Next: micro show" in short
-    assert "Next: micro show" not in micro("show", str(file)).stdout
+    assert "Next: micro show" not in inside("show", str(file)).stdout
 
 
 def test_the_terminals_first_picture_has_the_mechanisms_side_by_side() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from micro_process import Micro
+from micro_process import Inside, Micro
 from sample_baseline import figures
 
 from micro.__main__ import main
@@ -83,48 +83,48 @@ def test_a_directory_of_new_sessions_is_judged_as_one(
     [((), 3), (("--fail-on", "4"), 0), (("--fail-on", "none"), 0), (("--bisect",), 1)],
 )
 def test_compare_fails_as_it_is_told(
-    options: tuple[str, ...], code: int, micro: Micro, folder: Path, tmp_path: Path
+    options: tuple[str, ...], code: int, inside: Inside, folder: Path, tmp_path: Path
 ) -> None:
     path = a_session(tmp_path, slower=1.3)
-    done = micro("compare", path, "--baselines", folder, "--json", *options)
+    done = inside("compare", path, "--baselines", folder, "--json", *options)
     assert done.returncode == code
     assert json.loads(done.stdout)["counts"]["regressed"] >= 9
 
 
-def test_mistakes_are_skipped_when_bisecting(micro: Micro, tmp_path: Path) -> None:
+def test_mistakes_are_skipped_when_bisecting(inside: Inside, tmp_path: Path) -> None:
     missing = tmp_path / "missing.json"
-    assert micro("compare", missing).returncode == 2
-    assert micro("compare", missing, "--bisect").returncode == 125
-    assert micro("compare", "--fail-on", "9").returncode == 2
-    done = micro("compare")
+    assert inside("compare", missing).returncode == 2
+    assert inside("compare", missing, "--bisect").returncode == 125
+    assert inside("compare", "--fail-on", "9").returncode == 2
+    done = inside("compare")
     assert (done.returncode, "micro all" in done.stderr) == (2, True)
 
 
-def test_a_first_run_has_no_baseline_and_does_not_fail(micro: Micro, tmp_path: Path) -> None:
+def test_a_first_run_has_no_baseline_and_does_not_fail(inside: Inside, tmp_path: Path) -> None:
     path, empty = a_session(tmp_path), tmp_path / "empty"
     empty.mkdir()
-    assert micro("compare", path, "--baselines", empty).returncode == 0
-    assert micro("compare", path, "--baselines", empty, "--fail-on", "3,6").returncode == 6
+    assert inside("compare", path, "--baselines", empty).returncode == 0
+    assert inside("compare", path, "--baselines", empty, "--fail-on", "3,6").returncode == 6
 
 
 def test_a_folder_of_sessions_with_any_names_is_a_baseline(
-    micro: Micro, folder: Path, tmp_path: Path
+    inside: Inside, folder: Path, tmp_path: Path
 ) -> None:
     flat = tmp_path / "flat"
     flat.mkdir()
     for number, path in enumerate((folder / key(describe())).iterdir()):
         path.rename(flat / f"before-{number}.json")
-    done = micro("compare", a_session(tmp_path, slower=1.3), "--baselines", flat)
+    done = inside("compare", a_session(tmp_path, slower=1.3), "--baselines", flat)
     assert done.returncode == 3
     assert "Against 8 sessions" in done.stdout
 
 
 def test_a_bad_file_of_the_baseline_is_named_and_the_rest_judged(
-    micro: Micro, folder: Path, tmp_path: Path
+    inside: Inside, folder: Path, tmp_path: Path
 ) -> None:
     bad = folder / key(describe()) / "20260102T000000Z.json"
     bad.write_text("[" * 10_000)
-    done = micro("compare", a_session(tmp_path), "--baselines", folder)
+    done = inside("compare", a_session(tmp_path), "--baselines", folder)
     assert done.returncode == 0
     assert "Against 8 sessions" in done.stdout
     assert bad.name in done.stdout.replace("\n", "")
@@ -139,10 +139,10 @@ def test_all_measures_and_judges(micro: Micro, folder: Path) -> None:
 
 
 def test_baselines_are_listed_shown_accepted_and_pruned(
-    micro: Micro, folder: Path, tmp_path: Path
+    inside: Inside, folder: Path, tmp_path: Path
 ) -> None:
     def baseline(action: str, *options: object) -> Any:
-        return micro("baseline", action, "--baselines", folder, *options)
+        return inside("baseline", action, "--baselines", folder, *options)
 
     here = key(describe())
     assert here in baseline("list").stdout
@@ -158,11 +158,11 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
     (added,) = re.findall("reset --from (.*)", accepted.stderr)
     reset = tmp_path / "another" / here
     shutil.copytree(folder / here, reset)
-    begun = micro(
+    begun = inside(
         "baseline", "reset", "--from", reset / Path(added).name, "--baselines", reset.parent
     )
     assert (begun.returncode, [file.name for file in reset.iterdir()]) == (0, [Path(added).name])
-    other = micro("baseline", "reset", "--from", slow, "--baselines", tmp_path / "new")
+    other = inside("baseline", "reset", "--from", slow, "--baselines", tmp_path / "new")
     assert (other.returncode, len(list((tmp_path / "new" / here).iterdir()))) == (0, 1)
     assert baseline("prune", "--keep", "2").returncode == 0
     assert len(list((folder / here).iterdir())) == 2
@@ -172,37 +172,37 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
 
 
 def test_sessions_by_any_name_in_one_directory_are_read_and_not_hidden(
-    micro: Micro, folder: Path, tmp_path: Path
+    inside: Inside, folder: Path, tmp_path: Path
 ) -> None:
     flat = tmp_path / "flat"
     flat.mkdir()
     for number, path in enumerate(sorted((folder / key(describe())).iterdir())):
         shutil.copy(path, flat / f"monday-{number}.json")
     new = a_session(tmp_path)
-    assert "Against 8 sessions" in micro("compare", new, "--baselines", flat).stdout
-    listed = micro("baseline", "list", "--baselines", flat)
+    assert "Against 8 sessions" in inside("compare", new, "--baselines", flat).stdout
+    listed = inside("baseline", "list", "--baselines", flat)
     assert ["flat", "8"] in [line.split()[:2] for line in listed.stdout.splitlines()]
-    shown = micro("baseline", "show", "--baselines", flat)
+    shown = inside("baseline", "show", "--baselines", flat)
     assert shown.stdout.replace("\n", "").startswith(f"{flat}: 8 sessions, on ")
     # Below the directory, a new session would hide those in it.
     for words in (("record",), ("accept", new), ("prune", "--keep", 1), ("reset", "--from", new)):
-        done = micro("baseline", *words, "--baselines", flat)
+        done = inside("baseline", *words, "--baselines", flat)
         assert done.returncode == 2
         assert "micro baseline accept FILE --baselines DIR" in done.stderr
     assert len(list(flat.iterdir())) == 8
 
 
 def test_the_directory_of_a_key_is_a_directory_of_baselines(
-    micro: Micro, folder: Path, tmp_path: Path
+    inside: Inside, folder: Path, tmp_path: Path
 ) -> None:
     home = folder / key(describe())
-    assert home.name in micro("baseline", "list", "--baselines", home).stdout
-    assert micro("baseline", "accept", a_session(tmp_path), "--baselines", home).returncode == 0
+    assert home.name in inside("baseline", "list", "--baselines", home).stdout
+    assert inside("baseline", "accept", a_session(tmp_path), "--baselines", home).returncode == 0
     assert (len(list(home.glob("*.json*"))), len(list(home.iterdir()))) == (9, 9)
 
 
-def test_no_baseline_is_said_without_ages(micro: Micro, tmp_path: Path) -> None:
-    done = micro("baseline", "show", "--baselines", tmp_path)
+def test_no_baseline_is_said_without_ages(inside: Inside, tmp_path: Path) -> None:
+    done = inside("baseline", "show", "--baselines", tmp_path)
     assert done.stdout.replace("\n", "") == f"no sessions in {tmp_path / key(describe())}"
 
 
@@ -261,21 +261,21 @@ def test_a_session_in_which_probes_failed_is_no_baseline(
     assert main(["baseline", "record", *arguments]) == 0  # the stored session fails there, too
 
 
-def test_where_a_baseline_cannot_be_written_nothing_is_measured(micro: Micro) -> None:
-    done = micro("baseline", "record", "--sessions", "1", "--baselines", "/dev/null/x")
+def test_where_a_baseline_cannot_be_written_nothing_is_measured(inside: Inside) -> None:
+    done = inside("baseline", "record", "--sessions", "1", "--baselines", "/dev/null/x")
     assert done.returncode == 2
     assert "/dev/null/x" in done.stderr
     assert "--baselines" in done.stderr
 
 
-def test_the_selftest_over_stored_sessions(micro: Micro, folder: Path, tmp_path: Path) -> None:
-    done = micro("selftest", "aa", "--baselines", folder)
+def test_the_selftest_over_stored_sessions(inside: Inside, folder: Path, tmp_path: Path) -> None:
+    done = inside("selftest", "aa", "--baselines", folder)
     assert done.returncode == 0
     assert "sessions with a false regression: 0 of 8 (0.0% to 36.9%)" in done.stdout
-    done = micro("selftest", "power", "--baselines", folder)
+    done = inside("selftest", "power", "--baselines", folder)
     assert done.stdout.startswith("Simulated")
     assert "+20%: regressed 72 of 72" in done.stdout
-    assert micro("selftest", "aa", "--baselines", tmp_path / "home").returncode == 2
+    assert inside("selftest", "aa", "--baselines", tmp_path / "home").returncode == 2
 
 
 SIDE = """[ "$1" = --version ] && echo micro 1.0 && exit
@@ -344,8 +344,8 @@ def test_a_command_that_is_no_micro_is_told_before_measuring(
     assert "block 1" not in done.stderr
 
 
-def test_fewer_blocks_than_prove_anything_are_refused(micro: Micro) -> None:
-    assert micro("ab", "a.x", "--a", "true", "--b", "true", "--blocks", "3").returncode == 2
+def test_fewer_blocks_than_prove_anything_are_refused(inside: Inside) -> None:
+    assert inside("ab", "a.x", "--a", "true", "--b", "true", "--blocks", "3").returncode == 2
 
 
 @given(st.text(max_size=80))

@@ -177,8 +177,14 @@ def stop(micro: Micro, number: signal.Signals, running: str, *arguments: object)
     return process.returncode, out + err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("words", [("verify", "fd", "--short"), ("doctor",), ("list", "--check")])
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        (("verify", "fd", "--short"), signal.SIGINT),
+        (("doctor",), signal.SIGTERM),
+        (("list", "--check"), signal.SIGHUP),
+    ],
+)
 def test_every_command_tidies_up_when_it_is_stopped(
     words: tuple[str, ...], number: signal.Signals, micro: Micro
 ) -> None:
@@ -189,7 +195,7 @@ def test_every_command_tidies_up_when_it_is_stopped(
     assert micro.scratch() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_record_keeps_its_session(
     number: signal.Signals, micro: Micro, tmp_path: Path
 ) -> None:
@@ -218,8 +224,15 @@ def test_a_session_dies_with_a_killed_record(micro: Micro, tmp_path: Path) -> No
     assert micro.scratch() == []
 
 
-@pytest.mark.parametrize("prefix", ["", "setsid --fork "])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("number", "prefix"),
+    [
+        (signal.SIGINT, ""),
+        (signal.SIGTERM, "setsid --fork "),
+        (signal.SIGKILL, ""),
+        (signal.SIGKILL, "setsid --fork "),
+    ],
+)
 def test_what_a_side_of_ab_started_ends_with_it(
     number: signal.Signals, prefix: str, micro: Micro, tmp_path: Path
 ) -> None:

@@ -62,7 +62,7 @@ def random_chase_s(
 
 
 @pytest.mark.parametrize(("caches", "costs_ns"), MACHINES)
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(10))
 def test_the_sizes_of_the_caches_are_found_in_noise(
     caches: tuple[int, ...], costs_ns: tuple[float, ...], seed: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_the_sizes_of_the_caches_are_found_in_noise(
     assert cache_levels(session(points, [curve])) == measured_up_to
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_flat_or_a_creeping_curve_has_no_steps(seed: int) -> None:
     noise = np.random.default_rng(seed).normal(1, 0.03, len(LARGEST))
     creeping = np.array([1e-9 * (1 + 0.03 * math.log2(size / 4096)) for size in LARGEST])

@@ -431,7 +431,7 @@ def test_plot_writes_png(tmp_path: Path, capsys) -> None:
         assert target.read_bytes().startswith(b"\x89PNG")
 
 
-def test_plot_overlays_probes_and_shows_visits(tmp_path: Path, capsys) -> None:
+def test_plot_overlays_probes_and_systems_and_shows_visits(tmp_path: Path, capsys) -> None:
     files, target = write_systems(tmp_path), tmp_path / "x.svg"
     for options, lines in (((), 1), (("--systems",), 2)):
         code, _, err = command(capsys, "plot", "event.*", *files, *options, "-o", target)
@@ -439,6 +439,9 @@ def test_plot_overlays_probes_and_shows_visits(tmp_path: Path, capsys) -> None:
         root = ET.fromstring(target.read_text())
         found = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "line"]
         assert len(found) >= lines
+    code, _, err = command(capsys, "plot", "--visits", "fd.open_close", files[0], "-o", target)
+    assert (code, "picture in" in err) == (0, True)
+    assert "fd.open_close" in "".join(ET.fromstring(target.read_text()).itertext())
     code, _, err = command(capsys, "plot", "event.*,fd.*", *files, "-o", target)
     assert (code, "different axes" in err) == (2, True)
 

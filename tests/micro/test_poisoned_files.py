@@ -91,8 +91,6 @@ POISONS: dict[str, Poison] = {
     "a list": written(b"[1, 2]"),
     "infinity": written(b'{"version": "1.0", "metadata": {"micro_schema": 1e999}}'),
 }
-#: Some entries in the file of clean levels, with the right key.
-ENTRIES = [True, "650", None, [], 5e-324, 1e308, -1.0, 650, 10**400]
 
 
 @pytest.fixture(params=POISONS)
@@ -124,21 +122,6 @@ def test_remembered_levels(state: Path, poison: Poison) -> None:
     history.remember(facts, agree(SENSES_NS, None))
     if not (state / "clean_levels.json").is_dir():
         assert history.known_clean(facts) == LEVEL
-
-
-@pytest.mark.parametrize("entry", ENTRIES, ids=repr)
-@pytest.mark.parametrize("name", ["ratio", "chain_ns", "unseen"])
-def test_a_remembered_value(state: Path, name: str, entry: object) -> None:
-    facts = describe()
-    history.remember(facts, agree(SENSES_NS, None))
-    file = state / "clean_levels.json"
-    (entries,) = [json.loads(file.read_text())]
-    for level in entries.values():
-        level[name] = entry
-    file.write_text(json.dumps(entries))
-    assert history.known_clean(facts) is None
-    history.remember(facts, agree(SENSES_NS, None))
-    assert history.known_clean(facts) == LEVEL
 
 
 def refusal(capsys: pytest.CaptureFixture[str]) -> str:

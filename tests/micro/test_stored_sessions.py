@@ -1,4 +1,4 @@
-"""`python -m micro` as a user meets it: what is printed where, exit codes, files."""
+"""`micro show` of stored sessions: what is printed of good and of bad files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from micro_process import Inside, Micro, sound
 from sample_sessions import everything, measured, session
 
 from runners.archive import writer
-
-#: One cheap probe.
 
 
 def test_show_prints_a_stored_session(inside: Inside, sample: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from micro_process import DEADLINE_S, Micro
 
 from micro.__main__ import main
 from micro.app import verifying
@@ -175,18 +174,6 @@ def test_a_bad_reference_is_one_sentence(
     assert err.startswith("micro: error: ")
     assert sentence in err
     assert len(err.splitlines()) == 1
-
-
-def test_ctrl_c_leaves_nothing(micro: Micro) -> None:
-    import signal
-
-    with micro.start("verify", "fd.open_close", "--short") as process:
-        while not micro.scratch():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 130
-    assert "Traceback" not in err
 
 
 # Which checks

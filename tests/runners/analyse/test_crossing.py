@@ -71,6 +71,25 @@ def test_a_start_that_overlaps_is_no_crossing() -> None:
     assert not found.all_told
 
 
+def test_an_end_that_overlaps_is_no_crossing() -> None:
+    found = compared(curve(flat, 0.1), curve(lambda x: 640 + 6400 / x, 0.1))
+    assert (found.crossings, found.first_told, found.last_told) == ((), 1, 32)
+
+
+def test_curves_may_meet_exactly_where_both_were_measured() -> None:
+    xs = [10.0, 20.0, 40.0, 80.0]
+    (crossing,) = compared(curve(flat, xs=xs), curve(lambda x: 16 * x, xs=xs)).crossings
+    assert (crossing.cheaper, crossing.x) == (0, pytest.approx(40))
+
+
+def test_where_curves_cross_to_and_fro_the_middle_is_told() -> None:
+    ys = [100.0, 600.0, 700.0, 600.0, 700.0, 4000.0]
+    wavy = [Point(float(2**i), y, y / 1.2, y * 1.2) for i, y in enumerate(ys)]
+    (crossing,) = compared(curve(flat, 0.1), wavy).crossings
+    assert crossing.x == pytest.approx(math.sqrt(2 * 16), rel=0.5)
+    assert 4 < crossing.x < 8
+
+
 def test_what_differs_by_less_than_boots_do_is_alike() -> None:
     found = compare(curve(flat), curve(lambda x: 645 + x / 1e5))
     assert found is not None

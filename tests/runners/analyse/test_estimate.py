@@ -14,6 +14,7 @@ from runners.analyse.estimate import (
     INTERVAL_ROUNDS,
     LEAST_ROUNDS,
     Doubts,
+    estimate_counts,
     find_doubt,
     median_interval,
     mode_gap,
@@ -21,6 +22,7 @@ from runners.analyse.estimate import (
     order_statistic_ranks,
     percentiles,
 )
+from runners.model.count import Count, CountEstimate
 
 TIME = st.floats(1e-9, 1e3)
 TIMES = st.lists(TIME, min_size=1, max_size=40)
@@ -141,6 +143,15 @@ def test_percentiles_ascend_to_the_maximum(values: list[float]) -> None:
 
 def test_no_operations_no_percentiles() -> None:
     assert percentiles(np.array([])) == {}
+
+
+# Counts
+
+
+def test_a_count_is_of_the_rounds_that_told_it() -> None:
+    once, never = Count("once", "bytes"), Count("never", "bytes")
+    rounds = [{"other": 1.0}, {"once": 3.0}]
+    assert estimate_counts([once, never], rounds) == (CountEstimate(once, 3.0, (3.0, 3.0), 1),)
 
 
 # Doubts

@@ -120,6 +120,9 @@ def test_where_a_little_growth_begins() -> None:
     assert growth is not None
     assert growth.shape == "slight growth"
     assert growth.rises_at >= 1024
+    growth = find_growth(LEVELS, noisy(CURVES["slight growth"](LEVELS), 0.001), rng())
+    assert growth is not None
+    assert growth.rises_at == 1024  # of 8,192, in proportion: a tenth
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -162,7 +165,7 @@ def test_points_without_a_level_or_a_time_are_left_aside() -> None:
 
 def test_slow_workers_do_not_bend_a_curve() -> None:
     # Each round's worker has its own pace, and the slow ones missed the small levels.
-    values = noisy(np.ones(14), 0.01) * np.linspace(0.7, 1.4, 10)[:, None]
+    values = noisy(np.ones(14), 0.01) * np.linspace(0.4, 2.4, 10)[:, None]
     values[5:, :6] = np.nan
     growth = find_growth(LEVELS, values, rng())
     assert growth is not None
@@ -203,11 +206,13 @@ def test_whatever_stands_in_a_file_breaks_nothing(values: list[list[float]]) -> 
 # Steps and cliffs
 
 
-def test_a_step_is_told_with_its_place_and_its_height() -> None:
-    growth = find_growth(LEVELS, noisy(1e-6 * CURVES["a step"](LEVELS), 0.02), rng())
+@pytest.mark.parametrize("after", [4, 128, 2048])
+def test_a_step_is_told_with_its_place_and_its_height(after: int) -> None:
+    times_s = 1e-6 * np.where(after <= LEVELS, 2.0, 1.0)
+    growth = find_growth(LEVELS, noisy(times_s, 0.02), rng())
     assert growth is not None
     assert growth.step is not None
-    assert (growth.step.before, growth.step.after) == (64, 128)
+    assert (growth.step.before, growth.step.after) == (after // 2, after)
     assert growth.step.after_s == pytest.approx(2e-6, rel=0.05)
     assert growth.step.factor == pytest.approx(2, rel=0.05)
     assert not growth.flat
@@ -227,7 +232,16 @@ def test_a_cliff_is_left_out_and_told(shape: Shape, long: int) -> None:
     assert growth.cliff.factor > 10
     assert growth.cliff.after_s == pytest.approx(cliff_s[-long], rel=0.1)
     assert growth.last == LEVELS[-1]
+    assert growth.parts()[-1][1] == growth.cliff.before
     assert not growth.flat
+
+
+def test_a_last_level_on_which_rounds_disagree_is_no_cliff() -> None:
+    values = noisy(np.ones(14), 0.01)
+    values[4:, -1] *= 3.0  # six rounds of ten
+    growth = find_growth(LEVELS, values, rng())
+    assert growth is not None
+    assert growth.cliff is None
 
 
 @pytest.mark.parametrize("shape", ["flat", "like log n", "about linear", "quadratic"])
@@ -250,6 +264,15 @@ def test_exponent_of_a_power(power: float) -> None:
     assert low <= growth.exponent <= high
     assert growth.exponent == pytest.approx(power, abs=0.05)
     assert high - low < 0.1
+
+
+def test_the_interval_of_the_exponent_covers_it_about_as_often_as_it_says() -> None:
+    covered = 0
+    for seed in range(30):
+        growth = find_growth(LEVELS, noisy(LEVELS, 0.05, seed=seed), rng())
+        assert growth is not None
+        covered += growth.exponent_ci95[0] <= 1 <= growth.exponent_ci95[1]
+    assert covered >= 23
 
 
 def test_exponent_is_that_of_the_upper_end() -> None:
@@ -335,6 +358,11 @@ def test_a_row_is_a_round_and_what_did_not_count_is_missing() -> None:
     assert levels.tolist() == [1, 2]
     expected = [[1.0, nan], [1.1, 2.1], [1.2, 2.2], [nan, 2.3]]
     np.testing.assert_array_equal(values, expected)
+
+
+def test_where_hardly_a_round_counts_all_do() -> None:
+    _, values = round_values([point(1, {1: 1.0, 2: 1.1, 3: 1.2}, doubtful=(1,))])
+    assert values.tolist() == [[1.0], [1.1], [1.2]]
 
 
 def test_no_points_no_values() -> None:

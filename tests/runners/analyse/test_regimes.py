@@ -37,6 +37,14 @@ def test_a_single_far_value_is_no_regime() -> None:
     assert regimes([100.0] * 50 + [5000.0]) == (Regime(100.0, 1.0),)
 
 
+def test_a_twentieth_of_the_values_is_a_regime() -> None:
+    assert [regime.share for regime in regimes([100.0] * 19 + [5000.0])] == [0.95, 0.05]
+
+
+def test_values_without_a_gap_are_one_regime_however_far_they_reach() -> None:
+    assert [regime.share for regime in regimes([100.0 + n for n in range(101)])] == [1]
+
+
 @given(st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=60))
 def test_every_value_belongs_to_a_regime(values: list[float]) -> None:
     found = regimes(values)

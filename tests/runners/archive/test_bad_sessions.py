@@ -7,6 +7,7 @@ import gzip
 import json
 import math
 import os
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -126,11 +127,6 @@ def test_another_schema(stored: Path, schema: object) -> None:
     assert_bad(stored, "schema", "reads 1")
 
 
-def test_a_benchmark_that_stands_there_twice(stored: Path) -> None:
-    edit(stored, lambda data: data["benchmarks"].append(data["benchmarks"][0]))
-    assert_bad(stored)
-
-
 def test_a_point_that_stands_there_twice_under_two_names(stored: Path) -> None:
     def rename(data: Any) -> None:
         twin = copy.deepcopy(data["benchmarks"][0])
@@ -141,9 +137,30 @@ def test_a_point_that_stands_there_twice_under_two_names(stored: Path) -> None:
     assert_bad(stored, "twice")
 
 
-def test_a_round_of_several_values(stored: Path) -> None:
-    edit(stored, lambda data: data["benchmarks"][0]["runs"][0]["values"].append(1.0))
-    assert_bad(stored)
+@pytest.mark.parametrize("values", [[], [1e-7, 1.0], [0], [0.0], "1"])
+def test_a_round_without_its_one_measured_time(stored: Path, values: object) -> None:
+    edit(stored, lambda data: data["benchmarks"][0]["runs"][0].update(values=values))
+    assert_bad(stored, "not one measured time")
+
+
+def test_another_format_of_pyperfs(stored: Path) -> None:
+    edit(stored, lambda data: data.update(version="2.0"))
+    assert_bad(stored, "pyperf's format '2.0'")
+
+
+def test_of_what_unpacks_to_far_too_much_only_the_beginning_is_unpacked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = path.with_suffix(".json.gz")
+    packed.write_bytes(gzip.compress(bytes(32 << 20), 1))
+    monkeypatch.setattr(runners.archive.reader, "MOST_BYTES", 1 << 20)
+    tracemalloc.start()
+    try:
+        assert_bad(packed, "larger than 1 MiB")
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 16 << 20
 
 
 @pytest.mark.parametrize("name", ["a\nb.json", "a\x1b[31m.json", "a\u202eb.json"])

@@ -212,6 +212,8 @@ def test_the_first_place_that_has_sessions_counts(
     stored(configured / KEY)
     assert found() == configured
     assert found(given_) == given_
+    stored(given_)  # without a folder for the key: it holds sessions itself
+    assert baselines.place(KEY, given_, configured, current) == given_
 
 
 def test_the_users_folder_without_a_data_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,6 +326,22 @@ def test_sessions_of_the_same_processor_are_preferred(folder: Path) -> None:
 
     assert models(3) == {"Sample CPU"}
     assert models(4) == {"Sample CPU", "Other CPU"}
+
+
+def test_sessions_at_another_clock_are_of_another_machine(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for hour, chain_ns in enumerate((6000.0, 6100.0, 7200.0)):
+        shown = session()
+        shown.settings = {**shown.settings, "clean_chain_ns": chain_ns}
+        write(shown, folder / f"20260101T{hour:02}0000Z.json")
+
+    def clocks(clock_ns: float | None) -> list[Any]:
+        chosen = load(folder).like(ENVIRONMENT, clock_ns, 1)
+        return [s.settings["clean_chain_ns"] for s in chosen]
+
+    assert clocks(6050.0) == [6000.0, 6100.0]
+    assert clocks(7300.0) == [7200.0]
+    assert len(clocks(9000.0)) == len(clocks(None)) == 3
 
 
 def test_ages_are_read_from_names() -> None:

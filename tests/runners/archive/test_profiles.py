@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyperf
 import pytest
 from session_files import edit, profile, session
 
@@ -40,11 +39,6 @@ def test_a_session_without_profiles_has_none(path: Path) -> None:
     bare.profiles = []
     assert write(bare, path)
     assert read_profiles(path)[0] == []
-
-
-def test_pyperf_reads_a_session_with_profiles(path: Path) -> None:
-    assert write(session(), path)
-    assert len(pyperf.BenchmarkSuite.load(str(path))) == 4
 
 
 def test_the_largest_functions_keep_their_names_and_the_others_are_one(path: Path) -> None:

@@ -26,17 +26,6 @@ ROOT = Path(writer.__file__).parents[2]
 many_files = settings(max_examples=60)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "session.json"
-
-
-@pytest.fixture
-def stored(path: Path) -> Path:
-    assert write(session(), path)
-    return path
-
-
 def files(path: Path) -> list[str]:
     """What lies in the directory: a temporary file would show."""
     return sorted(each.name for each in path.parent.iterdir())
@@ -194,9 +183,8 @@ def run_pyperf(*arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("command", ["show", "stats", "metadata"])
-def test_pyperf_reads_it(stored: Path, command: str) -> None:
-    text = run_pyperf(command, stored)
+def test_pyperf_reads_it(stored: Path) -> None:
+    text = run_pyperf("metadata", stored)
     assert "fd.open_interleaved[size=512,how=read,open_fds=1000]" in text
 
 
@@ -312,11 +300,8 @@ def umask() -> Iterator[Callable[[int], int]]:
     os.umask(before)
 
 
-@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_who_may_read_it_is_the_users_choice(
-    path: Path, umask: Callable[[int], int], mask: int, mode: int
-) -> None:
-    umask(mask)
+def test_who_may_read_it_is_the_users_choice(path: Path, umask: Callable[[int], int]) -> None:
+    umask(0o027)
     write(session(), path)
-    assert path.stat().st_mode & 0o777 == mode
-    assert umask(mask) == mask
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert umask(0o027) == 0o027

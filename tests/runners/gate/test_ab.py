@@ -34,7 +34,7 @@ def test_many_blocks_are_judged_by_chance_signs() -> None:
     assert ab.sign_flip_p([0.01, -0.01] * 20) == pytest.approx(1, abs=1e-3)
 
 
-@given(st.lists(st.floats(-1, 1), min_size=11, max_size=12))
+@given(st.lists(st.floats(-1, 1), min_size=6, max_size=9))
 def test_swapping_the_sides_changes_nothing_but_the_sign(ratios: list[float]) -> None:
     there, back = ab.difference(ratios), ab.difference([-ratio for ratio in ratios])
     assert 0 < there.p <= 1

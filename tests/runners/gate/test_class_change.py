@@ -69,8 +69,7 @@ def class_changes(judged: Sequence[Judgement]) -> list[Judgement]:
     return [j for j in growths(judged).values() if "now " in j.why]
 
 
-@pytest.mark.parametrize("noise", [0.02, 0.05])
-@pytest.mark.parametrize("count", [5, 8, 20])
+@pytest.mark.parametrize(("count", "noise"), [(5, 0.05), (8, 0.02)])
 @pytest.mark.parametrize(
     ("before", "now"),
     [(flat, linear), (lambda n: 1e-9 * n, lambda n: 1e-9 * n * n)],
@@ -140,7 +139,7 @@ def test_below_five_sessions_a_risen_class_is_suspect() -> None:
     assert change.why.endswith("but known from 4 sessions, 5 are needed")
 
 
-@pytest.mark.parametrize("growth", [0.05, 0.08, 0.10, 0.12, 0.15])
+@pytest.mark.parametrize("growth", [0.08, 0.10, 0.12])
 def test_curves_on_the_border_of_a_class_stay_where_they_are(growth: float) -> None:
     """About as many of them are O(1) as are not, in every session anew."""
     for seed in range(20):

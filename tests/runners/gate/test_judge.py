@@ -234,7 +234,7 @@ def test_new_and_missing_benchmarks_are_named() -> None:
     assert len(judged) == len(m.names) + 1
 
 
-@pytest.mark.parametrize("count", [3, 4])
+@pytest.mark.parametrize("count", [2, 3, 4])
 def test_below_five_sessions_nothing_is_more_than_suspect(count: int) -> None:
     m = machine(12)
     judged = judge(sessions(m, count), m.session(dict.fromkeys(curve(m, "c0"), math.log(2))))
@@ -248,6 +248,23 @@ def test_without_a_second_session_nothing_is_said(count: int) -> None:
     judged = judge(sessions(m, count), m.session(common=1.0))
     assert {j.verdict for j in judged} <= {"new", "inconclusive"}
     assert len(by_name(judged)) == len(m.names)
+
+
+def test_why_a_benchmark_has_no_history_is_told() -> None:
+    m = machine(13)
+    one, other = sessions(m, 2)
+    judged = by_name(judge([one, doubtful(other, "s0")], m.session()))
+    assert judged["s0"].why == "too noisy in all baseline sessions but one"
+    judged = by_name(judge([doubtful(one, "s0"), doubtful(other, "s0")], m.session()))
+    assert judged["s0"].why == "too noisy in every baseline session"
+    assert by_name(judge([one], m.session()))["s0"].why.startswith("one session does not show")
+
+
+def test_a_growth_below_a_tenth_is_none() -> None:
+    m = machine(7, sd=(0.001, 0.001))
+    steeper = {name: 0.01 * i for i, name in enumerate(curve(m, "c2"))}
+    judged = judge(sessions(m, 8), m.session(steeper))
+    assert not [j for j in judged if j.kind == "growth" and j.verdict in ("regressed", "suspect")]
 
 
 def test_less_than_a_clock_cycle_is_no_change() -> None:
@@ -265,6 +282,29 @@ def test_a_benchmark_may_have_another_least_effect() -> None:
     baseline, now = sessions(m, 8), m.session(dict.fromkeys(curve(m, "c0"), SLOWER))
     strict = by_name(judge(baseline, now, least_effect=lambda name: 0.5))
     assert not any(j.verdict == "regressed" for j in strict.values())
+
+
+@pytest.mark.parametrize("rule", ["most_chance", "false_share"])
+def test_chance_must_be_excluded_for_the_benchmark_and_among_all(rule: str) -> None:
+    m = machine(16)
+    baseline, now = sessions(m, 8), m.session(dict.fromkeys(curve(m, "c1"), SLOWER))
+    assert any(j.verdict == "regressed" for j in judge(baseline, now))
+    strict = Rules(**{rule: 1e-30})
+    assert not any(j.verdict == "regressed" for j in judge(baseline, now, strict))
+
+
+def test_where_only_huge_changes_could_be_found_nothing_is_said() -> None:
+    m = machine(17)
+    judged = judge(sessions(m, 8), m.session(), Rules(useless=0.001))
+    assert {j.verdict for j in judged} == {"inconclusive"}
+    assert all(j.lacks == "sessions" and "could be found" in j.why for j in judged)
+
+
+def test_what_a_wide_interval_leaves_possible_is_not_ruled_out() -> None:
+    m = machine(10)
+    figures = {n: replace(f, error=0.05) for n, f in m.session().figures.items()}
+    judged = by_name(judge(sessions(m, 8), Sample(figures, boot=m.boot)))
+    assert "unchanged" not in {j.verdict for j in judged.values()}
 
 
 def test_odd_sessions_are_judged_without_an_accident() -> None:

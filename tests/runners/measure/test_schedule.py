@@ -87,6 +87,8 @@ def test_the_batch_of_a_first_visit_far_from_the_others_is_found_again_once() ->
     asked, result = recalibrated({"op_ns": 2 * OP_NS})
     assert asked == [True, False, False, True, *[False] * 6]
     assert result.value_s == pytest.approx(1e-6)
+    asked, _ = recalibrated({"op_ns": OP_NS / 2})
+    assert asked == [True, False, False, True, *[False] * 6]
     asked, _ = recalibrated({"op_ns": 1.2 * OP_NS})
     assert asked == [True, *[False] * 9]
 
@@ -167,9 +169,16 @@ def test_an_order_says_what_is_known() -> None:
     assert (order.job, order.levels, sorted(order.cpus)) == (JOBS[0], (None,), [0, 1])
     assert order.clean_ratio == pytest.approx(RATIO)
     assert order.trace == 50
+    assert order.growth_ns == 20e9
     assert order.trace_clocks > 0
     assert session.settings["clean_ratio"] == pytest.approx(RATIO)
     assert session.settings["clean_chain_ns"] == CHAIN_NS
+
+
+def test_a_curve_may_grow_for_an_eighth_of_a_small_budget() -> None:
+    machine = Machine()
+    measure(machine, CURVE, budget_s=8.0)
+    assert machine.orders[0].growth_ns == 1e9
 
 
 def test_a_user_who_asks_for_a_trace_gets_one_of_short_operations_too() -> None:
@@ -229,6 +238,8 @@ def test_bytes_travel_with_the_point() -> None:
     assert [r.bytes_per_op for r in measure(Machine(), job).results] == [10, 100, 1000]
     job = replace(CURVE, bytes_per_op=4096)
     assert [r.bytes_per_op for r in measure(Machine(), job).results] == [4096] * 3
+    job = replace(CURVE, axis_kind="bytes")
+    assert {r.axis_kind for r in measure(Machine(), job).results} == {"bytes"}
 
 
 # The clock
@@ -262,6 +273,7 @@ def test_a_visit_keeps_what_plainer_ways_would_have_given() -> None:
         line = point(order, clean=7, slices=15, clock=1.1)
         line["slices"][0:42:6] = [110, 220, 330, 440, 550, 660, 770]
         line["slices"][42::6] = [9000] * 8
+        line["slices"][43::6] = [12_000] * 8
         return answer(line | {"batch": 10, "cpu": 3})
 
     result = only(measure(Machine({"a": uneven}), known=CLEAN))
@@ -272,6 +284,7 @@ def test_a_visit_keeps_what_plainer_ways_would_have_given() -> None:
     assert visit.plain_s == pytest.approx(900e-9)
     assert visit.minimum_s == pytest.approx(11e-9)
     assert visit.lowest_s == result.minimum_s == pytest.approx(10e-9)
+    assert visit.chain_ns == 6600
     own_clock = replace(JOBS[0], clock_bound_up_to=0)
     result = only(measure(Machine({"a": uneven}), own_clock, known=CLEAN))
     assert result.value_s == pytest.approx(44e-9)
@@ -320,6 +333,16 @@ def test_the_time_left_is_never_more_than_the_budgets() -> None:
     run = scheduler(machine, *JOBS[:3], budget_s=20.0)
     run.run(on_progress=steps.append)
     assert steps[-1].seconds_left == pytest.approx(4.0)
+
+
+def test_beyond_the_rounds_asked_for_the_budget_is_what_is_left() -> None:
+    def restless(order: Order, visit: int) -> Answer:
+        return answer(point(order, op_ns=OP_NS * (1 + 0.2 * (visit % 2))))
+
+    steps: list[Progress] = []
+    run = scheduler(Machine({"a": restless}, seconds=1.0), rounds=4, budget_s=100.0)
+    run.run(on_progress=steps.append)
+    assert (steps[4].share_done, steps[4].seconds_left) == (1, pytest.approx(95.0))
 
 
 # Counts

@@ -10,6 +10,7 @@ from scripted_machine import (
     BATCH,
     CHAIN_NS,
     CLEAN,
+    CURVE,
     DIRTY,
     JOBS,
     OP_NS,
@@ -75,6 +76,19 @@ def test_a_hand_over_is_kept_with_its_visit() -> None:
         [(100 + visit) * 1e-9 for visit in range(4)]
     )
     assert {visit.handover_s for visit in alone.visits} == {None}
+
+
+def test_a_hand_over_is_of_the_points_that_were_visited() -> None:
+    def neighbour_at_100(order: Order, visit: int) -> Answer:
+        told = [
+            point(order, level, clean=3 if level == 100 and visit < 1 else 15)
+            for level in order.levels
+        ]
+        return answer(*told, {"handover_ns": 100.0 + visit, "pair": [0, 1]})
+
+    low, middle, _ = measure(Machine({"curve": neighbour_at_100}), CURVE, rounds=4).results
+    assert [v.handover_s for v in low.visits] == pytest.approx([n * 1e-9 for n in range(100, 104)])
+    assert middle.visits[-1].handover_s == pytest.approx(104e-9)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +170,7 @@ def test_visits_that_do_not_count_do_not_move_the_figure() -> None:
         (4, 6, None),
         (3, 6, "3 of 6 rounds were disturbed"),
         (2, 6, "neighbour on the core"),
+        (3, 4, "1 of 4 rounds were disturbed"),
         (2, 2, "only 2 undisturbed rounds, 4 are needed"),
     ],
 )
@@ -373,29 +388,6 @@ def pair(first: int, second: int, clean: int) -> Line:
     own = [300_000, *senses(clean=2, dirty=0), -1]
     both = [300_000, *senses(clean=0, dirty=2), -1]
     return {"pair": [first, second], "slices": own * clean + both * (100 - clean)}
-
-
-@pytest.mark.parametrize(
-    ("alone", "together", "shared"),
-    [
-        ((400, 400), 0, "0+1"),
-        ((400, 400), 1, "0+1"),
-        ((200, 400), 0, "0+1"),
-        ((400, 400), 2, None),
-        ((400, 400), 90, None),
-        # Never clean alone either: that says nothing about each other.
-        ((100, 400), 0, None),
-        ((400, 100), 0, None),
-    ],
-)
-def test_two_of_our_cpus_on_one_core(
-    alone: tuple[int, int], together: int, shared: str | None
-) -> None:
-    survey: list[Line] = [
-        {"cpu": cpu, "senses": senses(clean, 500 - clean)} for cpu, clean in enumerate(alone)
-    ]
-    session = measure(Machine(survey=[*survey, pair(0, 1, together)]))
-    assert session.settings.get("shared_cores") == shared
 
 
 def test_several_shared_cores() -> None:

@@ -204,9 +204,10 @@ def test_a_limit_that_falls_takes_its_points_along() -> None:
     assert session.curves[0].reached == 40
 
 
-def test_a_limit_that_moves_a_little_does_not_move_the_end_of_the_curve() -> None:
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_limit_that_moves_a_little_does_not_move_the_end_of_the_curve(every: int) -> None:
     def moving(order: Order, visit: int) -> Answer:
-        return limited(310 if visit % 3 == 2 else 320)(order, visit)
+        return limited(310 if visit % every == every - 1 else 320)(order, visit)
 
     session = measure(Machine({"curve": moving}), CURVE)
     assert [result.x for result in session.results] == [10, 100, 320]
