@@ -240,6 +240,11 @@ def test_nothing_is_ever_replaced(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="exists already"):
         baselines.append(named, folder)
     assert added.read_bytes() == before
+    packed = added.read_bytes()
+    added.unlink()
+    added.with_suffix("").write_bytes(gzip.decompress(packed))
+    with pytest.raises(BadFile, match="exists already"):
+        baselines.append(named, folder)
 
 
 def test_a_session_of_other_machines_does_not_belong(folder: Path, tmp_path: Path) -> None:
@@ -270,7 +275,8 @@ def test_pruning_removes_the_oldest(folder: Path) -> None:
     assert len(gone) == 3
     assert baselines.files(folder) == kept
     assert (folder / "README").exists()
-    assert baselines.prune(folder, 2) == []
+    for keep in (2, 3, 9):
+        assert baselines.prune(folder, keep) == []
 
 
 @pytest.mark.parametrize("chain_ns", [5e-324, 1e-300, 0, -1, 1e308])

@@ -119,6 +119,8 @@ def test_a_clock_too_fast_to_be_borne_out_heals(file: Path) -> None:
 
 def test_a_clock_a_little_too_fast_heals_in_time(file: Path) -> None:
     poison(file, chain_ns=5500.0)
+    assert remember(FACTS, LEVEL).disagreements == ()
+    assert known_clean(FACTS) == Clean(LEVEL.ratio, 5625.0)  # a slow session is no proof
     for _ in range(20):
         assert remember(FACTS, LEVEL).disagreements == ()
     known = known_clean(FACTS)
@@ -133,6 +135,13 @@ def test_a_ratio_that_no_neighbour_explains_heals_at_once(file: Path, ratio: flo
     assert agreed.clean == LEVEL
     assert len(agreed.disagreements) == 1
     assert known_clean(FACTS) == LEVEL
+
+
+def test_a_ratio_above_all_that_a_session_saw_is_forgotten(file: Path) -> None:
+    poison(file, ratio=2.6)
+    noise = np.stack([np.full(1000, 6000.0), 6000.0 * np.linspace(1.3, 2.6, 1000)], axis=1)
+    history.remember(FACTS, agree(noise, known_clean(FACTS)))
+    assert known_clean(FACTS) is None
 
 
 def test_a_ratio_above_the_clean_one_heals_at_once(file: Path) -> None:
