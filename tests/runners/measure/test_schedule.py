@@ -273,7 +273,7 @@ def test_a_visit_keeps_what_plainer_ways_would_have_given() -> None:
         line = point(order, clean=7, slices=15, clock=1.1)
         line["slices"][0:42:6] = [110, 220, 330, 440, 550, 660, 770]
         line["slices"][42::6] = [9000] * 8
-        line["slices"][43::6] = [12_000] * 8
+        line["slices"][43::6] = line["slices"][45::6] = [12_000] * 8
         return answer(line | {"batch": 10, "cpu": 3})
 
     result = only(measure(Machine({"a": uneven}), known=CLEAN))
