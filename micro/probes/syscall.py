@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from micro.probes.declaration import TIMES_ITSELF, Axis, Choice, Headline, Probe
+from micro.probes.declaration import TIMES_ITSELF, Axis, Choice, Effort, Headline, Probe
 from runners.model.benchmark import Scalar
 from runners.model.job import Promise
 
@@ -42,6 +42,21 @@ def _of_file(name: str, does: str, source: str) -> Probe:
     )
 
 
+def _call(
+    name: str, title: str, method: str, source: str, by: str = "", effort: Effort = "usual"
+) -> Probe:
+    """The probe of one call by the workload of its name; ``by`` is what Linux calls it, if else."""
+    return Probe(
+        name=f"syscall.{name}",
+        workload="cyext.syscall.calls:" + "".join(map(str.title, name.split("_"))),
+        title=title,
+        method=method,
+        source=source,
+        least_effort=effort,
+        promise=Promise({by or name: 1}),
+    )
+
+
 PROBES = (
     Probe(
         name="syscall.getppid",
@@ -74,102 +89,74 @@ PROBES = (
         promise=Promise({"read": 1}),
         headlines=(Headline("read 1 B", "System calls"),),
     ),
-    Probe(
-        name="syscall.write",
-        workload="cyext.syscall.calls:Write",
-        title="write one byte to /dev/null",
-        method="One operation is write() of one byte to /dev/null.",
-        source=_LMBENCH,
-        least_effort="usual",
-        promise=Promise({"write": 1}),
+    _call(
+        "write",
+        "write one byte to /dev/null",
+        "One operation is write() of one byte to /dev/null.",
+        _LMBENCH,
     ),
     _of_file("pread", "from", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pread; LEBench read"),
     _of_file("pwrite", "to", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pwrite; LEBench write"),
-    Probe(
-        name="syscall.stat",
-        workload="cyext.syscall.calls:Stat",
-        title="stat a file by name",
-        method="One operation is fstatat() of an empty regular file in the temporary directory, "
+    _call(
+        "stat",
+        "stat a file by name",
+        "One operation is fstatat() of an empty regular file in the temporary directory, "
         "by a name without directories.",
-        source=_LMBENCH,
-        least_effort="usual",
-        promise=Promise({"newfstatat": 1}),
+        _LMBENCH,
+        by="newfstatat",
     ),
-    Probe(
-        name="syscall.fstat",
-        workload="cyext.syscall.calls:Fstat",
-        title="stat an open file",
-        method="One operation is fstat() of an open empty regular file, by the system call fstat "
+    _call(
+        "fstat",
+        "stat an open file",
+        "One operation is fstat() of an open empty regular file, by the system call fstat "
         "and not by the one that stat() uses.",
-        source=_LMBENCH,
-        least_effort="usual",
-        promise=Promise({"fstat": 1}),
+        _LMBENCH,
     ),
-    Probe(
-        name="syscall.open_missing",
-        workload="cyext.syscall.calls:OpenMissing",
-        title="open a file that does not exist",
-        method="One operation is an openat() that fails with ENOENT: its name contains no "
+    _call(
+        "open_missing",
+        "open a file that does not exist",
+        "One operation is an openat() that fails with ENOENT: its name contains no "
         "directories, does not exist in the temporary directory, and has been looked up before.",
-        source="programs that search paths; the system remembers a missing name",
-        least_effort="usual",
-        promise=Promise({"openat": 1}),
+        "programs that search paths; the system remembers a missing name",
+        by="openat",
     ),
-    Probe(
-        name="syscall.lseek",
-        workload="cyext.syscall.calls:Lseek",
-        title="move a file's offset",
-        method="One operation is lseek() of an open regular file, alternately to offset 0 and 1.",
-        source=f"{_LIBMICRO}, lseek; {_WILL_IT_SCALE}, lseek1",
-        least_effort="usual",
-        promise=Promise({"lseek": 1}),
+    _call(
+        "lseek",
+        "move a file's offset",
+        "One operation is lseek() of an open regular file, alternately to offset 0 and 1.",
+        f"{_LIBMICRO}, lseek; {_WILL_IT_SCALE}, lseek1",
     ),
-    Probe(
-        name="syscall.getrusage",
-        workload="cyext.syscall.calls:Getrusage",
-        title="ask for resource usage",
-        method="One operation is getrusage() of a process with one thread.",
-        source=f"{_LIBMICRO}, getrusage",
-        least_effort="usual",
-        promise=Promise({"getrusage": 1}),
+    _call(
+        "getrusage",
+        "ask for resource usage",
+        "One operation is getrusage() of a process with one thread.",
+        f"{_LIBMICRO}, getrusage",
     ),
-    Probe(
-        name="syscall.sched_yield",
-        workload="cyext.syscall.calls:SchedYield",
-        title="yield with no other thread waiting",
-        method="One operation is sched_yield() while no other thread wants the CPU.",
-        source=f"{_WILL_IT_SCALE}, sched_yield",
-        least_effort="usual",
-        promise=Promise({"sched_yield": 1}),
+    _call(
+        "sched_yield",
+        "yield with no other thread waiting",
+        "One operation is sched_yield() while no other thread wants the CPU.",
+        f"{_WILL_IT_SCALE}, sched_yield",
     ),
-    Probe(
-        name="syscall.chdir",
-        workload="cyext.syscall.calls:Chdir",
-        title="change the current directory",
-        method='One operation is chdir() to ".", so that the current directory stays the same.',
-        source=f"{_LIBMICRO}, chdir",
-        least_effort="usual",
-        promise=Promise({"chdir": 1}),
+    _call(
+        "chdir",
+        "change the current directory",
+        'One operation is chdir() to ".", so that the current directory stays the same.',
+        f"{_LIBMICRO}, chdir",
     ),
-    Probe(
-        name="syscall.fcntl",
-        workload="cyext.syscall.calls:Fcntl",
-        title="ask for an open file's flags",
-        method="One operation is fcntl(F_GETFL) of an open regular file.",
-        source=f"{_LIBMICRO}, fcntl",
-        least_effort="usual",
-        promise=Promise({"fcntl": 1}),
+    _call(
+        "fcntl",
+        "ask for an open file's flags",
+        "One operation is fcntl(F_GETFL) of an open regular file.",
+        f"{_LIBMICRO}, fcntl",
     ),
-    Probe(
-        name="syscall.msync",
-        workload="cyext.syscall.calls:Msync",
-        title="write a mapped file in memory back",
-        method="One operation is msync(MS_SYNC) of a shared mapping of 1 MiB of a file in memory, "
+    _call(
+        "msync",
+        "write a mapped file in memory back",
+        "One operation is msync(MS_SYNC) of a shared mapping of 1 MiB of a file in memory, "
         "which has no disk to be written to (a memfd, or, where the system has none, a file in the "
         "temporary directory).",
-        source=f"{_LIBMICRO}, msync",
-        least_effort="usual",
-        promise=Promise({"msync": 1}),
+        f"{_LIBMICRO}, msync",
     ),
     Probe(
         name="syscall.brk",
@@ -182,23 +169,20 @@ PROBES = (
         no_team={"threads": "threads have one heap"},
         promise=Promise({"brk": 2}),
     ),
-    Probe(
-        name="syscall.times",
-        workload="cyext.syscall.calls:Times",
-        title="ask for CPU time",
-        method="One operation is times() by syscall(), of a process without children.",
-        source=f"{_LIBMICRO}, times",
-        least_effort="rigorous",
-        promise=Promise({"times": 1}),
+    _call(
+        "times",
+        "ask for CPU time",
+        "One operation is times() by syscall(), of a process without children.",
+        f"{_LIBMICRO}, times",
+        effort="rigorous",
     ),
-    Probe(
-        name="syscall.isatty",
-        workload="cyext.syscall.calls:Isatty",
-        title="ask whether a file is a terminal",
-        method="One operation is isatty() of an open regular file, which is none.",
-        source=f"{_LIBMICRO}, isatty",
-        least_effort="rigorous",
-        promise=Promise({"ioctl": 1}),
+    _call(
+        "isatty",
+        "ask whether a file is a terminal",
+        "One operation is isatty() of an open regular file, which is none.",
+        f"{_LIBMICRO}, isatty",
+        by="ioctl",
+        effort="rigorous",
     ),
     Probe(
         name="syscall.of_socket",
