@@ -11,6 +11,7 @@ from rich.text import Text
 
 from micro import units
 from micro.suites.suite import Operation, Suite
+from runners.model.amount import amount
 from runners.model.session import Result, Session
 
 
@@ -54,7 +55,7 @@ def suite_table(suite: Suite, session: Session) -> Group:
 def _value(suite: Suite, operation: Operation, result: Result) -> str:
     counted = operation.counted(result)
     if counted is not None:
-        return f"{counted:.3g} {str(operation.count).replace('_', ' ')}"
+        return amount(f"{counted:.3g}", str(operation.count).replace("_", " "))
     unit = operation.unit or suite.unit
     found = operation.value(result, unit)
     if operation.unit == "operations/s":
