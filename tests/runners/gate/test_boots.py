@@ -163,6 +163,11 @@ def test_a_session_noisier_than_the_stored_ones_widens_the_scale() -> None:
     quiet = scaled(change(*boots_of, error2=1e-8, usual_error2=1e-6))
     assert noisy.scale**2 - usual.scale**2 == pytest.approx(4e-4 - 1e-6, rel=0.01)
     assert quiet.scale == pytest.approx(usual.scale)
+    # The mean of three sessions has a third of one's error to begin with.
+    three = scaled(change(*boots_of, error2=1e-4, usual_error2=3e-4, boots_now=3))
+    assert three.scale == pytest.approx(scaled(change(*boots_of, boots_now=3)).scale, rel=1e-6)
+    noisy = scaled(change(*boots_of, error2=3e-4, usual_error2=3e-4, boots_now=3))
+    assert noisy.scale**2 - three.scale**2 == pytest.approx(2e-4, rel=0.01)
 
 
 def test_rows_of_one_kind_steady_each_other_and_no_others() -> None:
@@ -212,6 +217,24 @@ def test_within_a_boot_a_noisy_session_is_known_by_its_own_error() -> None:
     row = change(*[("a", value) for value in values], error2=1e-4)
     boots.within_boot([row])
     assert row.scale == pytest.approx(math.sqrt(1e-4 * (1 + 1 / 3)))
+
+
+def test_benchmarks_that_move_as_one_know_no_more_than_one() -> None:
+    values = [0.00, 0.01, 0.02, 0.01, 0.03]
+    rows = [
+        change(*[("a", value) for value in values], benchmark=Benchmark(f"s{number}"))
+        for number in range(20)
+    ]
+    boots.within_boot(rows)
+    assert all(row.dof == pytest.approx(4.0) for row in rows)
+
+
+def test_a_boots_own_variance_has_a_degree_of_freedom_less_for_each_boot() -> None:
+    row = change(("a", 0.00), ("a", 0.01), ("b", 0.05), ("b", 0.07), ("b", 0.06))
+    assert row.own_dof == 3
+    assert row.variance == pytest.approx(
+        (variance([0.0, 0.01]) + 2 * variance([5, 7, 6]) / 1e4) / 3
+    )
 
 
 # The prior
