@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -164,6 +165,15 @@ def test_the_document_holds_counts() -> None:
 def test_remarks_count_what_became_of_the_figures() -> None:
     assert remarks(everything())[0] == "11 figures: 7 ok, 2 unstable, 1 skipped, 1 failed."
     assert remarks(session([])) == ["Nothing was measured."]
+
+
+def test_a_session_that_was_too_short_for_its_rounds_says_so() -> None:
+    results = [measured("a.b", 1e-6, rounds=4), measured("c.d", 1e-6, rounds=8)]
+    settings: dict[str, Any] = {"rounds": 20, "budget_s": 60, "elapsed_s": 59.5}
+    (told,) = [text for text in remarks(Session({}, settings, results)) if "visits" in text]
+    assert told == "Figures have 4 to 8 visits; 60 s were too short for 20 of each."
+    for other in ({"rounds": 4}, {"elapsed_s": 20.0}, {"rounds": "20"}, {"budget_s": 10**400}):
+        assert not [t for t in remarks(Session({}, settings | other, results)) if "visits" in t]
 
 
 def test_remarks_tell_whether_the_sentinel_worked() -> None:

@@ -24,6 +24,8 @@ from runners.model.session import CUT_SHORT, Curve, Result, Session
 SHOWN_POINTS = 5
 #: Room for a remark's number, and the narrowest column of names.
 _NOTE, _LEAST_NAME = 6, 16
+#: The share of its budget from which on a session had no time for more; a file may hold any number.
+_BUDGET_USED, _MOST_SETTING = 0.9, 1e9
 _HEAD = ("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "allocator")
 
 
@@ -232,6 +234,23 @@ def cut_short_sentence(session: Session) -> str:
     )
 
 
+def _short_of_time(session: Session) -> list[str]:
+    """That the budget ended a session before every figure had the visits that were asked for."""
+    visits = [len(result.visits) for result in session.results if result.value_s is not None]
+    told = [session.settings.get(name) for name in ("rounds", "budget_s", "elapsed_s")]
+    asked, budget_s, elapsed_s = (
+        number if isinstance(number, int | float) and 0 < number < _MOST_SETTING else 0.0
+        for number in told
+    )
+    in_time = not budget_s or elapsed_s < _BUDGET_USED * budget_s
+    if not visits or min(visits) >= asked or in_time:
+        return []
+    return [
+        f"Figures have {min(visits)} to {max(visits)} visits; {budget_s:g} s were too short for "
+        f"{asked:g} of each."
+    ]
+
+
 def remarks(session: Session) -> list[str]:
     """What a reader should know before believing the table."""
     found = []
@@ -252,6 +271,7 @@ def remarks(session: Session) -> list[str]:
         found.append(
             "No sharp sentinel level on this CPU: plain medians, neighbours cannot be told apart."
         )
+    found += _short_of_time(session)
     found += [
         f"{result.benchmark}: rounds counted {each}, which should not vary."
         for result in session.results
