@@ -36,13 +36,12 @@ def interruptible() -> Iterator[None]:
     a finalizer) may lose one: then the next signal counts, and the end of the block at the latest.
     A block inside another one catches its own.
     """
-    global _raised  # noqa: PLW0603 - a signal handler has no other place
+    global _raised, _settling  # noqa: PLW0603 - a signal handler has no other place
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handled = (signal.SIG_DFL, signal.default_int_handler, _stop)
-    watched = [number for number in _SIGNALS if signal.getsignal(number) in handled]
-    before = {number: signal.signal(number, _stop) for number in watched}
+    before = {n: h for n in _SIGNALS if (h := signal.getsignal(n)) in handled}
     _raised = None
     print_ignored = sys.unraisablehook
 
@@ -50,25 +49,40 @@ def interruptible() -> Iterator[None]:
         if told.exc_type is not Interrupted:  # it is not lost, and nobody's mistake
             print_ignored(told)
 
-    sys.unraisablehook = unraisable
+    _settling = True
     try:
-        yield
+        sys.unraisablehook = unraisable
+        for number in before:
+            signal.signal(number, _stop)
+        _settling = False
         if _came:
-            raise Interrupted(_came[-1])
+            raise _remembered(Interrupted(_came[-1]), _came[-1])
+        yield
     finally:
+        _settling = True
         sys.unraisablehook = print_ignored
-        _came.clear()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        try:
+            for number, handler in reversed(before.items()):
+                signal.signal(number, handler)  # SIGINT's comes last: Python's own raises at once
+        finally:
+            last = _came[-1] if _came else None
+            _came.clear()
+            _settling = False
+    if last is not None:
+        raise Interrupted(last)
 
 
 #: The signal that became an exception in the innermost block, and that exception.
 _came: list[int] = []
 _raised: weakref.ref[Interrupted] | None = None
+#: Handlers are being set or put back: an exception now would leave some behind.
+_settling = False
 
 
 def _stop(number: int, _: FrameType | None) -> None:
-    if _raised is None or _raised() is None:
+    if _settling:
+        _came.append(number)
+    elif _raised is None or _raised() is None:
         raise _remembered(Interrupted(number), number)
 
 

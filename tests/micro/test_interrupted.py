@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,27 @@ def test_handlers_and_memory_are_as_before() -> None:
     assert signal.getsignal(signal.SIGINT) is before
     with interruptible():
         pass
+
+
+@pytest.mark.parametrize("k", range(1, 9))
+def test_one_that_comes_while_handlers_change_leaves_none_behind(
+    k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handlers() -> list[Any]:
+        watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
+        return [signal.getsignal(number) for number in watched]
+
+    set_handler, left, before = signal.signal, [k], handlers()
+
+    def spied(number: int, handler: Any) -> Any:
+        was = set_handler(number, handler)
+        left[0] -= 1
+        if left[0] == 0:
+            interrupt()
+        return was
+
+    monkeypatch.setattr(signal, "signal", spied)
+    # Where its own handler is back, Python's says KeyboardInterrupt.
+    with pytest.raises((Interrupted, KeyboardInterrupt)), interruptible():
+        pass
+    assert handlers() == before
