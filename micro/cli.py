@@ -54,7 +54,7 @@ def parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
             module.add_arguments(sub)
-            sub.set_defaults(module=module)
+            sub.set_defaults(module=module, command_parser=sub)
         else:
             subparsers.add_parser(name, help=help_)
     return top
@@ -119,7 +119,9 @@ def run(argv: Sequence[str]) -> int:  # noqa: PLR0911 - a return for each way to
     """Parse and carry out; returns the exit code."""
     try:
         chosen = next((word for word in argv if not word.startswith("-")), "")
-        arguments = parser([chosen]).parse_args(argv)
+        arguments, unknown = parser([chosen]).parse_known_args(argv)
+        if unknown:  # with the usage of this command, not of all
+            arguments.command_parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         with interruptible():
             code = int(arguments.module.run(arguments))
             if sys.stdout is not None:

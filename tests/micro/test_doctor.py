@@ -43,7 +43,9 @@ def test_the_doctors_document(micro: Micro) -> None:
 @pytest.mark.parametrize("arguments", [["--quick"], ["fd.open_close"]])
 def test_bad_arguments(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *arguments]) == 2
-    assert "unrecognized arguments" in capsys.readouterr().err.splitlines()[-1]
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("usage: micro doctor")
+    assert "unrecognized arguments" in said[-1]
 
 
 def test_what_is_missing_is_told_once_for_all_it_hits(monkeypatch: pytest.MonkeyPatch) -> None:
