@@ -207,7 +207,7 @@ cdef class Copy(_Move):
         if self.touched_elsewhere and self.target != NULL:
             self.touched_elsewhere = False
             for i in range(self.count):
-                micro_touch_here(self.buffers[i], self.size + MOST_SHIFT)
+                micro_touch_here(self.buffers[i], self.touched)
         return self.blank()
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:

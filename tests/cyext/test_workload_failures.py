@@ -306,7 +306,7 @@ def test_a_buffer_that_cannot_be_mapped_again_is_an_error(forbid: Forbid) -> Non
         workload = Copy()
         forbid("mmap", error=errno.EXDEV)
         with pytest.raises(LimitReached, match=r"^stopped at 0: mmap: EXDEV$"):
-            workload.grow(8192)
+            workload.grow(300 << 20)  # more than a buffer has room for
         assert workload.level == 0
         with pytest.raises(OperationFailed, match=r"^mmap: ENOMEM after 0$"):
             workload.run(1)

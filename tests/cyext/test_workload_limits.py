@@ -122,9 +122,9 @@ def test_hardly_any_descriptor_left_makes_a_workload_or_leaves_nothing(
 @needs_statm
 def test_memory_that_cannot_be_mapped_ends_the_curve() -> None:
     def check() -> None:
+        leave_address_space(64 * MIB)
         workload = Copy()
         workload.grow(MIB)
-        leave_address_space(64 * MIB)
         with pytest.raises(LimitReached, match=r"^stopped at 1048576: mmap: ENOMEM$") as caught:
             workload.grow(128 * MIB)
         assert caught.value.reached == workload.level == MIB

@@ -365,7 +365,7 @@ def test_list_names_every_probe(micro: Micro) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for probe in all_probes():
         assert probe.name in done.stdout
-    assert "size=256…268435456" in done.stdout
+    assert "size=256…67108864" in done.stdout
 
 
 def test_list_json(micro: Micro) -> None:

@@ -183,7 +183,7 @@ def test_sessions_by_any_name_in_one_directory_are_read_and_not_hidden(
     listed = inside("baseline", "list", "--baselines", flat)
     assert ["flat", "8"] in [line.split()[:2] for line in listed.stdout.splitlines()]
     shown = inside("baseline", "show", "--baselines", flat)
-    assert shown.stdout.replace("\n", "").startswith(f"{flat}: 8 sessions, on ")
+    assert "8 sessions, on" in " ".join(shown.stdout.split())
     # Below the directory, a new session would hide those in it.
     for words in (("record",), ("accept", new), ("prune", "--keep", 1), ("reset", "--from", new)):
         done = inside("baseline", *words, "--baselines", flat)

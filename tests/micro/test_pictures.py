@@ -404,7 +404,7 @@ def test_report_is_written_whole_or_not_at_all(tmp_path: Path, capsys) -> None:
 def test_a_report_that_cannot_be_written_is_named(target: str, tmp_path: Path, capsys) -> None:
     files = write_systems(tmp_path)
     code, _, err = command(capsys, "report", *files, "-o", tmp_path / target)
-    assert code == 1
+    assert code == 2
     assert str(tmp_path) in err
     assert err.count("\n") == 1
 
