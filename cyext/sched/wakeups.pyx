@@ -35,6 +35,7 @@ cdef extern from "sched/sleeper.h" nogil:
     ctypedef struct micro_door_t:
         int family
         int listener
+        int connecting_resets
         const char *call
     int micro_door_open(micro_door_t *door, const char *path)
     ctypedef struct micro_sleeper_t:
@@ -104,6 +105,7 @@ cdef class Wakeup(BusyPeersWorkload):
     cdef listen(self):
         cdef int status
         self.sleeper.door.family = AF_INET
+        self.sleeper.door.connecting_resets = 1  # the server may close before connect() returns
         status = micro_door_open(&self.sleeper.door, NULL)
         if status:
             raise OperationFailed(self.sleeper.door.call.decode(), -status, 0)
