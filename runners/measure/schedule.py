@@ -85,6 +85,7 @@ class _Track:
     skipped: str | None = None
     failed: str | None = None
     seconds: float = 0.0
+    visits: int = 0
 
     def missing(self, rounds: int) -> int:
         """How many of so many rounds its least visited point has not had."""
@@ -193,7 +194,7 @@ class Scheduler:
         self, on_progress: Callable[[Progress], None], on_round: Callable[[Session], None]
     ) -> None:
         tell_from_s = 0.0  # rounds may be short
-        while self.round < 2 * self.settings.most_visits * self.settings.rounds:
+        while True:
             self.round += 1
             if not any(self._visited(todo, on_progress) for todo in self._by_turn()):
                 self.round -= 1
@@ -285,15 +286,21 @@ class Scheduler:
         """Levels of a job that need another visit."""
         if track.skipped is not None or track.failed is not None:
             return ()
+        # A visit that brings no point must not come again and again.
+        if track.visits >= self._most_visits * max(1, len(track.job.points)):
+            return ()
         return tuple(level for level, point in track.points.items() if self._needs_visit(point))
 
     def _needs_visit(self, point: Point) -> bool:
-        rounds = self.settings.rounds
-        most = self.settings.most_visits * rounds
-        if len(point.raw) + point.refused >= most:
+        if len(point.raw) + point.refused >= self._most_visits:
             return False
         good = self._good(point)
-        return len(good) < rounds_needed(good, rounds, most)
+        return len(good) < rounds_needed(good, self.settings.rounds, self._most_visits)
+
+    @property
+    def _most_visits(self) -> int:
+        """Visits that a point has at most."""
+        return self.settings.most_visits * self.settings.rounds
 
     def _good(self, point: Point) -> list[float]:
         return [visit.value_s for visit in point.visits(self.clean) if visit.doubt is None]
@@ -317,6 +324,7 @@ class Scheduler:
         before = self.clock()
         answer = self._timed(lambda: self.launch.visit(order))
         track.seconds = self.clock() - before
+        track.visits += 1
         measured = len([line for line in answer.lines if "level" in line])
         left = levels[measured:]
         # A limit first: it says which level the last point of the curve has.

@@ -150,7 +150,23 @@ def test_no_point_gets_more_than_its_share_of_visits(spread: float, visits: int)
 def test_a_worker_that_says_nothing_is_not_asked_for_ever() -> None:
     machine = Machine({"a": lambda order, visit: answer()})
     measure(machine, rounds=6)
-    assert len(machine.orders) == 2 * MOST_VISITS * 6
+    assert len(machine.orders) == MOST_VISITS * 6
+
+
+def test_turns_that_others_wait_for_take_nothing_from_them() -> None:
+    def seldom_good(order: Order, visit: int) -> Answer:
+        return answer(point(order, clean=0 if visit % 3 else 15))
+
+    def restless(order: Order, visit: int) -> Answer:
+        return answer(point(order, op_ns=OP_NS * (1 + 0.2 * (visit % 2))))
+
+    def never_good(order: Order, visit: int) -> Answer:
+        return answer(point(order, clean=0))
+
+    machine = Machine({"a": seldom_good, "b": restless, "c": never_good})
+    measure(machine, *JOBS, rounds=6)
+    visits = [len(machine.of(job.name)) for job in JOBS]
+    assert visits == [3 * 6 - 2, MOST_VISITS * 6, MOST_VISITS * 6, 6, 6]
 
 
 def test_the_clock_and_the_dice_of_the_machine_will_do() -> None:
