@@ -18,6 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "tests" / "hostile" / "weather.py"
 REFUSED = 77
+#: Measures one cheap probe.
+BRIEF = ("all", "--only", "fd.open_close", "--quick")
 #: It ends what hangs: a session within its budget is far from it, also beside other load.
 DEADLINE_S = 240
 #: `python -m micro`, but a quick session is a single round, good or not.
