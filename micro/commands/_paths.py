@@ -1,4 +1,4 @@
-"""The type of arguments that name files, and of those that are written."""
+"""The type of arguments that name files."""
 
 from __future__ import annotations
 

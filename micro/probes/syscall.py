@@ -45,7 +45,7 @@ def _of_file(name: str, does: str, source: str) -> Probe:
 def _call(
     name: str, title: str, method: str, source: str, by: str = "", effort: Effort = "usual"
 ) -> Probe:
-    """The probe of one call by the workload of its name; ``by`` is what Linux calls it, if else."""
+    """The probe of one call by the workload of its name; ``by`` is Linux's name, if it differs."""
     return Probe(
         name=f"syscall.{name}",
         workload="cyext.syscall.calls:" + "".join(map(str.title, name.split("_"))),
@@ -116,7 +116,7 @@ PROBES = (
         "open_missing",
         "open a file that does not exist",
         "One operation is an openat() that fails with ENOENT: its name contains no "
-        "directories, does not exist in the temporary directory, and has been looked up before.",
+        "directory, does not exist in the temporary directory, and has been looked up before.",
         "programs that search paths; the system remembers a missing name",
         by="openat",
     ),
@@ -152,7 +152,7 @@ PROBES = (
     ),
     _call(
         "msync",
-        "write a mapped file in memory back",
+        "write back a mapped file in memory",
         "One operation is msync(MS_SYNC) of a shared mapping of 1 MiB of a file in memory, "
         "which has no disk to be written to (a memfd, or, where the system has none, a file in the "
         "temporary directory).",
@@ -179,7 +179,7 @@ PROBES = (
     _call(
         "isatty",
         "ask whether a file is a terminal",
-        "One operation is isatty() of an open regular file, which is none.",
+        "One operation is isatty() of an open regular file, which is no terminal.",
         f"{_LIBMICRO}, isatty",
         by="ioctl",
         effort="rigorous",
@@ -187,10 +187,10 @@ PROBES = (
     Probe(
         name="syscall.of_socket",
         workload="cyext.syscall.calls:OfSocket",
-        title="ask or tell a TCP socket",
-        method="One operation is one call of a connected TCP socket on loopback (listen: of a "
-        "listening one); getsockopt() asks for TCP_NODELAY, and setsockopt() sets it, alternately "
-        "to 0 and 1.",
+        title="query or set a TCP socket",
+        method="One operation is one call on a connected TCP socket on loopback; listen() is "
+        "called on a listening socket; getsockopt() asks for TCP_NODELAY, and setsockopt() sets "
+        "it, alternately to 0 and 1.",
         source=f"{_LIBMICRO}, getsockname, getpeername, setsockopt, listen",
         params={"call": Choice(_OF_SOCKET, usual=_OF_SOCKET, quick=_OF_SOCKET[:1])},
         least_effort="rigorous",

@@ -3,14 +3,14 @@
 from micro.suites.suite import Operation, Suite
 
 _PEER = {"peer": "process", "cpu": "same"}
-_ALONE = "alone; libMicro's members each wait for the next"
+_ALONE = "one hand-over; libMicro's members wait for each other in a chain"
 _STRING = "functions of the C library"
 
 SUITE = Suite(
     "libMicro",
     "µs",
     (
-        Operation("getpid", "syscall.getppid", differs="getppid(), which no library answers"),
+        Operation("getpid", "syscall.getppid", differs="getppid(), which no C library caches"),
         Operation("gettimeofday", "syscall.clock_gettime", {"by": "library"}),
         Operation("memset", "memory.set", level=16384, differs="16 KiB"),
         Operation("memrand", "memory.latency", level=67108864, differs="from 64 MiB"),
@@ -21,9 +21,9 @@ SUITE = Suite(
         Operation("mem*, str*", differs=_STRING),
         Operation(
             "getcontext, getenv, longjmp, mktime, realpath, recurse, siglongjmp",
-            differs="functions of the C library",
+            differs=_STRING,
         ),
-        Operation("nop", differs="libMicro's own loop: micro's has nothing but the operation"),
+        Operation("nop", differs="libMicro's own loop overhead; micro has no counterpart"),
         Operation("mutex", "lock.mutex", {"shared": "private"}, 1),
         Operation("getrusage", "syscall.getrusage"),
         Operation("times", "syscall.times"),
@@ -57,7 +57,9 @@ SUITE = Suite(
         Operation("getsockname", "syscall.of_socket", {"call": "getsockname"}),
         Operation("getpeername", "syscall.of_socket", {"call": "getpeername"}),
         Operation("bind", "port.bind_ephemeral", {"protocol": "tcp", "ip": "4"}, 8),
-        Operation("listen", "syscall.of_socket", {"call": "listen"}, differs="not the first one"),
+        Operation(
+            "listen", "syscall.of_socket", {"call": "listen"}, differs="of a socket that listens"
+        ),
         Operation("close_tcp", "net.connect", {"protocol": "tcp"}, differs="with connect, accept"),
         Operation("connection", "net.connect", {"protocol": "tcp"}, differs="with all close()"),
         Operation("poll", "event.poll", level=16, differs="one of 16 is ready"),
@@ -75,7 +77,7 @@ SUITE = Suite(
         Operation("system", differs="measures mostly the shell"),
         Operation("read", "syscall.read", differs="1 B of /dev/zero"),
         Operation("write", "syscall.write", differs="1 B to /dev/null"),
-        Operation("writev", "net.header_body", {"how": "writev"}, differs="over TCP, read"),
+        Operation("writev", "net.header_body", {"how": "writev"}, differs="over TCP, with read()"),
         Operation("pread", "syscall.pread", level=1, differs="1 B"),
         Operation("pwrite", "syscall.pwrite", level=1, differs="1 B"),
         Operation("mmap", "mmap.map", level=16, differs="one page, beside 16 maps"),

@@ -22,8 +22,8 @@ SUITE = Suite(
             "lat_select 64 fd",
             "event.select",
             level=64,
-            differs="one of 64 is ready; lmbench passes the number of descriptors as the highest "
-            "one, so that select looks at fewer",
+            differs="one of 64 is ready; lmbench passes the number of descriptors instead of the "
+            "highest plus one, so that select looks at fewer",
         ),
         Operation("lat_select file", differs="files are always ready: no waiting is measured"),
         Operation("lat_sig install", "signal.install"),
@@ -32,7 +32,9 @@ SUITE = Suite(
         Operation("lat_proc fork", "process.fork_exit", {"image": "dynamic"}),
         Operation("lat_proc exec", "process.fork_exec", {"image": "dynamic", "program": "dynamic"}),
         Operation("lat_proc shell", differs="measures mostly the shell"),
-        Operation("lat_pmake", differs="runs jobs of a given length; sched.hackbench has messages"),
+        Operation(
+            "lat_pmake", differs="runs parallel jobs; sched.hackbench comes nearest, with messages"
+        ),
         Operation("lat_ops, par_ops, lat_rand", differs="arithmetic of the processor"),
         Operation("mhz", "cpu.chain", unit="ns", differs="a multiply-add, some four cycles"),
         Operation(
@@ -40,8 +42,8 @@ SUITE = Suite(
             "switch.ring",
             {"peer": "process"},
             2,
-            differs="the pipe is part of it; lmbench subtracts a pipe's time, and drops what is "
-            "negative then",
+            differs="the pipe is part of it; lmbench subtracts a pipe's time, and drops negative "
+            "results",
         ),
         Operation("lat_ctx 8", "switch.ring", {"peer": "process"}, 8, differs="with the pipe"),
         Operation(
@@ -49,9 +51,9 @@ SUITE = Suite(
             "switch.working_set",
             {"peer": "process", "tasks": 8},
             32768,
-            differs="with the pipe; touching is subtracted as a task alone needs it",
+            differs="with the pipe; the time that one task alone needs to touch it is subtracted",
         ),
-        Operation("lat_pipe", "ipc.pipe", _PEER, differs="both on one CPU, said in the name"),
+        Operation("lat_pipe", "ipc.pipe", _PEER, differs="both on one CPU"),
         Operation("lat_fifo", "ipc.fifo", _PEER, differs="both on one CPU"),
         Operation("lat_unix", "ipc.unix_stream", _PEER, differs="both on one CPU"),
         Operation(
@@ -75,7 +77,7 @@ SUITE = Suite(
             level=524288,
             differs="512 KiB of memory of its own, each page written, instead of a file",
         ),
-        Operation("lat_sig prot", "signal.fault", differs="returns after the store"),
+        Operation("lat_sig prot", "signal.fault", differs="the handler returns to after the store"),
         Operation(
             "lat_pagefault",
             "mmap.fault_file",
@@ -97,9 +99,9 @@ SUITE = Suite(
             "net.tcp_bandwidth",
             level=65536,
             unit="MB/s",
-            differs="buffers of 128 KiB instead of 1 MiB; both on one CPU",
+            differs="socket buffers of 128 KiB instead of 1 MiB; both on one CPU",
         ),
-        Operation("bw_udp", differs="what the receiver loses would count as sent"),
+        Operation("bw_udp", differs="datagrams that the receiver loses would count as sent"),
         Operation("bw_file_rd", "file.read", level=4194304, unit="MB/s", differs=_FILE),
         Operation(
             "bw_mmap_rd",
@@ -141,7 +143,7 @@ SUITE = Suite(
             differs="16 MiB, in random order",
         ),
         Operation("line, cache", differs="read them off the steps of memory.latency"),
-        Operation("lat_dram_page", differs="what DRAM's open pages are worth; not measured"),
+        Operation("lat_dram_page", differs="the gain from open DRAM pages is not measured"),
         Operation("tlb", "hardware.tlb", {"pages": "4k"}, 1024, unit="ns"),
         Operation("par_mem", "hardware.memory_parallelism", level=8, unit="ns"),
     ),

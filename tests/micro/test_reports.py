@@ -171,7 +171,7 @@ def test_a_session_that_was_too_short_for_its_rounds_says_so() -> None:
     results = [measured("a.b", 1e-6, rounds=4), measured("c.d", 1e-6, rounds=8)]
     settings: dict[str, Any] = {"rounds": 20, "budget_s": 60, "elapsed_s": 59.5}
     (told,) = [text for text in remarks(Session({}, settings, results)) if "visits" in text]
-    assert told == "Figures have 4 to 8 visits; 60 s were too short for 20 of each."
+    assert told == "Each figure has 4 to 8 visits: 60 s were not enough for 20 visits to each."
     for other in ({"rounds": 4}, {"elapsed_s": 20.0}, {"rounds": "20"}, {"budget_s": 10**400}):
         assert not [t for t in remarks(Session({}, settings | other, results)) if "visits" in t]
 

@@ -246,8 +246,8 @@ def _short_of_time(session: Session) -> list[str]:
     if not visits or min(visits) >= asked or in_time:
         return []
     return [
-        f"Figures have {min(visits)} to {max(visits)} visits; {budget_s:g} s were too short for "
-        f"{asked:g} of each."
+        f"Each figure has {min(visits)} to {max(visits)} visits: {budget_s:g} s were not enough "
+        f"for {asked:g} visits to each."
     ]
 
 
