@@ -27,13 +27,12 @@ import time
 from runners.measure.lean import SLICE_NUMBERS, emit, import_module, pin
 from runners.measure.noise import Noise, open_to_read
 from runners.measure.workloads import (
-    TEAM_OPERATIONS,
     Grower,
-    calibrate,
+    clock_read_ns,
     failure,
+    fitting_batch,
     levels_are_members,
     make,
-    operations_under_load,
     put_away,
     slow_down,
 )
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 CHUNK_SLICES = 5
 #: Batches that a point takes, at least: to calibrate, to warm up, and its slices.
 BATCHES = 15
-#: A slice is worth so many clock reads, that the clock may not show in the figure.
-SLICE_CLOCKS = 200
 
 
 class Gate:
@@ -135,10 +132,7 @@ def point(
 ) -> "dict[str, Any]":
     """One point, at the level that was reached: its slices, and what was asked for beside them."""
     single = order["workers"] == "single"
-    slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
-    batch = order["batch"].get(str(level)) or calibrate(
-        workload, slice_ns, 1 if single else TEAM_OPERATIONS, operations_under_load(order, level)
-    )
+    batch = order["batch"].get(str(level)) or fitting_batch(workload, order, level, clock_ns)
     noise.since()
     found = measure(workload, order, int(min(batch, workload.max_batch)), cpus if single else [])
     op_ns = min(found["slices"][::SLICE_NUMBERS]) / batch
@@ -172,7 +166,7 @@ def work(order: "dict[str, Any]") -> None:
     base = import_module("cyext.core.workload")
     cpus = order["cpus"]
     single, by_members = order["workers"] == "single", levels_are_members(order)
-    clock_ns = base.clock_cost()
+    clock_ns = clock_read_ns(base)
     workload: Workload | None = None
     grower = Grower(order["growth_ns"])
     measured = 0  # the last level

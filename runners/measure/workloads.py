@@ -53,8 +53,12 @@ if TYPE_CHECKING:
 
 
 CALIBRATION_RUNS = 3
-#: A team's batch holds so many operations of each member, where that takes up to so many slices.
-TEAM_OPERATIONS, LONG_SLICES = 100, 10
+#: A team's batch holds so many operations of each member, where that takes up to so many slices:
+#: until all of them are awake, and after the first has ended, some 25 us pass without contention.
+TEAM_OPERATIONS, LONG_SLICES = 1000, 10
+#: A slice is worth so many clock reads, that the clock may not show in the figure.
+SLICE_CLOCKS = 200
+CLOCK_LOOKS, CLOCK_READS = 5, 400
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
 #: A step that took less tells nothing about how long the next one will take.
 GROWTH_TELLS_NS = 100_000_000
@@ -141,6 +145,20 @@ class Grower:
         (first, first_ns), (last, last_ns) = self.steps[0], self.steps[-1]
         each_ns = max(0, last_ns - first_ns) / max(1, last - first)
         return last_ns + each_ns * (units - last)
+
+
+def clock_read_ns(base: "Any") -> float:
+    """Nanoseconds of one read of the clock: the least of a few looks, as one may be disturbed."""
+    return min(float(base.clock_cost(CLOCK_READS)) for _ in range(CLOCK_LOOKS))
+
+
+def fitting_batch(
+    workload: "Workload", order: "dict[str, Any]", level: "int | None", clock_ns: float
+) -> int:
+    """Operations of a batch at the level of the order that the workload has reached."""
+    slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
+    least = 1 if order["workers"] == "single" else TEAM_OPERATIONS
+    return calibrate(workload, slice_ns, least, operations_under_load(order, level))
 
 
 def calibrate(workload: "Workload", slice_ns: int, least: int = 1, under_load: int = 1) -> int:

@@ -17,11 +17,11 @@ import time
 
 from runners.measure.lean import emit, import_module, pin
 from runners.measure.workloads import (
-    calibrate,
+    clock_read_ns,
     failure,
+    fitting_batch,
     levels_are_members,
     make,
-    operations_under_load,
     put_away,
 )
 
@@ -127,14 +127,12 @@ def count(order: "dict[str, Any]") -> None:
 def pairs(order: "dict[str, Any]") -> None:
     """Batches of n and 2n in turns."""
     base = import_module("cyext.core.workload")
+    clock_ns = clock_read_ns(base)
     workload: Workload | None = None
     try:
         workload = made(order, base)
         (level,) = order["levels"]
-        filled = calibrate(
-            workload, order["slice_ns"], under_load=operations_under_load(order, level)
-        )
-        n = int(min(filled, workload.max_batch // 2))
+        n = int(min(fitting_batch(workload, order, level, clock_ns), workload.max_batch // 2))
         if n < 1:
             emit(skipped="a batch holds a single operation here")
             return
@@ -143,7 +141,7 @@ def pairs(order: "dict[str, Any]") -> None:
         for _ in range(order["pairs"]):
             once += workload.sample(1, n)
             twice += workload.sample(1, 2 * n)
-        emit(n=n, once=once.tolist(), twice=twice.tolist(), clock_ns=base.clock_cost())
+        emit(n=n, once=once.tolist(), twice=twice.tolist(), clock_ns=clock_ns)
     except base.NotSupported as reason:
         emit(skipped=str(reason))
     except Exception as error:

