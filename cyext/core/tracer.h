@@ -11,9 +11,12 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "os/clock.h"
 #include "os/mark.h"
 
 #define MICRO_CALLS_MAX 1024
+/* How long those that the command left behind may take to end: they may be on their way out. */
+#define MICRO_FAREWELL_NS 2000000000LL
 
 typedef struct {
     int64_t in_loop[MICRO_CALLS_MAX];    /* calls of each number between the loop's marks */
@@ -42,6 +45,7 @@ typedef struct {
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -263,14 +267,21 @@ static int micro_trace_here(char *const argv[], char *const envp[], int output, 
     micro_tracee_t *tracees = NULL;
     size_t count = 0;
     int armed = 0, leader_done = 0, ending = 0, failed = 0;
+    int64_t farewell_ns = 0;
+    const struct timespec pause = {.tv_nsec = 1000000};
     micro_tracee_t *first = micro_tracee(&tracees, &count, leader);
     if (first)
         first->known = 1;
     ptrace(PTRACE_SYSCALL, leader, NULL, NULL);
     for (;;) {
+        ending |= leader_done && micro_now_ns() > farewell_ns;
         if (ending)
             micro_kill_tracees(tracees, count);
-        const pid_t id = waitpid(-1, &status, __WALL);
+        const pid_t id = waitpid(-1, &status, leader_done && !ending ? __WALL | WNOHANG : __WALL);
+        if (id == 0) {
+            ending = nanosleep(&pause, NULL) != 0;   /* interrupted: somebody wants this to end */
+            continue;
+        }
         if (id < 0) {
             if (errno != EINTR)
                 break;   /* nobody left */
@@ -288,8 +299,9 @@ static int micro_trace_here(char *const argv[], char *const envp[], int output, 
             one->id = 0;
             if (id == leader) {
                 trace->wait_status = status;
-                leader_done = ending = 1;
-            } else if (leader_done) {
+                leader_done = 1;
+                farewell_ns = micro_now_ns() + MICRO_FAREWELL_NS;
+            } else if (leader_done && ending) {
                 trace->left_over++;
             }
             continue;

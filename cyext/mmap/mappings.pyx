@@ -39,6 +39,8 @@ cdef uint64_t MOST_MAPPED_BYTES = 1 << 30
 # Maps given up below the level where the system said no, beside room for a batch; never so many
 # that less is left than before.
 cdef int64_t RETREAT = 256
+# Linux takes maps from a store of 32 and then fills it again: a shorter batch might never see that.
+cdef int64_t MAPS_A_BATCH = 64
 # What surrounds the touch of a page costs several times as much: short batches, short visits.
 cdef int64_t TOUCHES_A_BATCH = 128
 
@@ -47,6 +49,7 @@ cdef class _Maps(Workload):
     """``level`` live one-page maps that cannot merge; ``map_one`` makes the next."""
 
     cdef object most
+    cdef int64_t allowed
     cdef object limit_name
     cdef size_t page_bytes
     cdef uintptr_t *pages
@@ -62,8 +65,9 @@ cdef class _Maps(Workload):
         self.page_bytes = python_mmap.PAGESIZE
         self.most, self.limit_name = most, f"{most} maps are enough"
         allowed, name = most_maps()
-        if allowed is not None and level_within(allowed) < most:
-            self.most, self.limit_name = level_within(allowed), name
+        self.allowed = 2 * MOST_MAPS if allowed is None else allowed
+        if level_within(self.allowed) < most:
+            self.most, self.limit_name = level_within(self.allowed), name
 
     def __dealloc__(self):
         free(self.pages)
@@ -146,6 +150,9 @@ cdef class Map(_Maps):
         self.file = ScratchFile(2 * self.page_bytes * (MOST_MAPS + MOST_MAPS // 8))
         self.fd = self.file.fd
         self.grow_or_close(1, "no page could be mapped")
+
+    cdef int64_t batch_within(self, int64_t level):
+        return max(batch_at(level), min(self.allowed - level, MAPS_A_BATCH))
 
     cdef int map_one(self) noexcept nogil:
         cdef uintptr_t page = micro_map_page(

@@ -319,6 +319,14 @@ LEAVING = (
 
 def test_processes_that_outlive_the_command_are_killed_and_counted(traced: Traced) -> None:
     assert traced(LEAVING.format(3, "pass"))["left_over"] == 3
+    assert traced(LEAVING.format(1, "while True: os.getppid()"))["left_over"] == 1
+
+
+def test_processes_that_are_on_their_way_out_are_waited_for(traced: Traced) -> None:
+    leaves = "parent = os.getpid()\n" + LEAVING.format(
+        3, "while os.getppid() == parent: pass\n        os._exit(0)"
+    )
+    assert traced(leaves)["left_over"] == 0
 
 
 def test_a_tracer_that_dies_takes_the_command_with_it_from_the_start(traced: Traced) -> None:
