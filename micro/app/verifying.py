@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from micro.app.installation import require_workloads
@@ -23,6 +24,7 @@ from runners.verify.agreement import (
 from runners.verify.check import Bench, Check, Kind
 from runners.verify.faults import faults
 from runners.verify.linearity import linearity
+from runners.verify.looks import confirmed
 from runners.verify.receipts import receipts
 from runners.verify.side_by_side import Task, side_by_side
 
@@ -96,7 +98,7 @@ class Plan:
                 found[number] = task.done(place)
         for task in self._timed:
             on_step(task.job.name)
-            found.append(task.done(place))
+            found.append(confirmed(partial(task.done, place)))
 
 
 def _untimed(probe: Probe, options: Options) -> Iterator[Task]:
