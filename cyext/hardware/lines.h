@@ -15,17 +15,19 @@ typedef struct {
 } micro_passed_line_t;
 
 /* Pass a line on n times: members write to it in turn, each once it has seen the write before.
- * `at` is the word before the first of them. */
+ * `at` is the word before the first of them. Between the two there is no division, which would
+ * take a quarter as long as the line does. */
 static inline void micro_pass_line(micro_passed_line_t *line, uint64_t at, uint64_t n,
                                    uint64_t index, uint64_t members)
 {
-    for (uint64_t end = at + n; at < end; at++) {
-        if (at % members == index)
-            atomic_store_explicit(&line->word, at + 1, memory_order_release);
-        else
-            while (atomic_load_explicit(&line->word, memory_order_acquire) <= at)
-                ;
+    const uint64_t end = at + n, until_mine = (index + members - at % members) % members;
+    for (uint64_t mine = at + until_mine; mine < end; mine += members) {
+        while (atomic_load_explicit(&line->word, memory_order_acquire) < mine)
+            ;
+        atomic_store_explicit(&line->word, mine + 1, memory_order_release);
     }
+    while (atomic_load_explicit(&line->word, memory_order_acquire) < end)
+        ;
 }
 
 /* Add 1 to a word n times, by a load and a store. */
