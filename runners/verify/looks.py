@@ -21,7 +21,8 @@ def confirmed(look: Callable[[], Check]) -> Check:
     first = look()
     if first.verdict != "defect":
         return first
-    defects, others, looks = [first], [], 1
+    defects, looks = [first], 1
+    others: list[Check] = []
     while max(len(defects), len(others)) <= DECIDING // 2 and looks < MOST_LOOKS:
         check = look()
         looks += 1
