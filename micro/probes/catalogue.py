@@ -78,9 +78,12 @@ def _unknown(pattern: str, probes: Sequence[Probe]) -> str:
     names = [probe.name for probe in probes]
     near = [name for name in names if pattern in name.partition(".")[2]][:3]
     if not near and (elsewhere := named(pattern)):
-        known_as = dict.fromkeys(f"{op.probe} ({op.name})" for op in elsewhere if op.probe)
+        known_as: dict[str, str] = {}
+        for operation in elsewhere:
+            if operation.probe:
+                known_as.setdefault(operation.probe, operation.name)
         measures = (
-            f"measures it as {', '.join(known_as)}"
+            f"measures it as {', '.join(f'{probe} ({known_as[probe]})' for probe in known_as)}"
             if known_as
             else f"has no such probe ({elsewhere[0].differs})"
         )

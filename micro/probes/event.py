@@ -194,7 +194,8 @@ PROBES = (
         least_effort="usual",
         source="Banga, Druschel and Mogul 1998: dequeue_next_events, one or many",
         params={"events": Choice(("one", "all"), usual=("one", "all"), quick=("one",))},
-        axis=Axis("ready", (64,), quick=(64,), rigorous=powers_of_two(1, 4096)),
+        # Beside powers of two, LEBench's 10 and 1,000.
+        axis=Axis("ready", (64,), (64,), tuple(sorted({*powers_of_two(1, 4096), 10, 1000}))),
         promise=lambda params, level: Promise(
             {"epoll_wait": (level or 1) if params["events"] == "one" else 1}
         ),

@@ -55,7 +55,8 @@ PROBES = (
             "size",
             (16, 64, 256, 512, 1 << 10, 2 << 10, 4 << 10, 16 << 10, 128 << 10, 1 << 20),
             quick=(16, 512, 16 << 10, 1 << 20),
-            rigorous=powers_of_two(16, 1 << 20),
+            # Beside powers of two, will-it-scale's 128 MiB, which any C library maps.
+            rigorous=(*powers_of_two(16, 1 << 20), 128 << 20),
             kind="bytes",
         ),
         promise=_PROMISE,

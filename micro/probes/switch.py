@@ -39,7 +39,7 @@ PROBES = (
         "task alone needs for that, measured in each batch, is subtracted, and at least 1 ns is "
         "left of a batch.",
         source=f"{_LMBENCH}, its option -s",
-        params={"peer": _PEER, "tasks": 8},
+        params={"peer": _PEER, "tasks": Choice((8, 2, 16), usual=(8,), quick=(8,))},
         axis=Axis(
             "size",
             (4 * _KIB, 32 * _KIB, 256 * _KIB),

@@ -2,9 +2,11 @@
 
 from micro.suites.suite import Operation, Suite
 
-_ONE_WAY = "micro times the round trip; LEBench times send() and recv() with a peer that is ready"
-_BIG = "one way, send and receive together"
-_CHILD = "the parent's time until the child has ended"
+_PEER = {"peer": "process", "cpu": "same"}
+_SEND = "a round trip with two switches; LEBench's send() only queues, and nobody waits for it"
+_RECV = "a round trip with two switches; what LEBench's recv() takes has been sent before"
+_BIG = "send and receive together, with the switches"
+_FORK = "with the child's exit and waitpid(); LEBench stops when fork() returns"
 _UNUSED = "a reference of LEBench's own"
 
 #: LEBench's word, and its pages.
@@ -12,26 +14,35 @@ _SIZES = (("small", 1), ("mid", 10), ("big", 1000), ("huge", 10000))
 
 
 def _transfer(name: str, word: str, pages: int) -> Operation:
-    probe = f"syscall.p{name}"
-    return Operation(f"{word} {name}", probe, level=4096 * pages, differs="of a file in memory")
+    differs = "of a file in memory that stays open"
+    if name == "read" and pages == 10000:
+        differs += "; LEBench reads into new memory, with its page faults"
+    return Operation(f"{word} {name}", f"syscall.p{name}", level=4096 * pages, differs=differs)
 
 
 def _mapping(name: str, probe: str, level: int, word: str, pages: int) -> Operation:
+    written = "; LEBench unmaps a private map that it has written" if name == "munmap" else ""
     if pages > 1:
-        both = "mmap() and munmap() together"
-        return Operation(f"{word} {name}", "mmap.map_unmap", level=4096 * pages, differs=both)
-    return Operation(f"{word} {name}", probe, level=level, differs=f"beside {level} maps")
+        both = "mmap() and munmap() together, no page touched"
+        return Operation(
+            f"{word} {name}", "mmap.map_unmap", level=4096 * pages, differs=both + written
+        )
+    return Operation(f"{word} {name}", probe, level=level, differs=f"beside {level} maps{written}")
 
 
 def _waits(suffix: str, sockets: int, level: int) -> tuple[Operation, ...]:
-    return tuple(
+    differs = f"one of {level:,} sockets is ready; LEBench's {sockets:,} all are (hung up)"
+    return (
+        Operation(f"select{suffix}", "event.select", level=level, differs=differs),
+        Operation(f"poll{suffix}", "event.poll", level=level, differs=differs),
         Operation(
-            f"{call}{suffix}",
-            f"event.{call}",
-            level=level,
-            differs=f"{level:,} sockets instead of {sockets:,}; one is ready",
-        )
-        for call in ("select", "poll", "epoll")
+            f"epoll{suffix}",
+            "event.dequeue",
+            {"events": "all"},
+            sockets,
+            differs="all are ready, as in LEBench, but of UDP",
+        ),
+        Operation(f"epoll{suffix}, one ready", "event.epoll", level=level, differs=differs),
     )
 
 
@@ -39,28 +50,42 @@ SUITE = Suite(
     "LEBench (Ren et al. 2019)",
     "s",
     (
-        Operation("ref", differs=_UNUSED),
-        Operation("cpu", differs=_UNUSED),
+        Operation("ref", differs=_UNUSED + ": two looks at the clock"),
+        Operation("cpu", differs=_UNUSED + ": divisions"),
         Operation("getpid", "syscall.getppid", differs="getppid(), which no library answers"),
         Operation(
             "context switch",
             "ipc.pipe",
-            {"peer": "process", "cpu": "same"},
+            _PEER,
             differs="a round trip over two pipes, so two switches; switch.ring has one",
         ),
-        Operation("send", "ipc.unix_stream", {"peer": "process", "cpu": "same"}, differs=_ONE_WAY),
-        Operation("recv", "ipc.unix_stream", {"peer": "process", "cpu": "same"}, differs=_ONE_WAY),
-        Operation("big send", "ipc.unix_bandwidth", level=96000, differs=_BIG),
-        Operation("big recv", "ipc.unix_bandwidth", level=96000, differs=_BIG),
-        Operation("fork", "process.fork_exit", {"image": "dynamic"}, differs=_CHILD),
+        Operation("send", "ipc.unix_stream", _PEER, differs=_SEND),
+        Operation("recv", "ipc.unix_stream", _PEER, differs=_RECV),
+        Operation("big send", "ipc.unix_bandwidth", _PEER, 96000, differs=_BIG),
+        Operation("big recv", "ipc.unix_bandwidth", _PEER, 96000, differs=_BIG),
+        Operation("fork", "process.fork_exit", {"image": "dynamic"}, differs=_FORK),
+        Operation(
+            "fork Child",
+            "process.fork_alive",
+            {"image": "static"},
+            1,
+            differs="of a static parent, with one living child, and a byte that says it runs",
+        ),
         Operation(
             "thr create",
             "thread.create_join",
             {"stack": "default"},
-            differs="with pthread_join(); LEBench stops when the thread runs",
+            differs="with pthread_join(); LEBench stops when pthread_create() returns",
         ),
-        Operation("big fork", "process.fork_maps", level=6000, differs=_CHILD),
-        Operation("huge fork", "process.fork_maps", level=12000, differs=_CHILD),
+        Operation(
+            "thr create Child",
+            "thread.create_alive",
+            {"stack": "default", "stack_memory": "cached"},
+            1,
+            differs="beside one living thread, and with a byte that says it runs",
+        ),
+        Operation("big fork", "process.fork_maps", level=6000, differs=_FORK),
+        Operation("huge fork", "process.fork_maps", level=12000, differs=_FORK),
         *(
             operation
             for word, pages in _SIZES
@@ -69,7 +94,12 @@ SUITE = Suite(
                 _transfer("read", word, pages),
                 _mapping("mmap", "mmap.map", 16, word, pages),
                 _mapping("munmap", "mmap.unmap", 256, word, pages),
-                Operation(f"{word} page fault", "mmap.fault_around", level=pages),
+                Operation(
+                    f"{word} page fault",
+                    "mmap.fault_around",
+                    level=pages,
+                    differs="of a shared map whose page table exists",
+                ),
             )
         ),
         *_waits("", 10, 16),

@@ -1,45 +1,153 @@
 """will-it-scale: its tests by name; figures are operations per second of all tasks together."""
 
+from collections.abc import Mapping
+
 from micro.suites.suite import Operation, Suite
+from runners.model.benchmark import Scalar
 
 _PEER = {"peer": "process", "cpu": "same"}
+_FCNTL = {"kind": "fcntl"}
+_READY = {"ready": "1", "rotation": "fixed"}
+_ONE_TASK = "there and back between two tasks; will-it-scale's task reads what it wrote itself"
+_PATH = "a name without directories; will-it-scale's is /tmp/…"
+_WORK = "with four multiply-adds and a count while it is locked"
+_SAME_FILE = "all tasks use one file; those of a team of micro have a file each (fstat1, and so on)"
+_NO_SEEK = "pread() and pwrite() of 4 KiB of a file in memory do not seek"
+
+
+def _two(
+    test: str, params: Mapping[str, Scalar], probe: str, differs: str = "", times: float = 0.5
+) -> Operation:
+    """A test of two tasks, by a probe that is a team already: `Operation.of_team` has the others.
+
+    ``test`` ends in ``_threads`` or ``_processes``, as the programs do.
+    """
+    return Operation(f"{test}, 2 tasks", probe, params, 2, differs, times=times)
+
 
 SUITE = Suite(
     "will-it-scale",
     "operations/s",
     (
+        Operation("access1, access2", differs="access() is not measured; stat1 looks up a name"),
         Operation("brk1", "syscall.brk", times=0.5, differs="growing and shrinking are one pair"),
+        Operation("brk2", "syscall.brk", times=0.5, differs="as brk1"),
         Operation("context_switch1", "ipc.pipe", _PEER, times=0.5, differs="half a round trip"),
-        Operation("dup1", "fd.dup_lowest", level=8, differs="beside 8 descriptors"),
-        Operation("eventfd1", "ipc.eventfd", _PEER, differs="there and back between two tasks"),
-        Operation("fallocate1", "file.allocate", level=1048576, differs="1 MiB in memory"),
-        Operation("fallocate2", "file.allocate", level=4096, differs="4 KiB of an empty file"),
+        Operation("dup1", "fd.dup_lowest", level=2),
+        Operation("eventfd1", "ipc.eventfd", _PEER, differs=_ONE_TASK),
         Operation(
-            "futex1", "lock.futex", {"call": "wake", "shared": "private"}, differs="nobody waits"
+            "fallocate1",
+            "file.allocate",
+            level=1048576,
+            times=1 / 128,
+            differs="1 MiB by one call; will-it-scale calls for every 8 KiB of it",
         ),
+        Operation(
+            "fallocate2",
+            "file.allocate",
+            level=1048576,
+            times=1 / 128,
+            differs="as fallocate1, in memory; will-it-scale's file is in /tmp",
+        ),
+        Operation("fstat1", "syscall.fstat"),
+        Operation(
+            "fstat2, lseek2, open3, pread2, pread3, pwrite2, pwrite3, read2, readseek2, "
+            "readseek3, stat2, writeseek2, writeseek3",
+            differs=_SAME_FILE,
+        ),
+        Operation("futex1", "lock.futex", {"call": "wake", "shared": "process"}),
+        Operation("futex2", "lock.futex", {"call": "wait", "shared": "process"}),
+        Operation("futex3", "lock.futex", {"call": "wake", "shared": "private"}),
+        Operation("futex4", "lock.futex", {"call": "wait", "shared": "private"}),
         Operation("getppid1", "syscall.getppid"),
-        Operation("lock1", "lock.file", {"kind": "fcntl", "file": "one"}, 1),
-        Operation("lseek1", "syscall.lseek"),
-        Operation("malloc1", "malloc.size", level=131072, differs="128 KiB, with free()"),
-        Operation("mmap1", "mmap.map", level=16, differs="one page, and only mmap()"),
-        Operation("open1", "fd.open_close"),
-        Operation("page_fault1", "mmap.fault_anon", {"pages": "4k"}, differs="one page"),
-        Operation("page_fault3", "mmap.fault_file", {"pages": "4k"}, differs="one page"),
-        Operation("pipe1", "ipc.pipe", _PEER, differs="two tasks; will-it-scale has one"),
-        Operation("poll1", "event.poll", level=16, differs="one of 16 is ready"),
-        Operation("posix_semaphore1", "ipc.posix_semaphore", _PEER, differs="with a switch"),
-        Operation("pread1", "syscall.pread", level=4096),
-        Operation("pthread_mutex1", "lock.mutex", {"shared": "private"}, 1),
-        Operation("pwrite1", "syscall.pwrite", level=4096),
-        Operation("read1", "syscall.read", differs="1 B of /dev/zero"),
+        Operation("lock1", "lock.file", _FCNTL | {"file": "one"}, 1, _WORK, times=0.5),
+        _two("lock1_processes", _FCNTL | {"file": "own"}, "lock.file", _WORK, 0.25),
+        _two("lock2_processes", _FCNTL | {"file": "one"}, "lock.file", _WORK, 0.25),
+        Operation("lseek1", "syscall.lseek", differs="alternately to 0 and 1"),
+        Operation("malloc1", "malloc.size", level=134217728),
+        Operation("malloc2", "malloc.size", level=1024),
+        Operation("mmap1", "mmap.map_unmap", level=40960000, differs="39 MiB of a file"),
+        Operation("mmap2", "mmap.map_unmap", level=40960000, differs="39 MiB, shared"),
+        Operation("open1", "fd.open_close", differs=_PATH),
+        _two("open1_threads", {}, "fd.table_shared", _PATH),
+        Operation("open2", differs="open1 in directories of their own"),
+        Operation(
+            "page_fault1",
+            "mmap.length",
+            {"pages": "4k"},
+            8388608,
+            times=1 / 2048,
+            differs="8 MiB at a time instead of 128 MiB, never huge pages",
+        ),
+        _two(
+            "page_fault1_threads",
+            {"pages": "4k"},
+            "mmap.fault_threads",
+            "without mmap() and munmap()",
+        ),
+        Operation(
+            "page_fault2",
+            differs="a write that copies a page of a private map of a file is not measured",
+        ),
+        Operation(
+            "page_fault3",
+            "mmap.fault_file",
+            {"pages": "4k"},
+            differs="reads a cached page; will-it-scale writes, and mmap() and munmap() are in it",
+        ),
+        Operation(
+            "page_fault4",
+            differs="most of its reads find a page that the fault before has mapped; "
+            "mmap.fault_around times that fault",
+        ),
+        Operation("pipe1", "ipc.pipe", _PEER, differs=_ONE_TASK),
+        Operation("poll1", "event.poll", _READY, 1, differs="of a socket"),
+        Operation(
+            "poll2",
+            "event.poll",
+            _READY,
+            128,
+            differs="one of 128 sockets is ready; all of will-it-scale's files are, always",
+        ),
+        Operation("posix_semaphore1", "lock.semaphore", {"shared": "private"}, 1, differs=_WORK),
+        Operation("ppc-atomic1 to 3", "hardware.atomic_add", level=1, differs="any processor"),
+        Operation("ppc-spinlock1 to 6", "lock.spin", {"shared": "private"}, 1, differs=_WORK),
+        Operation("pread1", "syscall.pread", level=4096, differs="of a file in memory"),
+        Operation("pthread_mutex1", "lock.mutex", {"shared": "private"}, 1, differs=_WORK),
+        _two("pthread_mutex1_threads", {"shared": "private"}, "lock.mutex", _WORK),
+        _two("pthread_mutex2_threads", {"shared": "own"}, "lock.mutex", _WORK),
+        Operation(
+            "pthread_mutex3, pthread_mutex4, pthread_mutex5",
+            "lock.mutex",
+            {"shared": "private"},
+            1,
+            differs=_WORK + "; will-it-scale adds to a counter",
+        ),
+        Operation("pwrite1", "syscall.pwrite", level=4096, differs="of a file in memory"),
+        Operation("read1", "syscall.pread", level=4096, differs=_NO_SEEK),
+        Operation("read3, read4", differs="O_DIRECT: no disk is read"),
+        Operation("readseek1", "syscall.pread", level=4096, differs=_NO_SEEK),
         Operation("sched_yield", "syscall.sched_yield"),
         Operation("signal1", "signal.catch"),
-        Operation("tlb_flush1", "mmap.protect_threads", level=1, differs="mprotect()"),
-        Operation("unix1", "ipc.unix_datagram", _PEER, differs="with a switch"),
+        Operation("stat1", "syscall.stat", differs=_PATH),
+        Operation("threadspawn1", "thread.create_join", {"stack": "default"}),
         Operation(
-            "unlink1", "file.create_delete", {"fs": "tmpfs", "size": "0"}, differs="16 directories"
+            "tlb_flush1, tlb_flush2, tlb_flush3",
+            "mmap.protect_threads",
+            level=1,
+            differs="mprotect() there and back; will-it-scale writes a page, drops it by madvise() "
+            "and reads it",
         ),
-        Operation("writeseek1", "syscall.pwrite", level=4096, differs="pwrite() seeks itself"),
+        Operation("unix1", "ipc.unix_stream", _PEER, differs=_ONE_TASK),
+        Operation(
+            "unlink1",
+            "file.create_delete",
+            {"fs": "tmpfs", "size": "0"},
+            differs="on tmpfs, in 16 directories in turn",
+        ),
+        Operation("unlink2", differs="unlink1 in directories of their own"),
+        Operation("write1", "syscall.pwrite", level=4096, differs=_NO_SEEK),
+        Operation("writeseek", "syscall.pwrite", level=4096, differs=_NO_SEEK),
     ),
     teams=True,
 )

@@ -11,10 +11,10 @@ from micro_process import Inside
 from rich.console import Console
 from sample_sessions import everything
 
-from micro.probes.catalogue import all_probes
+from micro.probes.catalogue import UnknownProbe, all_probes, select
 from micro.probes.declaration import Choice
 from micro.reports.terminal.suite_table import suite_table
-from micro.suites.suite import NAMES, Operation, suite
+from micro.suites.suite import NAMES, Operation, named, suite
 from runners.archive import writer
 from runners.model.benchmark import AxisKind, Scalar
 from runners.model.session import Result, Session
@@ -46,6 +46,78 @@ def test_an_operation_is_a_figure_of_some_session(operation: Operation) -> None:
 def test_what_is_not_measured_says_why(name: str) -> None:
     for operation in suite(name).operations:
         assert operation.probe or operation.differs
+
+
+#: What each suite's own script runs: programs, and options that are operations of their own.
+PROGRAMS = {
+    "lebench": "ref cpu getpid switch send recv fork create write read mmap munmap fault select "
+    "poll epoll",
+    "lmbench": "lat_syscall lat_select lat_sig lat_proc lat_ctx lat_pipe lat_fifo lat_unix lat_udp "
+    "lat_unix_connect lat_rpc lat_tcp lat_connect lat_http lat_fs lat_mmap lat_pagefault lat_fcntl "
+    "lat_sem lat_usleep lat_cmd lat_pmake lat_ops par_ops lat_mem_rd lat_dram_page bw_pipe bw_unix "
+    "bw_tcp bw_udp bw_file_rd bw_mmap_rd bw_mem lmdd disk stream line cache tlb par_mem mhz",
+    "libmicro": "getpid getenv clock_gettime gettimeofday log exp lrand48 memset memrand malloc "
+    "cachetocache isatty close memcpy memmove getcontext setcontext mutex longjmp siglongjmp times "
+    "getrusage time localtime_r mktime cascade_mutex cascade_cond cascade_lockf cascade_flock "
+    "cascade_fcntl file_lock getsockname getpeername chdir realpath stat fcntl fcntl_ndelay lseek "
+    "open dup socket socketpair setsockopt bind listen connection poll select semop sigaction "
+    "signal sigprocmask pthread_create fork exit exec execw posix_spawn system recurse read write "
+    "writev pread pwrite mmap mmap_frag munmap munmap_frag mprotect msync pipe close_tcp atomic "
+    "sched_yield nanosleep clock_nanosleep usleep",
+    "will-it-scale": "access1 access2 brk1 brk2 context_switch1 dup1 eventfd1 fallocate1 "
+    "fallocate2 fstat1 fstat2 futex1 futex2 futex3 futex4 getppid1 lock1 lock2_processes lseek1 "
+    "lseek2 malloc1 malloc2 mmap1 mmap2 open1 open2 open3 page_fault1 page_fault2 page_fault3 "
+    "page_fault4 pipe1 poll1 poll2 posix_semaphore1 atomic1 spinlock1 pread1 pread2 pread3 "
+    "pthread_mutex1 pthread_mutex2_threads pthread_mutex3 pthread_mutex4 pthread_mutex5 pwrite1 "
+    "pwrite2 pwrite3 read1 read2 read3 read4 readseek1 readseek2 readseek3 sched_yield signal1 "
+    "stat1 stat2 threadspawn1 tlb_flush1 tlb_flush2 tlb_flush3 unix1 unlink1 unlink2 write1 "
+    "writeseek writeseek2 writeseek3",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_of_a_suite_has_a_row(name: str) -> None:
+    rows = suite(name).operations
+    missing = [
+        program
+        for program in PROGRAMS[name].split()
+        if not any(operation in rows for operation in named(program))
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "times"),
+    [
+        ("lmbench", "lat_sem", 1 / 2),
+        ("libmicro", "sigprocmask", 1 / 2),
+        ("libmicro", "cascade_mutex c_mutex_1", 2),
+        ("will-it-scale", "context_switch1", 1 / 2),
+        ("will-it-scale", "lock1", 1 / 2),
+        ("will-it-scale", "lock1_processes, 2 tasks", 1 / 4),
+        ("will-it-scale", "fallocate1", 1 / 128),
+        ("will-it-scale", "page_fault1", 1 / 2048),
+    ],
+)
+def test_where_the_unit_is_another_one_it_is_converted(
+    name: str, operation: str, times: float
+) -> None:
+    (row,) = (row for row in suite(name).operations if row.name == operation)
+    assert row.times == times
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("memset_1k", "micro measures it as memory.set (memset memset_1k)"),
+        ("unix1", "micro measures it as ipc.unix_stream (unix1)"),
+        ("bw_udp", "micro has no such probe (datagrams that"),
+    ],
+)
+def test_another_suites_name_leads_to_the_probe(pattern: str, says: str) -> None:
+    with pytest.raises(UnknownProbe) as refused:
+        select([pattern])
+    assert says in str(refused.value)
 
 
 def result(seconds: float, **how: object) -> Result:
