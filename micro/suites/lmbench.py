@@ -1,6 +1,7 @@
 """lmbench 3: its programs in the order of its summary, the rest beside their like."""
 
 from micro.suites.suite import Operation, Suite
+from runners.model.benchmark import Scalar
 
 _PEER = {"peer": "process", "cpu": "same"}
 _ONE_CPU = "both on one CPU"
@@ -36,7 +37,7 @@ def _lat_ctx(kib: int, tasks: int) -> Operation:
     name = f"lat_ctx -s {kib} {tasks}"
     if kib == 0:
         return Operation(name, "switch.ring", {"peer": "process"}, tasks, differs=_CTX)
-    sets = {"peer": "process", "tasks": tasks}
+    sets: dict[str, Scalar] = {"peer": "process", "tasks": tasks}
     return Operation(name, "switch.working_set", sets, 1024 * kib, differs=_SETS)
 
 
