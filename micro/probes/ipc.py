@@ -9,10 +9,9 @@ from runners.model.job import Promise
 
 _PEERS = Choice(("process", "thread"), usual=("process",), quick=("process",))
 _SIZES = (256, 65536)
-#: Beside powers of two, LEBench's 96,000 bytes.
-_ALL_SIZES = tuple(sorted({*powers_of_two(1, 1 << 20), 96_000}))
+#: Beside powers of two, LEBench's 96,000 bytes and lmbench's 1,437 (bw_tcp).
+_ALL_SIZES = tuple(sorted({*powers_of_two(1, 1 << 20), 96_000, 1437}))
 _LMBENCH = "lmbench 3 (McVoy and Staelin 1996)"
-_WILL_IT_SCALE = "will-it-scale"
 _SLEEPS = (
     "; the peer is a process or a thread, on the same CPU or on another, and sleeps while it has "
     "nothing to do."
@@ -115,7 +114,7 @@ PROBES = (
         "over two eventfds",
         "a write() that adds 1 to an eventfd, the peer's read() of it and write() to a second "
         "eventfd, and the read() of the second",
-        f"{_WILL_IT_SCALE} eventfd",
+        "will-it-scale eventfd1, between two tasks",
     ),
     _round_trip(
         "unix_stream",
@@ -131,7 +130,7 @@ PROBES = (
         "UnixDatagram",
         "of a byte over Unix datagram sockets",
         "the same as ipc.unix_stream over datagram sockets",
-        f"{_WILL_IT_SCALE} unix",
+        "Stevens, UNIX Network Programming",
     ),
     _round_trip(
         "descriptor",
@@ -148,7 +147,7 @@ PROBES = (
         "over two futexes",
         "to set a word in shared memory and wake, with futex(), the peer that sleeps on it, and to "
         "sleep on a second word until the peer has set it",
-        f"Franke, Russell and Kirkwood 2002; {_WILL_IT_SCALE} futex",
+        "Franke, Russell and Kirkwood 2002",
         _FUTEX,
         main=True,
     ),
@@ -158,7 +157,7 @@ PROBES = (
         "over two POSIX semaphores",
         "sem_post() of a semaphore in shared memory that the peer waits for, and sem_wait() for a "
         "second one that the peer posts",
-        f"{_WILL_IT_SCALE} posix_semaphore",
+        "POSIX.1b semaphores",
         _FUTEX,
     ),
     _round_trip(
@@ -194,7 +193,7 @@ PROBES = (
         "kill() to send a signal to the peer (pthread_kill() if the peer is a thread), which has "
         "the signal blocked, takes it with sigwaitinfo() and sends one back, and sigwaitinfo() for "
         "the signal that comes back",
-        f"{_LMBENCH}, lat_sig; {_WILL_IT_SCALE} signal",
+        "POSIX.1b signals that are waited for",
         _signals,
     ),
     Probe(

@@ -10,7 +10,7 @@ from runners.model.job import Promise
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 _VON_LEITNER = "von Leitner, Scalable Network Programming (2003)"
-_LMBENCH = "lmbench, lat_pagefault and lat_mmap (McVoy and Staelin 1996)"
+_LMBENCH = "lmbench, {} (McVoy and Staelin 1996)"
 _MAPS = Axis(
     "maps",
     powers_of_four(16, 1 << 14),
@@ -138,7 +138,7 @@ PROBES = (
         title="first write of an anonymous page",
         method="One operation is the first write of one byte of one page of private anonymous "
         "memory, 4 KiB or 2 MiB long, which the system zeroes; mmap() and munmap() are not timed.",
-        source=_LMBENCH,
+        source="will-it-scale, page_fault1 (Blanchard)",
         params={"pages": _PAGES},
         counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
@@ -152,7 +152,7 @@ PROBES = (
         "the page being cached but not its neighbours, which would be mapped in the same fault; "
         "huge pages are of a memory file, and mmap() and munmap() are not timed.",
         least_effort="usual",
-        source=_LMBENCH,
+        source=_LMBENCH.format("lat_pagefault"),
         params={"pages": _PAGES},
         counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
@@ -229,7 +229,7 @@ PROBES = (
         title="map, write and unmap a length of memory",
         method="One operation is mmap() of length bytes of private anonymous memory, madvise() of "
         "the size of its pages, a write to each of them and munmap(); bandwidth counts the length.",
-        source=_LMBENCH,
+        source=_LMBENCH.format("lat_mmap"),
         params={"pages": Choice(_PAGES.values, usual=("4k",), quick=("4k",))},
         axis=Axis(
             "length",

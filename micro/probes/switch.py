@@ -21,7 +21,13 @@ PROBES = (
         "ends when the token has arrived.",
         source=_LMBENCH,
         params={"peer": Choice(("process", "thread"), ("process", "thread"), ("process",))},
-        axis=Axis("tasks", (2, 8, 32), quick=(2, 32), rigorous=powers_of_two(2, 4096)),
+        # Beside powers of two, lmbench's 24 and 96.
+        axis=Axis(
+            "tasks",
+            (2, 8, 32),
+            quick=(2, 32),
+            rigorous=tuple(sorted({*powers_of_two(2, 4096), 24, 96})),
+        ),
         no_team=HAS_PEERS,
         promise=_HOPS,
         waits=True,

@@ -123,7 +123,10 @@ SUITE = Suite(
             256,
         ),
         Operation("memset memset_4k_uc", differs="4 KiB not in a cache: memory.set of 64 MiB"),
-        Operation("memset memsetP2_10m", differs="micro run memory.set -p size=10m -p members=2"),
+        Operation(
+            "memset memsetP2_10m",
+            differs="micro run memory.set -p size=10m -p members=2 -p as=processes",
+        ),
         Operation(
             "memrand",
             "memory.latency",
