@@ -21,7 +21,8 @@ from micro.app.explaining import (
 from micro.app.installation import require_workloads
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.workbench import Workbench, workbench
-from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
+from micro.app.writing import cannot_write, writing
+from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError
 from micro.probes.declaration import Effort
 from runners.archive import history, writer
 from runners.archive.whole_file import check_writable
@@ -118,13 +119,14 @@ class Storage:
 
     ``path`` is None where the user's state directory cannot be written and no file was named;
     ``trouble`` then says why. Else it says why the newest rounds are not in the file, which holds
-    the first ``rounds``.
+    the first ``rounds``: it is ``refused`` if the system does not let us write it.
     """
 
     path: Path | None
     wanted: bool
     trouble: str | None = None
     rounds: int = 0
+    refused: bool = False
 
     def keep(self, session: Session) -> None:
         """Replace the file by this session, if that is possible."""
@@ -133,8 +135,9 @@ class Storage:
         try:
             stored = writer.write(session, self.path)
         except OSError as error:
-            self.trouble = f"{self.path}: {explain(error)}"
+            self.trouble, self.refused = cannot_write(self.path, error), True
         else:
+            self.refused = False
             self.trouble = None if stored else "nothing has a value"
             self.rounds = max((v.round for r in session.results for v in r.visits), default=0)
 
@@ -161,10 +164,12 @@ class Measured:
 
     @property
     def exit_code(self) -> int:
-        """That of the signal, else 1 if a probe failed or the wanted file was not stored."""
+        """That of the signal, 2 if the wanted file cannot be written, 1 if a probe failed."""
         lost = self.storage.wanted and self.storage.trouble is not None
         if self.interrupted is not None:
             return self.interrupted.exit_code
+        if lost and self.storage.refused:
+            return EXIT_USAGE
         return EXIT_FAILED if lost or self.failed else EXIT_OK
 
 
@@ -289,7 +294,7 @@ def _storage(wanted: Path | None, key: str) -> Storage:
 
 def _check_new_file(wanted: Path) -> None:
     folder = wanted.absolute().parent
-    try:
+    with writing(wanted):
         if wanted.is_dir():
             raise UsageError(f"{wanted} is a directory: give -o a file's name in it")
         if wanted.exists() and not wanted.is_file():
@@ -299,5 +304,3 @@ def _check_new_file(wanted: Path) -> None:
         if not folder.is_dir():
             raise UsageError(f"{wanted}: directory {folder} does not exist")
         check_writable(folder, wanted.name)
-    except OSError as error:
-        raise UsageError(f"{wanted} cannot be written: {error.strerror}") from None

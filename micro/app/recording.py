@@ -14,6 +14,7 @@ from micro.app import comparing
 from micro.app.configuration import configuration
 from micro.app.installation import ROOT, require_workloads
 from micro.app.interruption import Interrupted
+from micro.app.writing import cannot_write, writing
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_REGRESSED, UsageError
 from runners.archive import baselines
 from runners.archive.baselines import Baseline, Summary, summarize
@@ -66,8 +67,8 @@ def record(
         check_writable(folder)
     except OSError as error:
         raise UsageError(
-            f"{folder} cannot be written: {error.strerror}: name another directory of baselines "
-            "with --baselines DIR"
+            f"{cannot_write(folder, error)}: name another directory of baselines with "
+            "--baselines DIR"
         ) from None
     try:
         for number in range(1, wanted + 1):
@@ -99,7 +100,12 @@ def _record_one(folder: Path, quick: bool, explain: bool) -> Path:
             "`micro baseline accept FILE --force REASON` if this system is meant to fail there",
             EXIT_FAILED,
         )
-    added = baselines.append(partial, folder, name=f"{began}.json")
+    try:
+        added = baselines.append(partial, folder, name=f"{began}.json")
+    except OSError as error:
+        raise UsageError(
+            f"{cannot_write(folder, error)}: the session is kept in {partial}"
+        ) from None
     partial.unlink()
     return added
 
@@ -157,7 +163,8 @@ def accept(
         why = f"{outcome.counts['regressed']} regressed: see `micro compare`"
     if why is not None and not reason:
         raise UsageError(f"{file}: {why}; to accept it all the same, say why: --force REASON")
-    added = baselines.append(file, folder, reason if why is not None else None)
+    with writing(folder):
+        added = baselines.append(file, folder, reason if why is not None else None)
     slower = {j.benchmark for j in outcome.judgements if j.verdict == "regressed"}
     return added, _blunted(baseline, baselines.load(folder), slower) if slower else []
 
@@ -185,10 +192,11 @@ def reset(file: Path, folder: Path | None, given: Path | None) -> tuple[Path, in
         key = environment.key(summarize(file).environment)
         folder = baselines.place(key, given, configuration().baselines)
     kept = next((each for each in baselines.files(folder) if _same(each, file)), None)
-    kept = kept or baselines.append(file, folder)
-    others = [path for path in baselines.session_files(folder) if path != kept]
-    for path in others:
-        path.unlink()
+    with writing(folder):
+        kept = kept or baselines.append(file, folder)
+        others = [path for path in baselines.session_files(folder) if path != kept]
+        for path in others:
+            path.unlink()
     return kept, len(others)
 
 

@@ -141,6 +141,7 @@ def _named(measured: Measured) -> str:
 
 def _say_where(measured: Measured, quiet: bool) -> None:
     storage = measured.storage
+    error = "error: " if storage.wanted and storage.refused else ""
     if storage.trouble is None:
         if not quiet:
             say(f"stored in {storage.path}")
@@ -148,6 +149,6 @@ def _say_where(measured: Measured, quiet: bool) -> None:
         say(f"micro: not stored: {storage.trouble}: name a file with -o FILE")
     elif storage.rounds:
         held = "round 1" if storage.rounds == 1 else f"rounds 1 to {storage.rounds}"
-        say(f"micro: {storage.trouble}: the file holds {held}, later rounds are not stored")
+        say(f"micro: {error}{storage.trouble}: it holds {held}, later rounds are not stored")
     else:
-        say(f"micro: not stored: {storage.trouble}")
+        say(f"micro: {error or 'not stored: '}{storage.trouble}")

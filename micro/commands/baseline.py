@@ -14,6 +14,7 @@ from rich.text import Text
 from micro import units
 from micro.app import comparing, recording
 from micro.app.configuration import configuration
+from micro.app.writing import writing
 from micro.commands._gate import folder as shipped_or_path
 from micro.commands._gate import machine_key
 from micro.commands._paths import file as a_file
@@ -274,7 +275,10 @@ def reset(arguments: argparse.Namespace, folder: Path) -> int:
 
 def prune(arguments: argparse.Namespace, folder: Path) -> int:
     """Remove all but the newest sessions."""
-    gone = baselines.prune(folder, arguments.keep)
+    if arguments.baselines is not None and not arguments.baselines.is_dir():
+        raise UsageError(f"{arguments.baselines}: no such directory of baselines")
+    with writing(folder):
+        gone = baselines.prune(folder, arguments.keep)
     rest = baselines.load(folder, most=len(baselines.files(folder)))
     for error in rest.bad:
         say(f"micro: not a session, left where it is: {error}")

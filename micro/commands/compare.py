@@ -12,6 +12,7 @@ from micro.app.configuration import configuration
 from micro.app.explaining import Sides, stored_profiles
 from micro.app.interruption import Interrupted, interruptible
 from micro.app.stored import newest
+from micro.app.writing import writing
 from micro.commands._gate import folder
 from micro.commands._paths import file
 from micro.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
@@ -183,9 +184,7 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
         except Interrupted as stop:
             say("micro: stopped before the suspects were decided")
             return stop.exit_code
-    if arguments.profiles and (taken := outcome.sides.after):
-        text = profiles_document(list(taken.values()), environment.describe())
-        write_text(arguments.profiles, text)
+    taken = list(outcome.sides.after.values())
     outcome = comparing.with_profiles(outcome)
     if arguments.json:
         print(json.dumps(document(outcome)))
@@ -193,6 +192,8 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
         print_outcome(console(stderr=False), outcome, arguments.full)
         if os.environ.get("GITHUB_ACTIONS") == "true":
             print("\n".join(workflow_commands(outcome)))
+    if arguments.profiles and taken:
+        write_text(arguments.profiles, profiles_document(taken, environment.describe()))
     if arguments.junit:
         write_bytes(arguments.junit, junit(outcome))
     if arguments.markdown:
@@ -202,6 +203,6 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
     if arguments.github_benchmark:
         write_text(arguments.github_benchmark, github_action_benchmark(outcome))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with open(summary, "a", encoding="utf-8") as appended:
+        with writing(Path(summary)), open(summary, "a", encoding="utf-8") as appended:
             appended.write(markdown(outcome))
     return comparing.final_code(outcome.exit_code, arguments.fail_on, arguments.bisect)

@@ -94,6 +94,15 @@ def run(arguments: argparse.Namespace) -> int:
     profiles = [profile for each in found for profile in each.profiles]
     if not profiles:
         raise UsageError("; ".join(_reasons(found)) or "nothing was sampled")
+    try:
+        _write(profiles, arguments)
+    finally:  # a full disk takes the files, not what was found
+        _print(found, arguments)
+    return EXIT_FAILED if any(not each.profiles for each in found) else EXIT_OK
+
+
+def _write(profiles: Sequence[Profile], arguments: argparse.Namespace) -> None:
+    """The files that were asked for."""
     if arguments.output:
         write_text(arguments.output, profiles_document(profiles, describe()))
     if arguments.folded:
@@ -102,14 +111,6 @@ def run(arguments: argparse.Namespace) -> int:
         title = f"micro explain {' '.join(arguments.names)}"
         picture = flame_svg(stacks_of(profiles), "flame", title, alone=True)
         write_text(arguments.flame, xml(picture))
-    if arguments.json:
-        print(json.dumps({"schema": 1, "profiles": [one for each in found for one in plain(each)]}))
-    else:
-        _print(found, arguments)
-    reasons = _reasons(found)
-    for reason in reasons:
-        say(f"micro: {reason}")
-    return EXIT_FAILED if any(not each.profiles for each in found) else EXIT_OK
 
 
 def _is_file(name: str) -> bool:
@@ -122,6 +123,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     files, names = arguments.names[:2], arguments.names[2:]
     if len(files) != 2 or not all(map(_is_file, files)) or any(map(_is_file, names)):
         raise UsageError("explain compares two files with profiles: micro explain A.json B.json")
+    if arguments.output or arguments.folded or arguments.flame:
+        raise UsageError("-o, --folded and --flame store the profiles of probes, not of files")
     (before, old_facts), (after, new_facts) = (_profiles(name, names) for name in files)
     pairs = by_change(before, after)
     if not pairs:
@@ -180,6 +183,15 @@ def _reasons(found: Sequence[Explained]) -> list[str]:
 
 
 def _print(found: Sequence[Explained], arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        print(json.dumps({"schema": 1, "profiles": [one for each in found for one in plain(each)]}))
+    else:
+        _print_tables(found, arguments)
+    for reason in _reasons(found):
+        say(f"micro: {reason}")
+
+
+def _print_tables(found: Sequence[Explained], arguments: argparse.Namespace) -> None:
     out = console(stderr=False)
     by_part = arguments.by == "subsystem"
     for each in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from sample_baseline import figures
 from micro.__main__ import main
 from micro.app import recording
 from micro.reports.markup import markdown_text
+from runners.archive import baselines
 from runners.archive.writer import write
 from runners.machine.environment import describe, key
 
@@ -266,6 +268,47 @@ def test_where_a_baseline_cannot_be_written_nothing_is_measured(inside: Inside) 
     assert done.returncode == 2
     assert "/dev/null/x" in done.stderr
     assert "--baselines" in done.stderr
+
+
+def test_a_directory_of_baselines_that_is_missing_is_named(inside: Inside, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    for words in (
+        ("baseline", "prune", "--keep", 1),
+        ("baseline", "list"),
+        ("baseline", "show"),
+        ("selftest", "aa"),
+        ("compare", a_session(tmp_path)),
+    ):
+        done = inside(*words, "--baselines", missing)
+        assert done.returncode == 2
+        assert f"error: {missing}: no such directory" in done.stderr
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize("action", ["record", "accept", "reset"])
+def test_a_full_disk_loses_no_session(
+    action: str, inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def measured(file: Path, *_: bool) -> int:
+        a_session(tmp_path).rename(file)
+        return 0
+
+    monkeypatch.setattr(recording, "measure_session", measured)
+    monkeypatch.setattr(baselines, "write", full)
+    given = {
+        "record": (),
+        "accept": (a_session(tmp_path),),
+        "reset": ("--from", a_session(tmp_path)),
+    }
+    done = inside("baseline", action, *given[action], "--baselines", tmp_path)
+    folder = tmp_path / key(describe())
+    assert done.returncode == 2
+    assert f"error: {folder} cannot be written: No space left on device" in done.stderr
+    kept = list(folder.iterdir())
+    assert [str(path) in done.stderr for path in kept] == [True] * (action == "record")
 
 
 def test_the_selftest_over_stored_sessions(inside: Inside, folder: Path, tmp_path: Path) -> None:

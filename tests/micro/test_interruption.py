@@ -106,10 +106,10 @@ def test_rounds_that_a_full_disk_did_not_take_are_told_from_those_in_the_file(
         storage.keep(shown)
     _say_where(Measured(shown, storage, None), quiet=False)
     assert capsys.readouterr().err == (
-        f"micro: {storage.path}: No space left on device: the file holds rounds 1 to 3, "
-        "later rounds are not stored\n"
+        f"micro: error: {storage.path} cannot be written: No space left on device: it holds "
+        "rounds 1 to 3, later rounds are not stored\n"
     )
-    assert Measured(shown, storage, None).exit_code == 1
+    assert Measured(shown, storage, None).exit_code == 2
     assert len(read(storage.path).results[0].visits) == 3
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from micro_process import BRIEF, Inside, Micro, has_number, sound, usage_error
+from micro_process import BRIEF, Inside, Micro, has_number, last_sentence, sound, usage_error
+from test_explain_command import POLL, profile
 
 from runners.archive.reader import read
+from runners.explain.sampling import Explained
+from runners.model.job import Job
 
 
 def test_an_output_file_is_never_overwritten(micro: Micro, tmp_path: Path) -> None:
@@ -109,6 +113,55 @@ def test_a_report_is_written_to_a_device_and_does_not_replace_it(
 # Where output cannot go
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "{sample}", "-o", "{full}"),
+        ("plot", "fd.open_interleaved", "{sample}", "-o", "{full}.svg"),
+        *(
+            ("compare", "{sample}", "--baselines", "{sample}", option, "{full}")
+            for option in ("--markdown", "--junit", "--bencher", "--github-benchmark")
+        ),
+    ],
+)
+def test_a_full_disk_is_one_sentence_that_names_the_file(
+    words: tuple[str, ...], inside: Inside, sample: Path, tmp_path: Path
+) -> None:
+    full = tmp_path / "full"
+    for name in (full, full.with_suffix(".svg")):
+        name.symlink_to("/dev/full")
+    done = inside(*(word.format(sample=sample, full=full) for word in words))
+    assert done.returncode == 2
+    named = words[-1].format(full=full)
+    assert last_sentence(done) == f"{named} cannot be written: No space left on device"
+    assert ("compare" in words) == bool(done.stdout)  # the verdict is not lost with it
+
+
+def test_a_full_disk_for_the_summary_of_a_job_is_named(
+    inside: Inside, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/dev/full")
+    done = inside("compare", sample, "--baselines", sample)
+    assert done.returncode == 2
+    assert last_sentence(done) == "/dev/full cannot be written: No space left on device"
+
+
+def explained(job: Job) -> Explained:
+    stacks = {(POLL,): 10_000}
+    return Explained(job, [replace(profile("event.poll", 8000, 1000.0), stacks=stacks)])
+
+
+@pytest.mark.parametrize("option", ["-o", "--folded", "--flame"])
+def test_a_full_disk_for_profiles_loses_not_the_table(
+    option: str, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("micro.commands.explain.explain", lambda jobs, *_: [explained(jobs[0])])
+    done = inside("explain", "event.poll", option, "/dev/full", "--quiet")
+    assert done.returncode == 2
+    assert last_sentence(done) == "/dev/full cannot be written: No space left on device"
+    assert "sock_poll" in done.stdout
+
+
 def test_a_state_directory_that_cannot_be_written_is_said(micro: Micro) -> None:
     done = micro(*BRIEF, env={"XDG_STATE_HOME": "/dev/null"})
     assert done.returncode == 0
@@ -120,10 +173,10 @@ def test_a_state_directory_that_cannot_be_written_is_said(micro: Micro) -> None:
 def test_a_full_disk_loses_the_file_but_not_the_numbers(micro: Micro, tmp_path: Path) -> None:
     file = tmp_path / "out.json"
     done = micro(*BRIEF, "--json", "-o", file, weather=["limit=FSIZE:1000"])
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert has_number(sound(done.stdout)["fd.open_close"])
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"micro: not stored: {file}: File too large")
+    assert last.startswith(f"micro: error: {file} cannot be written: File too large")
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
