@@ -24,6 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # The processes inherit the mask. They have threads beside that of the tests, which would take
     # the signal that is sent to the process of a waiting `ipc.signal`.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
+    # A shell lets its background jobs ignore Ctrl-C, and so would whatever a test starts.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

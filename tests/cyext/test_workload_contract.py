@@ -17,6 +17,7 @@ import cyext.server.chat
 import cyext.switch.rings
 import cyext.thread.threads
 import pytest
+from again import again
 from cyext.core.workload import LimitReached, run_on
 from discovered import CURVES, PROBES, batch, each, levels, make, make_one, workload_class
 from held import Held, address_space_bytes, descriptors, maps, same_as
@@ -157,13 +158,23 @@ def test_a_closed_workload_leaves_nothing_behind(probe: Probe, scratch: Path) ->
             live(probe)
         before = Held.now(scratch)
         assert before.scratch_files == frozenset()
-        maps_before, bytes_before = maps(), address_space_bytes()
-        for _ in range(CYCLES):
-            live(probe)
-        same_as(before, scratch)
-        # Less than one map, and than one MiB, each time: the interpreter's own heap may grow.
-        assert maps() - maps_before < CYCLES
-        assert address_space_bytes() - bytes_before < CYCLES * MIB
+
+        def grown() -> tuple[int, int]:
+            maps_before, bytes_before = maps(), address_space_bytes()
+            for _ in range(CYCLES):
+                live(probe)
+            same_as(before, scratch)
+            return maps() - maps_before, address_space_bytes() - bytes_before
+
+        # Less than one map, and than one MiB, each time: the interpreter's own heap may grow. And
+        # where a thread ends late, the C library maps another stack, once: a leak goes on.
+        most = (CYCLES - 1, CYCLES * MIB - 1)
+
+        def little(found: tuple[int, int]) -> bool:
+            return all(more <= enough for more, enough in zip(found, most, strict=True))
+
+        found = again(grown, little, tries=3)
+        assert little(found), found
 
     isolated(cycles)
 
@@ -195,7 +206,7 @@ def test_a_batch_gives_back_what_it_took(probe: Probe, scratch: Path) -> None:
                 same_as(before, scratch)
                 workload.sample(2, n)
                 same_as(before, scratch)
-            assert maps() - maps_before < few(probe)
+            assert maps() - maps_before < max(few(probe), 9)  # a map a batch would be nine
         workload.close()
 
     isolated(check)

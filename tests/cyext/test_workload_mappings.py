@@ -13,6 +13,7 @@ from typing import Any
 
 import cyext.process.parents
 import pytest
+from again import again
 from cyext.core.resources import mapping_refused
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.mmap.mappings import ManyFiles, Protect, Unmap
@@ -41,6 +42,11 @@ def faults_of(workload: Any, n: int) -> int:
     return min(found)
 
 
+def more_faults(workload: Any, n: int) -> int:
+    """Page faults of n operations more: the system may also save one that is usual."""
+    return faults_of(workload, 2 * n) - faults_of(workload, n)
+
+
 @pytest.fixture
 def counted_faults() -> None:
     with mmap.mmap(-1, 64 * mmap.PAGESIZE) as fresh:
@@ -64,7 +70,8 @@ def test_as_many_page_faults_as_promised(probe: Probe) -> None:
         if probe.axis and probe.workers == "single":
             workload.grow(LEVEL if probe.bytes_per_op == "level" else 512)
         n = min(workload.max_batch, 32) // 2
-        assert faults_of(workload, 2 * n) - faults_of(workload, n) == n * promised_faults(probe)
+        wanted = n * promised_faults(probe)
+        assert again(lambda: more_faults(workload, n), lambda more: more == wanted) == wanted
     finally:
         workload.close()
 
@@ -74,7 +81,7 @@ def test_as_many_page_faults_as_promised(probe: Probe) -> None:
 def test_what_is_unmapped_or_protected_was_read_before(workload_class: Any) -> None:
     workload = workload_class()
     workload.grow(512)
-    assert faults_of(workload, 32) - faults_of(workload, 16) == 16
+    assert again(lambda: more_faults(workload, 16), lambda more: more == 16) == 16
     workload.close()
 
 
@@ -181,11 +188,12 @@ def test_the_parent_holds_the_memory_that_the_level_says(pages: str) -> None:
         except NotSupported as reason:
             pytest.skip(str(reason))
         (parent,) = children()
-        empty = status_kib(parent, "RssAnon")
+        # Of its page tables: the sums in `status` lag behind on a machine with many CPUs.
+        empty = status_kib(parent, "Anonymous", "smaps_rollup")
         for level in (8 * MIB, 32 * MIB, 4 * MIB):
             workload.grow(level)
             workload.run(2)
-            held = status_kib(parent, "RssAnon") - empty
+            held = status_kib(parent, "Anonymous", "smaps_rollup") - empty
             assert level // KIB <= held + 2 * MIB // KIB <= level // KIB + 4 * MIB // KIB
             huge = status_kib(parent, "AnonHugePages", "smaps_rollup")
             assert huge == (level // KIB if pages == "huge" else 0)

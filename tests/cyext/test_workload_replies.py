@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from again import again
 from cyext.core.workload import LimitReached, NotSupported, run_on
 from cyext.net.replies import HeaderBody, RoundTrip, SendFile
 
@@ -29,9 +31,15 @@ def cpus() -> Iterator[None]:
 )
 def test_segments_of_a_reply_are_exact(how: str, segments: int) -> None:
     workload = HeaderBody(how=how, nodelay="yes")
-    workload.count(True)
-    workload.run(50)
-    assert workload.counts()["segments"] == segments
+
+    def counted() -> float:
+        workload.count(True)
+        workload.run(50)
+        found: float = workload.counts()["segments"]
+        return found
+
+    # TCP sends a segment again whose answer a busy machine has kept back for some milliseconds.
+    assert again(counted, lambda found: found == segments) == segments
     workload.close()
 
 
@@ -76,13 +84,22 @@ def test_the_longest_message_comes_back_and_a_longer_one_is_refused(
 
 @linux
 def test_no_connection_lingers() -> None:
-    def lingering() -> set[str]:
-        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        return {line.split()[1] for line in lines if line.split()[3] == TIME_WAIT}
+    def own_ends() -> set[int]:
+        """The ports of this process's TCP sockets."""
+        found = set()
+        for fd in (int(path.name) for path in Path("/proc/self/fd").iterdir() if path.is_socket()):
+            with socket.socket(fileno=os.dup(fd)) as end:
+                if end.family == socket.AF_INET and end.type == socket.SOCK_STREAM:
+                    found.add(end.getsockname()[1])
+        return found
 
-    before = lingering()
+    before, ends = own_ends(), set()
     for _ in range(20):
         workload = RoundTrip(protocol="tcp")
         workload.run(2)
+        ends |= own_ends() - before
         workload.close()
-    assert len(lingering() - before) < 20
+    assert ends
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    waiting = {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == TIME_WAIT}
+    assert not waiting & ends

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from again import again
 from cyext.core.workload import LimitReached, run_on
 from cyext.server.connections import ActiveConnections, FirstReply
-from held import Held, children, same_as
+from held import Held, children, eventually, same_as
 from isolated import isolated
 
 LIMIT = 64
@@ -45,14 +47,15 @@ def test_connections_that_one_client_may_not_hold_other_processes_do(scratch: Pa
         workload.grow(BEYOND)
         assert workload.level == BEYOND
         assert len(children()) > BEYOND // LIMIT  # and the server
-        assert len(established() - alone) >= 2 * (BEYOND - 1)  # other programs may have some
+        # An end has a number once it is accepted; other programs may have some, too.
+        assert eventually(lambda: len(established() - alone) >= 2 * (BEYOND - 1))
         for n in (1, workload.max_batch):
             workload.run(n)
             workload.sample(2, n)
         workload.grow(BEYOND + 20)
         assert workload.run(1) > 0
         workload.grow(8)  # down again: nobody else needs to hold anything
-        assert len(children()) == 1
+        assert eventually(lambda: len(children()) == 1)
         assert workload.run(8) > 0
         workload.close()
         same_as(before, scratch)
@@ -78,12 +81,15 @@ def test_what_ends_a_server_of_one_process_has_a_name(model: str) -> None:
 @linux
 @pytest.mark.parametrize("model", ["fork", "thread", "poll"])
 def test_a_connection_takes_memory_of_the_server(model: str) -> None:
-    workload = FirstReply(model)
-    try:
-        taken = workload.counts()["user_bytes_per_connection"]
-    finally:
-        workload.close()
-    if model == "poll":
-        assert 0 < taken < 4096  # its entry in a table
-    else:
-        assert taken >= 4096  # the stack of what serves it
+    # The entry in a table, or the stack of what serves it.
+    least, most = (1, 4095) if model == "poll" else (4096, math.inf)
+
+    def weighed() -> float:
+        workload = FirstReply(model)
+        try:
+            taken: float = workload.counts()["user_bytes_per_connection"]
+        finally:
+            workload.close()
+        return taken
+
+    assert least <= again(weighed, lambda taken: least <= taken <= most, tries=5) <= most

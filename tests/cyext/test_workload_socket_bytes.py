@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from again import again
 from cyext.fd.descriptors import SocketCreate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,11 +77,17 @@ def test_what_others_do_in_one_group_does_not_count(
 def test_a_socket_takes_some_memory_and_leaves_none_of_those_weighed(family: str) -> None:
     if not slabs():
         pytest.skip("this system does not tell what its memory holds")
-    workload = SocketCreate(family)
-    try:
-        assert 500 < workload.counts()["kernel_bytes_per_socket"] < 100_000
-    finally:
-        workload.close()
+
+    def weighed() -> float:
+        workload = SocketCreate(family)
+        try:
+            taken: float = workload.counts()["kernel_bytes_per_socket"]
+        finally:
+            workload.close()
+        return taken
+
+    # Every other program's sockets count, too, and some come and go meanwhile.
+    assert 500 < again(weighed, lambda taken: 500 < taken < 100_000, tries=5) < 100_000
 
 
 def test_a_cache_that_others_empty_takes_nothing_away() -> None:

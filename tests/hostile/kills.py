@@ -3,8 +3,8 @@
 Each command that starts processes or writes files is ended by KILL, TERM, HUP, INT or two INTs at
 some moment of its life. Then nothing of it may be left: no process, no scratch directory once the
 next command has tidied up, no shared memory, no System V object, no file that is not whole. What
-was stored before is as it was, and each round that was finished is in the session's file. Some
-commands can be chosen: ``--only report 'baseline *'``.
+was stored before is as it was. The session's file holds each round that was finished, or after a
+KILL what was written by then. Some commands can be chosen: ``--only report 'baseline *'``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ MOST_S, MOST_ALONE_S = 6.0, 2.5
 DEADLINE_S = 120
 #: Before the first of these Python itself was starting, which has no word but a traceback.
 _OURS = re.compile(rf'File "{ROOT}/(micro|runners|cyext)/')
-#: The scheduler's line about a round says that the rounds before it are finished and stored.
+#: The scheduler's line about a round says that the rounds before it are finished.
 _ROUND = re.compile(r"^round (\d+)", re.MULTILINE)
 
 
@@ -122,7 +122,7 @@ def fire(shot: Shot, original: Place) -> list[str]:
                 process.communicate(timeout=DEADLINE_S)
         found += left.objects()
         found += [f"says {words!r}" for words in inside(out + err) if _OURS.search(err)]
-        found += _lost(place, err)
+        found += _lost(place, err, killed)
         after = place.recorded()
         changed = [path for path, hashed in before.items() if after.get(path) != hashed]
         if len(changed) > shot.command.forgets:
@@ -153,7 +153,7 @@ _TIDY = [
 ]
 
 
-def _lost(place: Place, err: str) -> list[str]:
+def _lost(place: Place, err: str, killed: bool) -> list[str]:
     """Rounds that were finished and are not in the file, and files that are no sessions."""
     found = []
     rounds = {}
@@ -165,9 +165,10 @@ def _lost(place: Place, err: str) -> list[str]:
                 )
             except BadFile as error:
                 found.append(f"not readable: {error}")
-    begun = max(map(int, _ROUND.findall(err)), default=0)
-    if begun > 1 and (stored := rounds.get(place.out / "new.json", 0)) < begun - 1:
-        found.append(f"round {begun - 1} was finished, and round {stored} is the last one stored")
+    finished = max(map(int, _ROUND.findall(err)), default=1) - 1
+    least = min(finished, 1) if killed else finished  # the first is written at once
+    if (stored := rounds.get(place.out / "new.json", 0)) < least:
+        found.append(f"round {finished} was finished, and round {stored} is the last one stored")
     return found
 
 

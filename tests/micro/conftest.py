@@ -17,7 +17,7 @@ def micro(tmp_path: Path) -> Iterator[Micro]:
     """A runner of `python -m micro`, which must leave no process and no scratch directory."""
     runner = Micro(tmp_path)
     yield runner
-    assert runner.processes() == []
+    assert runner.left() == []
     assert runner.scratch() == []
 
 

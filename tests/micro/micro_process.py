@@ -22,6 +22,8 @@ REFUSED = 77
 BRIEF = ("all", "--only", "fd.open_close", "--quick")
 #: It ends what hangs: a session within its budget is far from it, also beside other load.
 DEADLINE_S = 240
+#: How long what was ended may take to go.
+SETTLE_S = 20
 #: `python -m micro`, but a quick session is a single round, good or not.
 ONE_ROUND = """
 import sys
@@ -125,6 +127,16 @@ class Micro:
                     found.append((entry / "cmdline").read_bytes().decode(errors="replace"))
             except OSError:
                 continue
+        return found
+
+    def left(self) -> list[str]:
+        """What of it still runs after a moment: what was killed takes its time on a busy machine.
+
+        Nothing that a test starts ends by itself within that moment.
+        """
+        deadline = time.monotonic() + SETTLE_S
+        while (found := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
         return found
 
     def scratch(self) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def brief(*names: str) -> tuple[str, ...]:
 FD = brief("fd.open_close")
 
 
-def in_time(results: Mapping[str, Any]) -> Mapping[str, Any]:
+def in_time(results: dict[str, Any]) -> dict[str, Any]:
     """The same; a machine on which the budget ended before all were visited shows nothing."""
     if any("budget" in (point["reason"] or "") for some in results.values() for point in some):
         pytest.skip("too busy here: the budget ended before all were visited")
@@ -57,7 +56,7 @@ def test_few_processes(micro: Micro) -> None:
     # Enough for one worker, not for a worker's children and threads.
     names = ("fd.open_close", "process", "thread", "malloc")
     done = micro(*brief(*names), "--budget", 20, weather=["processes=2"])
-    results = sound(done.stdout, "fd.open_close")
+    results = in_time(sound(done.stdout, "fd.open_close"))
     assert done.returncode == 1
     assert has_number(results["fd.open_close"])
     for name, calls in {
@@ -84,7 +83,7 @@ def test_not_even_one_worker(most: int, micro: Micro) -> None:
 def test_one_cpu(micro: Micro) -> None:
     done = micro(*brief("fd.open_close", "malloc", "thread"), weather=["one_cpu"])
     assert done.returncode == 0
-    results = sound(done.stdout, "fd.open_close", "malloc.threads", "thread.create_join")
+    results = in_time(sound(done.stdout, "fd.open_close", "malloc.threads", "thread.create_join"))
     assert all(map(has_number, results.values()))
     assert [result["x"] for result in results["malloc.threads"]] == [1, 4]
     assert json.loads(done.stdout)["environment"]["cpu_count"] == 1
@@ -93,9 +92,8 @@ def test_one_cpu(micro: Micro) -> None:
 def test_no_loopback(micro: Micro) -> None:
     done = micro(*brief("fd.open_close", "event", "port"), weather=["no_network"])
     assert done.returncode == 0
-    results = sound(
-        done.stdout, "fd.open_close", "event.poll", "event.epoll", "port.bind_ephemeral"
-    )
+    names = ("fd.open_close", "event.poll", "event.epoll", "port.bind_ephemeral")
+    results = in_time(sound(done.stdout, *names))
     assert has_number(results["fd.open_close"])
     for name in ("event.poll", "event.epoll"):
         (result,) = results[name]
@@ -121,7 +119,7 @@ def test_no_proc(micro: Micro) -> None:
 )
 def test_forbidden_system_calls(call: str, failing: str, others: list[str], micro: Micro) -> None:
     done = micro(*brief(failing, *others), weather=[f"forbid={call}"])
-    results = sound(done.stdout, failing, *others)
+    results = in_time(sound(done.stdout, failing, *others))
     for name in others:
         assert has_number(results[name]), name
     assert not has_number(results[failing])
@@ -211,9 +209,8 @@ def test_a_forbidden_vfork_stops_no_worker(micro: Micro) -> None:
 
 def test_no_sockets(micro: Micro) -> None:
     done = micro(*brief("fd.open_close", "event", "port"), weather=["forbid=socket"])
-    results = sound(
-        done.stdout, "fd.open_close", "event.poll", "event.epoll", "port.bind_ephemeral"
-    )
+    names = ("fd.open_close", "event.poll", "event.epoll", "port.bind_ephemeral")
+    results = in_time(sound(done.stdout, *names))
     assert has_number(results.pop("fd.open_close"))
     for name in ("event.poll", "event.epoll", "port.bind_ephemeral"):
         for result in results[name]:

@@ -16,7 +16,7 @@ from micro.reports.web.page import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-DEADLINE_S = 60
+DEADLINE_S = 240
 
 
 def browse(page: str, folder: Path, *options: str) -> tuple[str, list[str]]:

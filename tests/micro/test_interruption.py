@@ -65,7 +65,7 @@ def test_a_stopped_session_keeps_its_rounds(
         "micro: stopped early; what was measured follows",
         f"stored in {file}",
     ]
-    assert micro.processes() == []
+    assert micro.left() == []
     assert micro.scratch() == []
 
 
@@ -121,7 +121,7 @@ def test_a_session_stopped_in_its_first_round_prints_what_there_is(
     assert done.returncode == 130
     assert "figures" in done.stdout
     assert "fd.open_close" in done.stdout
-    assert micro.processes() == []
+    assert micro.left() == []
     assert micro.scratch() == []
 
 
@@ -163,7 +163,7 @@ def stop(micro: Micro, number: signal.Signals, running: str, *arguments: object)
     """Start a command, and send the signal as soon as a process whose command line has that."""
     with micro.start(*arguments) as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + DEADLINE_S
             while not any(running in line for line in micro.processes()):
                 assert time.monotonic() < deadline
                 assert process.poll() is None, process.communicate()
@@ -191,7 +191,7 @@ def test_every_command_tidies_up_when_it_is_stopped(
     code, said = stop(micro, number, "start.py", *words)
     assert code == 128 + number
     assert "stopped early" in said
-    assert micro.processes() == []
+    assert micro.left() == []
     assert micro.scratch() == []
 
 
@@ -201,7 +201,7 @@ def test_a_stopped_record_keeps_its_session(
 ) -> None:
     with micro.start(*RECORD, tmp_path / "kept") as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + DEADLINE_S
             while not (found := list(tmp_path.glob("kept/*/2*.partial.json"))):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -213,7 +213,7 @@ def test_a_stopped_record_keeps_its_session(
     assert process.returncode == 128 + number
     assert str(found[0]) in err
     assert any(result.value_s is not None for result in read(found[0]).results)
-    assert micro.processes() == []
+    assert micro.left() == []
     assert micro.scratch() == []
 
 
@@ -249,7 +249,7 @@ def test_what_a_side_of_ab_started_ends_with_it(
     else:
         assert code == 128 + number
         assert "stopped early, after 0 of 11 blocks" in said
-    assert micro.processes() == []
+    assert micro.left() == []
     assert micro.scratch() == []
 
 

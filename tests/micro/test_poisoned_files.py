@@ -23,7 +23,7 @@ from runners.machine.environment import describe, key
 from runners.measure.clean_level import agree
 from runners.measure.sentinel import Clean
 
-DEADLINE_S = 20
+DEADLINE_S = 120
 LEVEL = Clean(1.25, 6000.0)
 SENSES_NS = np.tile([6000.0, 7500.0], (100, 1))
 Poison = Callable[[Path], None]
@@ -214,4 +214,4 @@ def test_a_poisoned_clock_moves_no_figure(micro: Micro) -> None:
     assert all(level["chain_ns"] != 1300.0 for level in json.loads(file.read_text()).values())
     third = micro("run", "cpu.chain", "--quick", "--json", "--quiet")
     assert third.returncode == 0
-    assert "remembered best clock" not in third.stderr
+    assert "1300 ns" not in third.stderr

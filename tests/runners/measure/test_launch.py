@@ -104,9 +104,10 @@ def test_the_survey_hears_every_cpu(launcher: Launcher) -> None:
 
 def test_an_order_reaches_the_worker_as_it_was(launcher: Launcher) -> None:
     wanted = order("Plain", levels=(10, 100, 1000))
-    wanted = replace(wanted, batch={10: 7, 1000: 8}, clean_ratio=RATIO, trace=33)
+    wanted = replace(wanted, batch={10: 7, 1000: 8}, clean_ratio=RATIO, trace=33, trace_clocks=0)
     answer = launcher.visit(wanted)
-    fitting = round(max(300, 0.2 * answer.lines[1]["clock_ns"]))  # a slow clock asks for more
+    # A slow clock asks for more, up to what the workload takes.
+    fitting = round(min(max(300, 0.2 * answer.lines[1]["clock_ns"]), 1000))
     assert [line["batch"] for line in answer.lines[:-1]] == [7, pytest.approx(fitting, abs=1), 8]
     assert [len(line["trace"]) for line in answer.lines[:-1]] == [33] * 3
     assert answer.lines[0]["slices"] == [7_000, *CLEAN, *CLEAN, -1] * 15
@@ -247,7 +248,7 @@ def test_a_worker_does_not_inherit_blocked_signals(tmp_path: Path) -> None:
     """Peers that wait are woken by a signal: where it is blocked, a team would never end."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        answer = Launcher(tmp_path, time_limit_s=10).visit(
+        answer = Launcher(tmp_path).visit(
             order("cyext.core.empty:Empty", levels=(None,), workers="threads", members=2)
         )
     finally:

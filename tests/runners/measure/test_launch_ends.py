@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -127,6 +128,7 @@ def test_the_time_limit_ends_the_worker_and_its_children(
 
 def test_a_visit_leaves_no_descriptor_open(tmp_path: Path) -> None:
     launcher = Launcher(tmp_path)
+    gc.collect()  # what an earlier test forgot is not closed meanwhile
     before = sorted(os.listdir("/dev/fd"))
     for workload in ["Plain", "Crash", "cyext.nothing:Here", "Exit"] * 5:
         launcher.visit(order(workload))

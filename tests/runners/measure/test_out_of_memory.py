@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from launched import eventually
 
 from runners.machine.limits import memory_limit_bytes, oom_kills
 from runners.measure.launch import Launcher, Order
@@ -60,7 +62,14 @@ def cgroup() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        assert eventually(lambda: removed(folder)), "a process of the cgroup does not end"
+
+
+def removed(folder: Path) -> bool:
+    """Whether a cgroup is gone: not as long as a killed process is in it."""
+    with contextlib.suppress(OSError):
         folder.rmdir()
+    return not folder.exists()
 
 
 def test_a_worker_out_of_memory_is_named_with_the_limit(cgroup: Path, tmp_path: Path) -> None:

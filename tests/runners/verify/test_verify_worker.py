@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from again import again
 
 from runners.machine.environment import usable_cpus
 from runners.measure.launch import Answer, Launcher
@@ -36,8 +37,11 @@ def test_one_batch_is_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_a_team_leaves_nothing(tmp_path: Path, mode: Any) -> None:
-    answer = look(
-        tmp_path, Job("fake", "cyext.core.empty:Empty", workers=mode, members=3), count=[5]
+    team = Job("fake", "cyext.core.empty:Empty", workers=mode, members=3)
+    # On a busy machine a joined thread may be listed for longer than the worker waits.
+    answer = again(
+        lambda: look(tmp_path, team, count=[5]),
+        lambda answer: answer.lines[1:2] == [{"left": {}}],
     )
     assert answer.error is None
     assert answer.lines[1] == {"left": {}}
@@ -108,11 +112,12 @@ def test_batches_of_n_and_2n_in_turns(tmp_path: Path) -> None:
     answer = look(tmp_path, job, pairs=7)
     pairs, done = answer.lines
     assert (answer.error, done) == (None, {"done": True})
-    assert pairs["n"] == 300
+    n = pairs["n"]
+    # A slow clock asks for more, up to half of what the workload takes.
+    assert n == pytest.approx(min(max(300, 0.2 * pairs["clock_ns"]), 500), abs=1)
     assert len(pairs["once"]) == len(pairs["twice"]) == 7 * 6
-    assert pairs["once"][::6] == [300_000] * 7
-    assert pairs["twice"][::6] == [600_000] * 7
-    assert pairs["clock_ns"] > 0
+    assert pairs["once"][::6] == [1000 * n] * 7
+    assert pairs["twice"][::6] == [2000 * n] * 7
 
 
 def test_a_pair_leaves_room_for_twice_the_batch(tmp_path: Path) -> None:
