@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runners.machine.environment import ROOT, cgroup_folders
 
-_EMPTY_S = 10
+_EMPTY_S = 60
 
 
 @contextlib.contextmanager
