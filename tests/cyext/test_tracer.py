@@ -18,7 +18,7 @@ import pytest
 from cyext.core.tracer import call_names, trace
 from held import has_children
 
-SECONDS = 30
+SECONDS = 120
 #: Marks its places as os/mark.h does.
 PRELUDE = """
 import ctypes, os, signal, sys, threading, time

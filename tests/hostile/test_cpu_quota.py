@@ -20,7 +20,7 @@ from runners.doctor.load import Watch
 from runners.measure.launch import Launcher, Order
 (probe,) = select(["fd.open_close"])
 pathlib.Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
-watch, launcher = Watch(), Launcher(pathlib.Path(sys.argv[2]))
+watch, launcher = Watch(), Launcher(pathlib.Path(sys.argv[2]), time_limit_s=600)
 order = Order(probe.jobs()[0], (None,), (), trace=0)
 noise = [line["noise"] for line in launcher.visit(order).lines if "noise" in line]
 print(json.dumps({"noise": noise, "doctor": [f.seen for f in watch.findings()]}))

@@ -14,15 +14,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from session_files import profile
 
 from runners.archive import baselines
 from runners.archive.bad_file import BadFile
-from runners.archive.baselines import load, of_session, summarize
+from runners.archive.baselines import Summary, load, of_session, summarize
 from runners.archive.reader import read
 from runners.archive.writer import write
 from runners.machine.environment import key
 from runners.model.benchmark import Benchmark
-from runners.model.session import SLOWED, Result, Session, Visit
+from runners.model.session import MEMORY_REFUTED, SLOWED, Result, Session, Visit
 
 ENVIRONMENT = {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "Sample CPU"}
 KEY = key(ENVIRONMENT)
@@ -348,6 +349,88 @@ def test_sessions_at_another_clock_are_of_another_machine(folder: Path) -> None:
     assert clocks(6050.0) == [6000.0, 6100.0]
     assert clocks(7300.0) == [7200.0]
     assert len(clocks(9000.0)) == len(clocks(None)) == 3
+
+
+# Several sessions as one
+
+
+def summary(hour: int, **changes: Any) -> Summary:
+    shown = session(1 + hour / 100, **changes.pop("environment", {}))
+    shown.settings = {**shown.settings, **changes.pop("settings", {})}
+    for name, value in changes.items():
+        setattr(shown, name, value)
+    return of_session(shown, Path(f"{hour}.json"))
+
+
+def test_sessions_as_one_are_the_newest_in_what_cannot_be_pooled(folder: Path) -> None:
+    sessions = [
+        summary(0, environment={"os_release": "6.1"}),
+        summary(1, environment={"os_release": "6.2"}, settings={"rounds": 20}),
+    ]
+    both = baselines.pooled(folder, sessions)
+    assert (both.path, both.environment["os_release"], both.settings["rounds"]) == (
+        *(folder, "6.2"),
+        20,
+    )
+    assert list(both.sessions) == sessions
+    single = Benchmark("fd.single", (("size", 512),))
+    assert both.sample.figures[single].log_s == pytest.approx(math.log(3e-6) + math.log(1.01) / 2)
+    assert baselines.pooled(folder, sessions[:1]) is sessions[0]
+
+
+def test_a_session_that_contradicts_earlier_ones_is_not_saved_by_the_others(folder: Path) -> None:
+    why = "the remembered best clock is not borne out"
+    sessions = [summary(0, settings={MEMORY_REFUTED: why}), summary(1)]
+    assert baselines.pooled(folder, sessions).settings[MEMORY_REFUTED] == why
+
+
+def test_what_any_of_the_sessions_has_is_not_without_a_value(folder: Path) -> None:
+    one = summary(0)
+    other = summary(1, results=[Result("fd.single", {"size": 512}, None, None, "failed", "EIO")])
+    assert list(map(str, other.without)) == ["fd.single[size=512]"]
+    assert list(map(str, baselines.pooled(folder, [one, other]).without)) == ["fd.gone[size=1]"]
+
+
+def test_profiles_of_several_sessions_are_those_in_memory_and_in_files(tmp_path: Path) -> None:
+    first, second = (Benchmark("fd.single", (("size", size),)) for size in (1, 2))
+    kept = session()
+    kept.profiles = [profile(first)]
+    write(kept, tmp_path / "0.json")
+    in_file = summarize(tmp_path / "0.json")
+    assert not in_file.profiles
+    in_memory, gone = summary(1, profiles=[profile(second)]), summary(2)
+    both = baselines.pooled(tmp_path, [in_file, in_memory, gone])
+    assert [found.benchmark for found in baselines.profiles_of(both)] == [first, second]
+    assert baselines.profiles_of(gone) == []
+
+
+# Sessions that lie in a directory itself
+
+
+def test_one_session_of_another_key_makes_a_directory_flat(folder: Path) -> None:
+    assert not baselines.is_flat(folder)
+    stored(folder, 1)
+    (folder / "20260101T000000Z.json").write_text("nonsense")
+    assert not baselines.is_flat(folder)
+    write(session(cpu_count=4), folder / "zzz.json")
+    assert baselines.is_flat(folder)
+
+
+def test_the_error_of_a_figure_is_less_the_more_rounds_its_interval_covers() -> None:
+    """An interval reaches further, in standard errors, than the extremes of few rounds do."""
+
+    def error(rounds: int) -> float:
+        shown = session()
+        for each in shown.results:
+            each.counted = rounds
+        return of_session(shown).sample.figures[Benchmark("fd.single", (("size", 512),))].error
+
+    interval = math.log(1.02 / 0.99)
+    # The extremes of two rounds hold the median in half of all cases: 0.674 standard errors.
+    assert error(2) == error(1) == pytest.approx(interval / 2 / 0.674, rel=1e-3)
+    assert error(100) == pytest.approx(interval / 2 / 1.96, rel=0.1)
+    assert error(1000) == pytest.approx(interval / 2 / 1.96, rel=0.02)
+    assert error(1000) != error(100)
 
 
 def test_ages_are_read_from_names() -> None:

@@ -28,6 +28,11 @@ def session(
     return Sample({benchmark: SessionFigure(-12.0, 0.01, doubt, code, (estimate,))}, boot="b")
 
 
+def wide_count(low: float, value: float, high: float, count: Count) -> Sample:
+    estimate = CountEstimate(count, value, (low, high), 10)
+    return Sample({HERD: SessionFigure(-12.0, 0.01, None, "c", (estimate,))}, boot="b")
+
+
 def exact(direction: Direction) -> Count:
     return Count("wakeups", "threads woken", direction, exact=True)
 
@@ -100,6 +105,21 @@ def test_a_count_that_varies_is_judged_as_times_are(
     assert judgement.verdict == verdict
     assert judgement.kind == "count"
     assert judgement.why == f"{now:g} voluntary switches, was 0.501"
+
+
+def test_a_count_is_only_held_against_what_the_same_code_counted() -> None:
+    count = Count("voluntary_switches", "voluntary switches")
+    before = [session(value, count=count, code="other") for value in VARYING]
+    assert varying_counts(before, session(5.0, count=count), Rules()) == []
+    assert varying_counts(before, session(5.0, count=WOKEN, code="other"), Rules()) == []
+
+
+def test_as_wide_as_the_count_of_today_is_its_change_is_no_surprise() -> None:
+    count = Count("voluntary_switches", "voluntary switches")
+    before = [session(value, count=count) for value in VARYING]
+    (sharp,) = varying_counts(before, session(0.6, count=count), Rules())
+    (wide,) = varying_counts(before, wide_count(0.3, 0.6, 1.2, count), Rules())
+    assert (sharp.verdict, wide.verdict) == ("regressed", "within noise")
 
 
 def test_less_than_a_hundredth_an_operation_is_no_change_of_a_count_that_varies() -> None:

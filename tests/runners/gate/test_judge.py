@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from simulated import Machine, benchmark
 
 from runners.gate import moderation
+from runners.gate.boots import Place
 from runners.gate.evidence import Sample, SessionFigure, benjamini_hochberg
 from runners.gate.judge import Judgement, Rules, judge
 from runners.model.benchmark import Benchmark
@@ -226,11 +227,14 @@ def test_a_session_as_noisy_as_the_change_proves_nothing() -> None:
 def test_new_and_missing_benchmarks_are_named() -> None:
     m = machine(11)
     baseline, now = sessions(m, 5), m.session()
+    del baseline[2].figures[Benchmark("s1")]  # type: ignore[attr-defined]
     figures = dict(now.figures)
     figures[Benchmark("new")] = figures.pop(Benchmark("s1"))
     judged = by_name(judge(baseline, replace(now, figures=figures)))
     assert judged["new"].verdict == "new"
     assert judged["s1"].verdict == "missing"
+    assert judged["s1"].why == "in 4 of 5 sessions of the baseline, not in this one"
+    assert judged["s1"].sessions == 4
     assert len(judged) == len(m.names) + 1
 
 
@@ -305,6 +309,22 @@ def test_what_a_wide_interval_leaves_possible_is_not_ruled_out() -> None:
     figures = {n: replace(f, error=0.05) for n, f in m.session().figures.items()}
     judged = by_name(judge(sessions(m, 8), Sample(figures, boot=m.boot)))
     assert "unchanged" not in {j.verdict for j in judged.values()}
+
+
+def of_a(*logs_s: float) -> list[Sample]:
+    return [Sample({A: SessionFigure(log_s, 1e-6)}, boot="b") for log_s in logs_s]
+
+
+def test_the_interval_is_that_of_19_sessions_in_20() -> None:
+    """Five sessions: four degrees of freedom, 2.776 scales on either side."""
+    logs_s = [-9.0, -8.99, -8.98, -8.99, -8.97]
+    middle, sd = float(np.mean(logs_s)), float(np.std(logs_s, ddof=1))
+    half = 2.776 * sd * math.sqrt(1 + 1 / 5)
+    (told,) = judge(of_a(*logs_s), *of_a(middle + 0.01))
+    assert told.interval == pytest.approx([math.expm1(0.01 - half), math.expm1(0.01 + half)], 1e-3)
+    # All of it must lie below the least change that counts, here three deviations: 19 in 20 do not.
+    assert judge(of_a(*logs_s), *of_a(middle))[0].verdict == "within noise"
+    assert judge(of_a(*logs_s, *logs_s), *of_a(middle))[0].verdict == "unchanged"
 
 
 def test_odd_sessions_are_judged_without_an_accident() -> None:
@@ -434,6 +454,28 @@ def test_one_boot_makes_nothing_more_than_suspect_in_another_and_says_why() -> N
     slow = by_name(judged)[curve(m, "c0")[3]]
     assert slow.verdict == "suspect"
     assert "all stored sessions are of one boot" in slow.why
+
+
+@pytest.mark.parametrize(
+    ("place", "slower", "faster"),
+    [
+        ("kernel", "suspect", "within noise"),
+        ("user space", "regressed", "improved"),
+        ("memory", "regressed", "improved"),
+    ],
+)
+def test_two_boots_are_enough_for_what_boots_hardly_move(
+    place: Place, slower: str, faster: str
+) -> None:
+    m, stored = of_boots(2, 4, 1)
+    m.start_anew()
+    name = curve(m, "c0")[3]
+    for sign, verdict in ((1, slower), (-1, faster)):
+        now = m.session(dict.fromkeys(curve(m, "c0"), sign * math.log(2)))
+        told = by_name(judge(stored, now, place_of=lambda _: place))[name]
+        assert told.verdict == verdict
+        assert ("all stored sessions are of two boots" in told.why) == (place == "kernel")
+        assert (told.lacks == "boots") == (place == "kernel")
 
 
 def test_in_the_boot_of_the_baseline_its_sessions_alone_count() -> None:

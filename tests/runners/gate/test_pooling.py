@@ -55,7 +55,38 @@ def test_sessions_that_disagree_on_an_exact_count_are_seen() -> None:
     one, other = session(0.0, "a", counts=counted(1)), session(0.0, "b", counts=counted(2))
     (found,) = pool([one, other]).figures[X].counts
     assert not found.agreed
+    assert (found.value, found.interval, found.rounds) == (2, (1, 2), 20)  # a value that was seen
     assert pool([one, one]).figures[X].counts[0].agreed
+
+
+def test_a_count_that_varies_is_the_mean_of_what_sessions_counted() -> None:
+    slept = Count("voluntary_switches", "voluntary switches")
+
+    def counted(value: float, rounds: int) -> tuple[CountEstimate, ...]:
+        return (CountEstimate(slept, value, (value / 2, value * 2), rounds),)
+
+    both = [session(0.0, "a", counts=counted(1, 10)), session(0.0, "b", counts=counted(3, 6))]
+    (found,) = pool(both).figures[X].counts
+    assert (found.value, found.interval, found.rounds) == (2, (1, 4), 16)
+
+
+def test_references_are_pooled_as_figures_are() -> None:
+    def told(log_s: float, boot: str) -> Sample:
+        return replace(session(0.0, boot), references={"alu": SessionFigure(log_s, 0.01)})
+
+    pooled = pool([told(0.0, "a"), told(0.2, "b")])
+    assert pooled.references["alu"].log_s == pytest.approx(0.1)
+    assert pooled.references["alu"].boots == 2
+
+
+def test_of_three_new_boots_less_than_three_deviations_is_a_change() -> None:
+    """Between boots the scale says what is rare: one boot may lie as far, three do not."""
+    apart = np.array([-1.5, -1, -0.5, 0, 0, 0.5, 1, 1.5])
+    apart *= 0.02 / apart.std(ddof=1)
+    stored = [session(-9 + off, f"boot {i}", error=1e-6) for i, off in enumerate(apart)]
+    new = [session(-9 + 2.85 * 0.02, f"new boot {i}", error=1e-6) for i in range(3)]
+    assert judge(stored, pool(new))[0].verdict == "regressed"
+    assert judge(stored, new[0])[0].verdict == "within noise"
 
 
 def across(seed: int, size: float, new: int) -> list[Judgement]:
