@@ -303,8 +303,8 @@ def test_a_full_disk_loses_no_session(
         "accept": (a_session(tmp_path),),
         "reset": ("--from", a_session(tmp_path)),
     }
-    done = inside("baseline", action, *given[action], "--baselines", tmp_path)
-    folder = tmp_path / key(describe())
+    done = inside("baseline", action, *given[action], "--baselines", tmp_path / "stored")
+    folder = tmp_path / "stored" / key(describe())
     assert done.returncode == 2
     assert f"error: {folder} cannot be written: No space left on device" in done.stderr
     kept = list(folder.iterdir())
