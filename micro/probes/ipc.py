@@ -9,6 +9,7 @@ from runners.model.job import Promise
 
 _PEERS = Choice(("process", "thread"), usual=("process",), quick=("process",))
 _SIZES = (256, 65536)
+_THROUGH = ("pipe", "fifo", "unix", "tcp")
 #: Beside powers of two, LEBench's 96,000 bytes and lmbench's 1,437 (bw_tcp).
 _ALL_SIZES = tuple(sorted({*powers_of_two(1, 1 << 20), 96_000, 1437}))
 _LMBENCH = "lmbench 3 (McVoy and Staelin 1996)"
@@ -208,6 +209,20 @@ PROBES = (
         no_team=HAS_PEERS,
         promise=Promise(),
         least_effort="usual",
+    ),
+    Probe(
+        name="ipc.queued",
+        workload="cyext.ipc.queues:Queued",
+        title="write a message and read it back, in one task",
+        method="One operation is a write() of size bytes to a pipe, a fifo, a Unix stream socket "
+        "or a loopback TCP socket, and the read() of all of them from its other end by the same "
+        "task; nobody sleeps or is woken.",
+        source="libMicro pipe, with one process",
+        params={"through": Choice(_THROUGH, _THROUGH, _THROUGH)},
+        axis=Axis("size", (1, 4096), quick=(1, 4096), rigorous=(1, 64, 1024, 4096, 65536)),
+        bytes_per_op="level",
+        least_effort="rigorous",
+        promise=_READ_WRITE,
     ),
     bandwidth("ipc.pipe_bandwidth", "pipe", "through a pipe"),
     bandwidth("ipc.unix_bandwidth", "unix", "through Unix sockets"),

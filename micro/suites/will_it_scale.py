@@ -100,7 +100,7 @@ SUITE = Suite(
             differs="most of its reads find a page that the fault before has mapped; "
             "mmap.fault_around times that fault",
         ),
-        Operation("pipe1", "ipc.pipe", _PEER, differs=_ONE_TASK),
+        Operation("pipe1", "ipc.queued", {"through": "pipe"}, 1),
         Operation("poll1", "event.poll", _READY, 1, differs="of a socket"),
         Operation(
             "poll2",
@@ -138,7 +138,7 @@ SUITE = Suite(
             differs="mprotect() there and back; will-it-scale writes a page, drops it by madvise() "
             "and reads it",
         ),
-        Operation("unix1", "ipc.unix_stream", _PEER, differs=_ONE_TASK),
+        Operation("unix1", "ipc.queued", {"through": "unix"}, 1),
         Operation(
             "unlink1",
             "file.create_delete",

@@ -110,7 +110,7 @@ def test_where_the_unit_is_another_one_it_is_converted(
     ("pattern", "says"),
     [
         ("memset_1k", "micro measures it as memory.set (memset memset_1k)"),
-        ("unix1", "micro measures it as ipc.unix_stream (unix1)"),
+        ("unix1", "micro measures it as ipc.queued (unix1)"),
         ("bw_udp", "micro has no such probe (datagrams that"),
     ],
 )
