@@ -225,6 +225,18 @@ LEVELS = st.sampled_from([0, 1, 2, 16, 17, 1000, 2**40, 2**62])
 
 
 @settings(max_examples=60)
+def test_of_many_benchmarks_a_class_that_rose_is_still_found() -> None:
+    """Its growth alone might be chance, among eighty: its class has risen, too."""
+    m = Machine(np.random.default_rng([31, 3]), 1, 12, 80, sd=(0.05, 0.05), together=0.0)
+    m.shape("c0", flat)
+    baseline = sessions(m, 6)
+    now = m.session(m.reshaped("c0", lambda n: 1e-6 * (1 + 0.8 * n / LAST)))
+    found = growths(judge(baseline, now))["c0"]
+    assert (found.q or 0.0) > Rules().false_share
+    assert found.verdict == "regressed"
+    assert found.why.startswith("now slight growth, was flat")
+
+
 @given(
     levels=st.lists(LEVELS, min_size=2, max_size=8, unique=True),
     shifts=st.lists(st.floats(-3, 3), min_size=9, max_size=9),

@@ -45,7 +45,7 @@ def test_any_change_for_the_worse_of_an_exact_count_is_a_regression_whatever_the
 
 def test_a_thousandth_is_a_change_where_nothing_can_vary() -> None:
     (judgement,) = exact_counts([session(1)] * 3, session(1.001))
-    assert judgement.verdict == "regressed"
+    assert (judgement.verdict, judgement.sessions) == ("regressed", 3)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,15 @@ def test_rounds_or_sessions_that_disagree_decide_nothing() -> None:
     assert (rounds.verdict, rounds.why) == ("inconclusive", "rounds counted 1 to 8 threads woken")
     (sessions,) = exact_counts([session(1), session(2)], session(8))
     assert sessions.verdict == "inconclusive"
+
+
+def test_each_exact_count_is_held_against_itself() -> None:
+    calls = Count("system_calls", "system calls", exact=True)
+    both = session(1).figures[HERD].counts + session(5, count=calls).figures[HERD].counts
+    one = Sample({HERD: SessionFigure(-12.0, 0.01, None, "c", both)}, boot="b")
+    assert exact_counts([one, one], one) == []
+    (judgement,) = exact_counts([one, one], session(6, count=calls))
+    assert (judgement.verdict, judgement.why) == ("regressed", "now 6 system calls, was 5")
 
 
 def test_what_was_counted_by_other_code_is_no_baseline() -> None:
@@ -112,6 +121,21 @@ def test_a_count_is_only_held_against_what_the_same_code_counted() -> None:
     before = [session(value, count=count, code="other") for value in VARYING]
     assert varying_counts(before, session(5.0, count=count), Rules()) == []
     assert varying_counts(before, session(5.0, count=WOKEN, code="other"), Rules()) == []
+
+
+def test_a_count_that_varies_is_judged_where_both_sides_have_it_and_are_stable() -> None:
+    count = Count("voluntary_switches", "voluntary switches")
+    other = Benchmark("net.accept_herd", (("how", "poll"),))
+
+    def both(value: float) -> Sample:
+        mine, others = session(value, count=count), session(value, count=count, benchmark=other)
+        return Sample({**mine.figures, **others.figures}, boot="b")
+
+    before = [both(value) for value in VARYING]
+    alone = session(1.5, count=count)
+    assert [j.benchmark for j in varying_counts(before, alone, Rules())] == [HERD]
+    (doubtful,) = varying_counts(before, session(1.5, count=count, doubt="two modes"), Rules())
+    assert doubtful.verdict == "inconclusive"
 
 
 def test_as_wide_as_the_count_of_today_is_its_change_is_no_surprise() -> None:
