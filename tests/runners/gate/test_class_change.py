@@ -224,7 +224,6 @@ FIGURES = st.builds(
 LEVELS = st.sampled_from([0, 1, 2, 16, 17, 1000, 2**40, 2**62])
 
 
-@settings(max_examples=60)
 def test_of_many_benchmarks_a_class_that_rose_is_still_found() -> None:
     """Its growth alone might be chance, among eighty: its class has risen, too."""
     m = Machine(np.random.default_rng([31, 3]), 1, 12, 80, sd=(0.05, 0.05), together=0.0)
@@ -237,6 +236,7 @@ def test_of_many_benchmarks_a_class_that_rose_is_still_found() -> None:
     assert found.why.startswith("now slight growth, was flat")
 
 
+@settings(max_examples=60)
 @given(
     levels=st.lists(LEVELS, min_size=2, max_size=8, unique=True),
     shifts=st.lists(st.floats(-3, 3), min_size=9, max_size=9),
