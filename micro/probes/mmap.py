@@ -30,6 +30,7 @@ _MANY_MAPS = Axis(
     quick=(256, 4096),
     rigorous=powers_of_two(256, 1 << 14),
 )
+_TOUCHED = ("no", "read", "written")
 _PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, _CPUS, 4 * _CPUS}))
@@ -131,6 +132,20 @@ PROBES = (
         ),
         counts=(PAGE_FAULTS,),
         promise=Promise({"mmap": 1}, page_faults=1),
+    ),
+    Probe(
+        name="mmap.unmap_pages",
+        workload="cyext.mmap.unmapping:Unmap",
+        title="unmap a length of memory",
+        method="One operation is munmap() of a private anonymous map of pages pages of 4 KiB, none "
+        "of which was touched, or each read (all are the system's one page of zeros), or each "
+        "written to (so that each page is given back); mapping and touching are not timed.",
+        source="LEBench, munmap (Ren et al. 2019), with 1, 10, 1,000 and 10,000 pages; libMicro, "
+        "munmap",
+        params={"touched": Choice(_TOUCHED, _TOUCHED, ("written",))},
+        axis=Axis("pages", (1, 1000), quick=(1, 10), rigorous=(1, 10, 100, 1000, 10_000)),
+        least_effort="rigorous",
+        promise=Promise({"munmap": 1}),
     ),
     Probe(
         name="mmap.fault_anon",

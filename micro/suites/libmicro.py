@@ -365,7 +365,7 @@ SUITE = Suite(
         ),
         Operation(
             "munmap unmap_z…, unmap_t…, unmap_u…, unmap_a…, unmap_w…",
-            differs="mmap.unmap ends maps that were read; mmap.length writes, too, but with mmap()",
+            differs="micro run mmap.unmap_pages, of anonymous memory: untouched, read or written",
         ),
         Operation(
             "munmap_frag unmap_frag",
