@@ -143,7 +143,7 @@ PROBES = (
         source="LEBench, munmap (Ren et al. 2019), with 1, 10, 1,000 and 10,000 pages; libMicro, "
         "munmap",
         params={"touched": Choice(_TOUCHED, _TOUCHED, ("written",))},
-        axis=Axis("pages", (1, 1000), quick=(1, 10), rigorous=(1, 10, 100, 1000, 10_000)),
+        axis=Axis("pages", (1, 10, 1000), quick=(1, 10), rigorous=(1, 10, 100, 1000, 10_000)),
         least_effort="rigorous",
         promise=Promise({"munmap": 1}),
     ),
