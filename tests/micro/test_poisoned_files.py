@@ -23,7 +23,7 @@ from runners.machine.environment import describe, key
 from runners.measure.clean_level import agree
 from runners.measure.sentinel import Clean
 
-DEADLINE_S = 120
+DEADLINE_S = 600
 LEVEL = Clean(1.25, 6000.0)
 SENSES_NS = np.tile([6000.0, 7500.0], (100, 1))
 Poison = Callable[[Path], None]
