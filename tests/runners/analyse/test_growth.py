@@ -153,6 +153,22 @@ def test_the_errors_of_points_leave_their_shape_open() -> None:
     assert len(growth.possible) > 1
 
 
+@pytest.mark.parametrize(
+    ("rise", "noise", "possible"),
+    [
+        (1.05, 0.02, {"about linear"}),  # of a hundred resamples a few say otherwise
+        (1.04, 0.05, {"slight growth", "about linear"}),  # one in ten
+        (1.05, 0.05, {"slight growth", "about linear"}),  # four in ten
+    ],
+)
+def test_a_shape_is_possible_if_a_twentieth_of_the_resamples_has_it(
+    rise: float, noise: float, possible: set[str]
+) -> None:
+    growth = find_growth(LEVELS, noisy(1 + rise * LEVELS / LEVELS[-1], noise), rng())
+    assert growth is not None
+    assert growth.possible == possible
+
+
 def test_points_without_a_level_or_a_time_are_left_aside() -> None:
     levels, times_s = np.append(0.0, LEVELS), np.append(1.0, CURVES["about linear"](LEVELS))
     times_s[3] = 0.0
@@ -216,6 +232,23 @@ def test_a_step_is_told_with_its_place_and_its_height(after: int) -> None:
     assert growth.step.after_s == pytest.approx(2e-6, rel=0.05)
     assert growth.step.factor == pytest.approx(2, rel=0.05)
     assert not growth.flat
+
+
+@pytest.mark.parametrize(("height", "shape"), [(1.4, "slight growth"), (1.6, "a step")])
+def test_a_step_is_half_as_much_again(height: float, shape: str) -> None:
+    growth = find_growth(LEVELS, noisy(np.where(LEVELS >= 128, height, 1.0), 0.01), rng())
+    assert growth is not None
+    assert growth.shape == shape
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_step_is_told_in_noise_and_of_two_steps_none(seed: int) -> None:
+    one = find_growth(LEVELS, noisy(np.where(LEVELS >= 128, 2.0, 1.0), 0.15, seed=seed), rng())
+    stairs = 1 + 0.7 * (LEVELS >= 32) + 0.5 * (LEVELS >= 1024)
+    two = find_growth(LEVELS, noisy(stairs, 0.03, seed=seed), rng())
+    assert one is not None
+    assert two is not None
+    assert (one.shape, two.shape) == ("a step", "like log n")
 
 
 @pytest.mark.parametrize("shape", ["flat", "about linear"])

@@ -70,6 +70,14 @@ def test_a_count_that_varies_is_the_mean_of_what_sessions_counted() -> None:
     assert (found.value, found.interval, found.rounds) == (2, (1, 4), 16)
 
 
+def test_what_only_one_of_the_sessions_measured_is_kept() -> None:
+    other = benchmark("y")
+    one = session(0.0, "a")
+    more = Sample({**one.figures, other: SessionFigure(1.0, 0.01)}, boot="a")
+    assert pool([one, more]).figures[other].log_s == 1.0
+    assert pool([more, one]).figures[other].boot_size == 1.0
+
+
 def test_references_are_pooled_as_figures_are() -> None:
     def told(log_s: float, boot: str) -> Sample:
         return replace(session(0.0, boot), references={"alu": SessionFigure(log_s, 0.01)})
