@@ -117,6 +117,11 @@ def test_the_newest_sessions_are_read_in_order_of_time(folder: Path) -> None:
     assert (loaded.files, loaded.bad) == (4, [])
 
 
+def test_no_more_than_the_newest_twenty_are_compared_with(folder: Path) -> None:
+    paths = [stored(folder, hour) for hour in range(22)]
+    assert [s.path for s in load(folder).sessions] == paths[2:]
+
+
 def test_a_bad_file_is_named_and_the_rest_is_read(folder: Path) -> None:
     stored(folder, 0)
     (folder / "20260101T010000Z.json").write_text("nonsense")

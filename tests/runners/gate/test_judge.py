@@ -228,6 +228,17 @@ def test_a_session_as_noisy_as_the_change_proves_nothing() -> None:
     assert verdict not in ("regressed", "suspect", "improved")
 
 
+def test_a_point_that_is_too_noisy_is_not_judged_by_its_curve() -> None:
+    m = machine(5)
+    names = curve(m, "c1")
+    baseline, now = sessions(m, 8), m.session(dict.fromkeys(names, SLOWER))
+    figures = dict(now.figures)
+    noisy = next(name for name in figures if str(name) == names[3])
+    figures[noisy] = replace(figures[noisy], error=0.07)
+    judged = by_name(judge(baseline, replace(now, figures=figures)))
+    assert (judged[names[2]].verdict, judged[names[3]].verdict) == ("regressed", "within noise")
+
+
 def test_new_and_missing_benchmarks_are_named() -> None:
     m = machine(11)
     baseline, now = sessions(m, 5), m.session()
@@ -292,12 +303,13 @@ def test_a_benchmark_may_have_another_least_effect() -> None:
     assert not any(j.verdict == "regressed" for j in strict.values())
 
 
-@pytest.mark.parametrize("rule", ["most_chance", "false_share"])
-def test_chance_must_be_excluded_for_the_benchmark_and_among_all(rule: str) -> None:
+@pytest.mark.parametrize(
+    "strict", [Rules(most_chance=1e-30), Rules(false_share=1e-30), Rules(least_deviations=1e6)]
+)
+def test_chance_must_be_excluded_for_the_benchmark_and_among_all(strict: Rules) -> None:
     m = machine(16)
     baseline, now = sessions(m, 8), m.session(dict.fromkeys(curve(m, "c1"), SLOWER))
     assert any(j.verdict == "regressed" for j in judge(baseline, now))
-    strict = Rules(**{rule: 1e-30})
     assert not any(j.verdict == "regressed" for j in judge(baseline, now, strict))
 
 
@@ -327,7 +339,8 @@ def test_the_interval_is_that_of_19_sessions_in_20() -> None:
     (told,) = judge(of_a(*logs_s), *of_a(middle + 0.01))
     assert told.interval == pytest.approx([math.expm1(0.01 - half), math.expm1(0.01 + half)], 1e-3)
     # All of it must lie below the least change that counts, here three deviations: 19 in 20 do not.
-    assert judge(of_a(*logs_s), *of_a(middle))[0].verdict == "within noise"
+    within = judge(of_a(*logs_s), *of_a(middle))[0]
+    assert (within.verdict, within.why) == ("within noise", "sessions differ by 1.1%")
     assert judge(of_a(*logs_s, *logs_s), *of_a(middle))[0].verdict == "unchanged"
 
 
