@@ -173,6 +173,18 @@ PROBES = (
         promise=Promise(page_faults=1),
     ),
     Probe(
+        name="mmap.fault_copy",
+        workload="cyext.mmap.copy_faults:FaultCopy",
+        title="first write of a page shared with a file",
+        method="One operation is the first write of one byte of one 4 KiB page of a private map of "
+        "a file in memory, which was read before, so that the fault copies it; mmap(), the reading "
+        "and munmap() are not timed.",
+        least_effort="rigorous",
+        source="will-it-scale, page_fault2 (Blanchard); copy on write",
+        counts=(PAGE_FAULTS,),
+        promise=Promise(page_faults=1),
+    ),
+    Probe(
         name="mmap.fault_threads",
         workload="cyext.mmap.page_faults:FaultAnon",
         title="first writes of anonymous pages in many threads",

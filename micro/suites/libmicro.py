@@ -353,7 +353,7 @@ SUITE = Suite(
             )
             for kib in (8, 128)
         ),
-        Operation("mmap mmap_wt…, mmap_wu…", differs="writes of private maps of files are missing"),
+        Operation("mmap mmap_wt…, mmap_wu…", "mmap.fault_copy", differs="one page, only the fault"),
         Operation(
             "mmap_frag", "mmap.map", level=16384, differs="beside 16,384 maps, all of one page"
         ),
