@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simulated import Machine, benchmark
 
 from runners.gate import moderation
-from runners.gate.boots import Place
+from runners.gate.boots import PLACES, Place
 from runners.gate.evidence import Sample, SessionFigure, benjamini_hochberg
 from runners.gate.judge import Judgement, Rules, judge
 from runners.model.benchmark import Benchmark
@@ -463,10 +463,12 @@ def test_what_another_boot_moves_is_no_regression() -> None:
     assert regressed <= 2
 
 
-def test_one_boot_makes_nothing_more_than_suspect_in_another_and_says_why() -> None:
+@pytest.mark.parametrize("place", PLACES)
+def test_one_boot_makes_nothing_more_than_suspect_in_another_and_says_why(place: Place) -> None:
     m, stored = of_boots(1, 8, 1)
     m.start_anew()
-    judged = judge(stored, m.session(dict.fromkeys(curve(m, "c0"), math.log(2))))
+    slower = m.session(dict.fromkeys(curve(m, "c0"), math.log(2)))
+    judged = judge(stored, slower, place_of=lambda _: place)
     assert not any(j.verdict in ("regressed", "improved") for j in judged)
     slow = by_name(judged)[curve(m, "c0")[3]]
     assert slow.verdict == "suspect"
