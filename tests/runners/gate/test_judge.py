@@ -331,13 +331,16 @@ def of_a(*logs_s: float) -> list[Sample]:
     return [Sample({A: SessionFigure(log_s, 1e-6)}, boot="b") for log_s in logs_s]
 
 
-def test_the_interval_is_that_of_19_sessions_in_20() -> None:
-    """Five sessions: four degrees of freedom, 2.776 scales on either side."""
+def test_what_five_sessions_tell_by_the_formula() -> None:
+    """Four degrees of freedom: the 95 % interval reaches 2.776 scales to either side."""
     logs_s = [-9.0, -8.99, -8.98, -8.99, -8.97]
     middle, sd = float(np.mean(logs_s)), float(np.std(logs_s, ddof=1))
     half = 2.776 * sd * math.sqrt(1 + 1 / 5)
     (told,) = judge(of_a(*logs_s), *of_a(middle + 0.01))
     assert told.interval == pytest.approx([math.expm1(0.01 - half), math.expm1(0.01 + half)], 1e-3)
+    # Nine in ten find what is further than 5.598 scales (p = 0.0025) and 1.533 more (one in ten).
+    detectable = math.expm1((5.598 + 1.533) * sd * math.sqrt(1 + 1 / 5))
+    assert told.detectable == pytest.approx(detectable, rel=1e-3)
     # All of it must lie below the least change that counts, here three deviations: 19 in 20 do not.
     within = judge(of_a(*logs_s), *of_a(middle))[0]
     assert (within.verdict, within.why) == ("within noise", "sessions differ by 1.1%")
