@@ -199,6 +199,6 @@ def test_of_many_probes_those_that_cannot_be_a_team_are_left_out_by_name(
 def test_a_team_that_no_chosen_probe_can_be_is_wrong_usage(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["run", "ipc", "-p", "members=2"]) == 2
+    assert main(["run", "switch", "-p", "members=2"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "micro: error: ipc.pipe cannot run as threads: it has peers of its own"
+    assert line == "micro: error: switch.ring cannot run as threads: it has peers of its own"
