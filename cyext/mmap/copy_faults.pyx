@@ -25,7 +25,7 @@ cdef extern from "<sys/mman.h>" nogil:
     void *mmap(void *hint, size_t bytes, int protection, int flags, int fd, int64_t offset)
     int munmap(void *start, size_t bytes)
 
-# As many as fit into a core's second cache with their copies: in a larger batch, each takes longer.
+# As many as of zeroed pages, which take longer in a larger batch.
 cdef uint64_t PAGES_A_BATCH = 128
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runners.gate.evidence import Sample, SessionFigure
+from runners.gate.judge import Judgement
 from runners.model.benchmark import Benchmark
 
 
@@ -106,3 +107,11 @@ class Machine:
             },
             boot=self.boot,
         )
+
+
+def by_name(judged: list[Judgement]) -> dict[str, Judgement]:
+    return {str(j.benchmark): j for j in judged if j.kind == "point"}
+
+
+def curve(m: Machine, name: str) -> list[str]:
+    return [name_ for name_, mine, _ in m.names if mine == name]

@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import Machine, benchmark
+from simulated import Machine, benchmark, by_name, curve
 
-from runners.gate import moderation
-from runners.gate.boots import PLACES, Place
-from runners.gate.evidence import Sample, SessionFigure, benjamini_hochberg
-from runners.gate.judge import Judgement, Rules, judge
+from runners.gate.evidence import Sample, SessionFigure
+from runners.gate.judge import Rules, judge
 from runners.model.benchmark import Benchmark
 
 SLOWER = math.log(1.10)
@@ -25,14 +23,6 @@ A = Benchmark("a")
 def machine(seed: int, **changes: object) -> Machine:
     usual: dict[str, object] = {"curves": 4, "points": 8, "singles": 20, "sd": (0.005, 0.015)}
     return Machine(np.random.default_rng([11, seed]), **{**usual, **changes})  # type: ignore[arg-type]
-
-
-def by_name(judged: list[Judgement]) -> dict[str, Judgement]:
-    return {str(j.benchmark): j for j in judged if j.kind == "point"}
-
-
-def curve(m: Machine, name: str) -> list[str]:
-    return [name_ for name_, mine, _ in m.names if mine == name]
 
 
 def sessions(m: Machine, count: int) -> list[Sample]:
@@ -394,125 +384,6 @@ def test_whatever_sessions_hold_every_benchmark_gets_one_verdict(
         figure = now.figures.get(judgement.benchmark)
         if figure is not None and figure.doubt is not None:
             assert judgement.verdict in ("inconclusive", "new")
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_benjamini_hochberg_by_its_definition(p: list[float]) -> None:
-    q = benjamini_hochberg(p)
-    for level in (0.01, 0.05, 0.3):
-        ranked = sorted(p)
-        most = max((x for k, x in enumerate(ranked, 1) if x <= level * k / len(p)), default=-1.0)
-        for one, other in zip(p, q, strict=True):
-            if abs(other - level) > 1e-9:
-                assert (other <= level) == (one <= most)
-
-
-def test_variances_without_a_spread_of_their_own_become_one() -> None:
-    rng = np.random.default_rng(1)
-    observed = 0.01**2 * rng.chisquare(4, 400) / 4
-    moderated, dof = moderation.fit(observed, np.full(400, 4.0)).moderate(
-        observed, np.full(400, 4.0)
-    )
-    assert np.sqrt(moderated) == pytest.approx(np.full(400, 0.01), rel=0.2)
-    assert dof.min() > 30
-
-
-def test_the_prior_is_found_again() -> None:
-    rng = np.random.default_rng(2)
-    true = 0.01**2 * 6 / rng.chisquare(6, 3000)
-    observed = true * rng.chisquare(5, 3000) / 5
-    prior = moderation.fit(observed, np.full(3000, 5.0))
-    assert prior.dof == pytest.approx(6, rel=0.2)
-    assert prior.variances[0] == pytest.approx(0.01**2, rel=0.1)
-
-
-def test_hints_sharpen_the_prior() -> None:
-    rng = np.random.default_rng(3)
-    hint = rng.normal(0, 1, 500)
-    observed = np.exp(hint) * 1e-4 * rng.chisquare(5, 500) / 5
-    dof = np.full(500, 5.0)
-    told = moderation.fit(observed, dof, hint[:, None])
-    assert told.dof > 5 * moderation.fit(observed, dof).dof
-    assert np.corrcoef(np.log(told.variances), hint)[0, 1] > 0.99
-
-
-@pytest.mark.parametrize(("together", "low", "high"), [(0.0, 40, math.inf), (1.0, 3.99, 4.5)])
-def test_benchmarks_that_move_together_know_no_more_than_one(
-    together: float, low: float, high: float
-) -> None:
-    rng = np.random.default_rng(4)
-    common, own = rng.normal(0, 1, 5), rng.normal(0, 1, (300, 5))
-    values = math.sqrt(together) * common + math.sqrt(1 - together) * own
-    values -= values.mean(axis=1, keepdims=True)
-    assert low <= moderation.most_dof(values) <= high
-
-
-def of_boots(count: int, each: int, seed: int) -> tuple[Machine, list[Sample]]:
-    """A machine whose boots differ by 2 %, before another boot, and its stored sessions."""
-    m = Machine(np.random.default_rng(seed), sd=(0.002, 0.005), boot_sd=0.02)
-    stored = []
-    for _ in range(count):
-        m.start_anew()
-        stored += [m.session() for _ in range(each)]
-    return m, stored
-
-
-def test_what_another_boot_moves_is_no_regression() -> None:
-    regressed = 0
-    for seed in range(12):
-        m, stored = of_boots(4, 2, seed)
-        m.start_anew()
-        regressed += any(j.verdict == "regressed" for j in judge(stored, m.session()))
-    assert regressed <= 2
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_one_boot_makes_nothing_more_than_suspect_in_another_and_says_why(place: Place) -> None:
-    m, stored = of_boots(1, 8, 1)
-    m.start_anew()
-    slower = m.session(dict.fromkeys(curve(m, "c0"), math.log(2)))
-    judged = judge(stored, slower, place_of=lambda _: place)
-    assert not any(j.verdict in ("regressed", "improved") for j in judged)
-    slow = by_name(judged)[curve(m, "c0")[3]]
-    assert slow.verdict == "suspect"
-    assert "all stored sessions are of one boot" in slow.why
-
-
-@pytest.mark.parametrize(
-    ("place", "slower", "faster"),
-    [
-        ("kernel", "suspect", "within noise"),
-        ("user space", "regressed", "improved"),
-        ("memory", "regressed", "improved"),
-    ],
-)
-def test_two_boots_are_enough_for_what_boots_hardly_move(
-    place: Place, slower: str, faster: str
-) -> None:
-    m, stored = of_boots(2, 4, 1)
-    m.start_anew()
-    name = curve(m, "c0")[3]
-    for sign, verdict in ((1, slower), (-1, faster)):
-        now = m.session(dict.fromkeys(curve(m, "c0"), sign * math.log(2)))
-        told = by_name(judge(stored, now, place_of=lambda _: place))[name]
-        assert told.verdict == verdict
-        assert ("all stored sessions are of two boots" in told.why) == (place == "kernel")
-        assert (told.lacks == "boots") == (place == "kernel")
-
-
-def test_in_the_boot_of_the_baseline_its_sessions_alone_count() -> None:
-    m, stored = of_boots(3, 5, 2)
-    slower = m.session(dict.fromkeys(curve(m, "c0"), math.log(1.06)))
-    assert by_name(judge(stored, slower))[curve(m, "c0")[3]].verdict == "regressed"
-    alone = [sample for sample in stored if sample.boot == m.boot]
-    assert judge(stored, slower) == judge(alone, slower)
-
-
-def test_many_boots_find_what_is_slower_in_another() -> None:
-    m, stored = of_boots(8, 1, 3)
-    m.start_anew()
-    slower = m.session(dict.fromkeys(curve(m, "c0"), math.log(1.5)))
-    assert by_name(judge(stored, slower))[curve(m, "c0")[3]].verdict == "regressed"
 
 
 def test_figures_of_other_code_are_never_compared() -> None:
