@@ -106,8 +106,8 @@ def judge(
 ) -> list[Judgement]:
     """A judgement for every benchmark of the baseline or of today, and for every curve's growth.
 
-    ``least_effect`` may set another minimum for single benchmarks; ``place_of`` says what a boot
-    moves alike.
+    ``least_effect`` may set another minimum by benchmark, also for a curve's mean, and a larger one
+    for its growth; ``place_of`` says what a boot moves alike.
     """
     stored = baseline
     one_boot = boots.of_one_boot(baseline, current, rules.least_sessions)
@@ -168,9 +168,9 @@ def _too_few(row: Change, baseline: Sequence[Sample]) -> str:
 def _least_effect(
     row: Change, rules: Rules, least_effect: Callable[[Benchmark], float | None]
 ) -> float:
-    if row.kind == "growth":
-        return math.log1p(rules.least_growth)
-    own = least_effect(row.benchmark) if row.kind == "point" else None
+    own = least_effect(row.benchmark)
+    if row.kind == "growth":  # a smaller change that counts is one of figures, not of a shape
+        return math.log1p(max(rules.least_growth, own or 0.0))
     return math.log1p(own or rules.least_effect)
 
 

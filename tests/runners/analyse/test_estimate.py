@@ -21,6 +21,7 @@ from runners.analyse.estimate import (
     one_sided_error,
     order_statistic_ranks,
     percentiles,
+    too_small_a_batch,
 )
 from runners.model.count import Count, CountEstimate
 
@@ -192,6 +193,13 @@ def test_a_drift_is_seen_only_in_the_order_of_time() -> None:
 
 def test_a_drift_within_its_limit_is_none() -> None:
     assert find_doubt(CLIMB, replace(DRIFT_ALONE, drift=0.07)) is None
+    assert find_doubt([1.0] * 5 + [1.03] * 5) is None
+
+
+def test_a_session_that_becomes_slower_is_doubted_though_its_fast_rounds_repeat() -> None:
+    later = [1.0, 1.001, 1.002, 1.003, 1.004, 1.03, 1.05, 1.06, 1.07, 1.08]
+    assert find_doubt(later) == "drifted by 6%"
+    assert find_doubt(later[::2] + later[1::2]) is None
 
 
 def test_halves_that_overlap_are_no_drift() -> None:
@@ -330,3 +338,23 @@ def test_a_gap_splits_off_a_quarter_on_either_side(values: list[float]) -> None:
 def test_one_noisy_mode_is_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
     assert mode_gap(rng.normal(1.0, 0.05, size=20)) is None
+
+
+# Teams
+
+
+@pytest.mark.parametrize(
+    ("batch", "value_s", "enough"),
+    [
+        (100, 1e-9, True),
+        (99, 9e-6, False),
+        (2, 0.6e-3, True),
+        (2, 0.4e-3, False),
+        (1, 1.1e-3, True),
+        (1, 0.9e-3, False),
+    ],
+)
+def test_a_teams_batch_is_long_or_of_many_operations(
+    batch: int, value_s: float, enough: bool
+) -> None:
+    assert (too_small_a_batch(batch, value_s) is None) is enough

@@ -163,6 +163,17 @@ def test_chance_must_not_explain_what_the_classes_say() -> None:
     assert (growth.verdict, growth.why) == ("regressed", "slower at larger levels")
 
 
+def test_the_chance_is_that_of_all_curves_together() -> None:
+    """Of many curves one moves as far by chance: each must be as much surer as there are more."""
+    m = machine(5, noise=0.05)
+    baseline, now = sessions(m), m.session(m.reshaped("c3", linear))
+    p = growths(judge(baseline, now))["c3"].p
+    assert p is not None
+    for share, told in ((1.1, {"c3"}), (0.9, set())):
+        judged = judge(baseline, now, Rules(class_chance=share * CURVES * p))
+        assert {str(j.benchmark) for j in class_changes(judged)} == told
+
+
 @pytest.mark.parametrize("factor", [2.0, 3.0])
 def test_a_step_is_no_class(factor: float) -> None:
     m = machine(6)
