@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scripted_machine import CHAIN_NS, CLEAN, OP_NS, RATIO, Machine, always, measure, only
 
 from runners.measure.clean_level import BORNE_OUT, MOST_RAISED, agree, scaled_too_far
-from runners.measure.sentinel import Clean, Floats
+from runners.measure.sentinel import TOLERANCE, Clean, Floats
 from runners.model.job import Job
 from runners.model.session import MEMORY_REFUTED
 
@@ -48,6 +48,19 @@ def test_a_neighbour_that_comes_and_goes_is_not_called_a_wrong_memory() -> None:
     assert len(agree(at(machines.DIRTY), CLEAN).disagreements) == 1
 
 
+@pytest.mark.parametrize(("count", "told"), [(2000, 0), (6000, 1)])
+def test_a_memory_is_called_wrong_where_nearly_all_sentinels_agree(count: int, told: int) -> None:
+    """Of these sentinels 69 % and 87 % are at the session's own level."""
+    agreed = agree(np.concatenate([at(machines.DIRTY, count=count), NOISE]), CLEAN)
+    assert (agreed.ratio, len(agreed.disagreements)) == ("unseen", told)
+
+
+def test_a_session_goes_by_its_own_level_where_it_is_about_the_remembered_one() -> None:
+    agreed = agree(at(RATIO * 1.01), CLEAN)
+    assert (agreed.ratio, agreed.disagreements) == ("agrees", ())
+    assert agreed.clean == Clean(pytest.approx(RATIO * 1.01), CHAIN_NS)
+
+
 def test_a_lower_level_replaces_a_remembered_one() -> None:
     agreed = agree(at(RATIO), Clean(machines.DIRTY, CHAIN_NS))
     assert (agreed.clean, agreed.disagreements) == (CLEAN, ())
@@ -65,6 +78,20 @@ def test_without_a_level_of_its_own_a_session_refutes_one_above_its_sentinels() 
     assert agree(NOISE, CLEAN).clean == CLEAN
     agreed = agree(NOISE, Clean(2.0, CHAIN_NS))
     assert (agreed.clean, agreed.ratio, len(agreed.disagreements)) == (None, "refuted", 1)
+
+
+@pytest.mark.parametrize(("below", "ratio"), [(0.06, "agrees"), (0.15, "refuted")])
+def test_a_few_sentinels_below_a_remembered_level_do_not_refute_it(
+    below: float, ratio: str
+) -> None:
+    known = float(np.quantile(NOISE[:, 1] / CHAIN_NS, below)) / (1 - TOLERANCE)
+    assert agree(NOISE, Clean(known, CHAIN_NS)).ratio == ratio
+
+
+def test_a_blunt_level_about_the_remembered_one_bears_it_out() -> None:
+    ratios = RATIO * np.linspace(0.985, 1.015, 1000)
+    agreed = agree(np.stack([np.full(1000, CHAIN_NS), CHAIN_NS * ratios], axis=1), CLEAN)
+    assert (agreed.seen, agreed.clean, agreed.disagreements) == (None, CLEAN, ())
 
 
 @pytest.mark.parametrize("pairs_ns", [at(RATIO), NOISE], ids=["sharp", "noise"])

@@ -128,6 +128,19 @@ def test_a_hang_and_a_crash_are_defects() -> None:
     assert verdict(signal="SIGSEGV", lines=NAMED) == ("crash", "dies of SIGSEGV")
 
 
+def test_only_a_library_may_give_up() -> None:
+    assert verdict(signal="SIGABRT", lines=[]) == ("crash", "dies of SIGABRT")
+    assert verdict(tolerated=("openat",), signal="SIGABRT", lines=[]) == ("library gave up", None)
+    assert verdict(tolerated=("openat",), signal="SIGSEGV", lines=[])[0] == "crash"
+
+
+def test_a_limit_that_the_fault_brought_is_a_word_and_no_other() -> None:
+    limited = [{"limit": {"reached": 1, "reason": "openat: EMFILE"}}, *PLAIN["lines"]]
+    assert verdict(lines=limited) == ("named limit", None)
+    undisturbed = record(in_loop=PLAIN["in_loop"], lines=limited)
+    assert judge(undisturbed, undisturbed, "openat")[0] == "wrong number"
+
+
 def test_no_word_is_a_defect() -> None:
     assert verdict(lines=[{"left": {}}], exit_code=3) == (
         "no answer",

@@ -49,6 +49,8 @@ def judged(
         (2.0, "ok"),
         (1.97, "ok"),
         (2.03, "ok"),
+        (1.94, "defect"),
+        (2.06, "defect"),
         (1.9, "defect"),
         (2.1, "defect"),
         (1.0, "defect"),
