@@ -92,6 +92,24 @@ def bandwidth(
     )
 
 
+def _one_way(name: str, does: str, call: str, how: str) -> Probe:
+    """The probe of sending or receiving alone."""
+    return Probe(
+        name=f"ipc.{name}",
+        workload=f"cyext.ipc.queues:{name.title()}",
+        title=f"{does} a message that nobody waits for",
+        method=f"One operation is {name}() of a message of size bytes over a Unix stream socket, "
+        f"which {how}; all messages of a batch are in the queue at once, and no task sleeps or is "
+        "woken.",
+        source="LEBench send and recv (Ren et al. 2019)",
+        # Beside powers of two, LEBench's 96,000 bytes.
+        axis=Axis("size", (1, 4096), quick=(1,), rigorous=(1, 64, 1024, 4096, 65536, 96_000)),
+        bytes_per_op="level",
+        least_effort="rigorous",
+        promise=Promise({call: 1}),
+    )
+
+
 PROBES = (
     _round_trip(
         "pipe",
@@ -224,6 +242,18 @@ PROBES = (
         least_effort="rigorous",
         promise=_READ_WRITE,
     ),
+    Probe(
+        name="ipc.queued_eventfd",
+        workload="cyext.ipc.queues:QueuedEventfd",
+        title="add to an eventfd and read it, in one task",
+        method="One operation is a write() that adds 1 to an eventfd and the read() of it by the "
+        "same task; nobody sleeps or is woken.",
+        source="will-it-scale eventfd1",
+        least_effort="rigorous",
+        promise=_READ_WRITE,
+    ),
+    _one_way("send", "send", "sendto", "queues it; receiving it is not timed"),
+    _one_way("recv", "receive", "recvfrom", "finds it in the queue; sending it is not timed"),
     bandwidth("ipc.pipe_bandwidth", "pipe", "through a pipe"),
     bandwidth("ipc.unix_bandwidth", "unix", "through Unix sockets"),
     bandwidth(

@@ -129,6 +129,19 @@ PROBES = (
         least_effort="usual",
     ),
     Probe(
+        name="net.accept",
+        workload="cyext.net.accepting:Accept",
+        title="accept a connection that waits",
+        method="One operation is accept() of a connection that waits at a listener of the same "
+        f"thread, over {_CONNECTIONS.format('accepted')}; at most 32 wait, and making and closing "
+        "them is not timed.",
+        source="libMicro, connection -a",
+        params={"protocol": Choice(("tcp", "unix"), usual=("tcp", "unix"), quick=("tcp",))},
+        promise=Promise({"accept": 1}),
+        waits=True,  # closed sockets are freed later, by a kernel thread
+        least_effort="rigorous",
+    ),
+    Probe(
         name="net.connect_peer",
         workload="cyext.net.connections:ConnectPeer",
         title="connect to a task that accepts and closes",

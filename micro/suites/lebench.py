@@ -3,9 +3,6 @@
 from micro.suites.suite import Operation, Suite
 
 _PEER = {"peer": "process", "cpu": "same"}
-_SEND = "a round trip with two switches; LEBench's send() only queues, and nobody waits for it"
-_RECV = "a round trip with two switches; what LEBench's recv() takes has been sent before"
-_BIG = "send and receive together, with the switches"
 _FORK = "with the child's exit and waitpid(); LEBench stops when fork() returns"
 _UNUSED = "a reference of LEBench's own"
 
@@ -56,10 +53,10 @@ SUITE = Suite(
             _PEER,
             differs="a round trip over two pipes, so two switches; switch.ring has one",
         ),
-        Operation("send", "ipc.unix_stream", _PEER, differs=_SEND),
-        Operation("recv", "ipc.unix_stream", _PEER, differs=_RECV),
-        Operation("big send", "ipc.unix_bandwidth", _PEER, 96000, differs=_BIG),
-        Operation("big recv", "ipc.unix_bandwidth", _PEER, 96000, differs=_BIG),
+        Operation("send", "ipc.send", level=1),
+        Operation("recv", "ipc.recv", level=1),
+        Operation("big send", "ipc.send", level=96000),
+        Operation("big recv", "ipc.recv", level=96000),
         Operation("fork", "process.fork_exit", {"image": "dynamic"}, differs=_FORK),
         Operation(
             "fork Child",

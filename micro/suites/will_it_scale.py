@@ -8,10 +8,9 @@ from runners.model.benchmark import Scalar
 _PEER = {"peer": "process", "cpu": "same"}
 _FCNTL = {"kind": "fcntl"}
 _READY = {"ready": "1", "rotation": "fixed"}
-_ONE_TASK = "there and back between two tasks; will-it-scale's task reads what it wrote itself"
 _PATH = "a name without directories; will-it-scale's is /tmp/…"
 _WORK = "with four multiply-adds and a count while it is locked"
-_SAME_FILE = "all tasks use one file; those of a team of micro have a file each (fstat1, and so on)"
+_IN_MEMORY = "of a file in memory"
 _NO_SEEK = "pread() and pwrite() of 4 KiB of a file in memory do not seek"
 
 
@@ -25,6 +24,11 @@ def _two(
     return Operation(f"{test}, 2 tasks", probe, params, 2, differs, times=times)
 
 
+def _same_file(test: str, call: str, differs: str = "") -> Operation:
+    """A test whose tasks all use one file."""
+    return Operation(test, "file.shared", {"call": call, "fs": "tmpfs"}, differs=differs)
+
+
 SUITE = Suite(
     "will-it-scale",
     "operations/s",
@@ -34,7 +38,7 @@ SUITE = Suite(
         Operation("brk2", "syscall.brk", times=0.5, differs="as brk1"),
         Operation("context_switch1", "ipc.pipe", _PEER, times=0.5, differs="half a round trip"),
         Operation("dup1", "fd.dup_lowest", level=2),
-        Operation("eventfd1", "ipc.eventfd", _PEER, differs=_ONE_TASK),
+        Operation("eventfd1", "ipc.queued_eventfd"),
         Operation(
             "fallocate1",
             "file.allocate",
@@ -50,11 +54,7 @@ SUITE = Suite(
             differs="as fallocate1, in memory; will-it-scale's file is in /tmp",
         ),
         Operation("fstat1", "syscall.fstat"),
-        Operation(
-            "fstat2, lseek2, open3, pread2, pread3, pwrite2, pwrite3, read2, readseek2, "
-            "readseek3, stat2, writeseek2, writeseek3",
-            differs=_SAME_FILE,
-        ),
+        _same_file("fstat2", "fstat"),
         Operation("futex1", "lock.futex", {"call": "wake", "shared": "process"}),
         Operation("futex2", "lock.futex", {"call": "wait", "shared": "process"}),
         Operation("futex3", "lock.futex", {"call": "wake", "shared": "private"}),
@@ -64,6 +64,7 @@ SUITE = Suite(
         _two("lock1_processes", _FCNTL | {"file": "own"}, "lock.file", _WORK, 0.25),
         _two("lock2_processes", _FCNTL | {"file": "one"}, "lock.file", _WORK, 0.25),
         Operation("lseek1", "syscall.lseek", differs="alternately to 0 and 1"),
+        _same_file("lseek2", "lseek", "alternately to 0 and 1"),
         Operation("malloc1", "malloc.size", level=134217728),
         Operation("malloc2", "malloc.size", level=1024),
         Operation("mmap1", "mmap.map_unmap", level=40960000, differs="39 MiB of a file"),
@@ -71,6 +72,7 @@ SUITE = Suite(
         Operation("open1", "fd.open_close", differs=_PATH),
         _two("open1_threads", {}, "fd.table_shared", _PATH),
         Operation("open2", differs="open1 in directories of their own"),
+        _same_file("open3", "open", _PATH),
         Operation(
             "page_fault1",
             "mmap.length",
@@ -114,7 +116,9 @@ SUITE = Suite(
         Operation("posix_semaphore1", "lock.semaphore", {"shared": "private"}, 1, differs=_WORK),
         Operation("ppc-atomic1 to 3", "hardware.atomic_add", level=1, differs="any processor"),
         Operation("ppc-spinlock1 to 6", "lock.spin", {"shared": "private"}, 1, differs=_WORK),
-        Operation("pread1", "syscall.pread", level=4096, differs="of a file in memory"),
+        Operation("pread1", "syscall.pread", level=4096, differs=_IN_MEMORY),
+        _same_file("pread2", "pread", _IN_MEMORY),
+        _same_file("pread3", "pread_own", _IN_MEMORY),
         Operation("pthread_mutex1", "lock.mutex", {"shared": "private"}, 1, differs=_WORK),
         _two("pthread_mutex1_threads", {"shared": "private"}, "lock.mutex", _WORK),
         _two("pthread_mutex2_threads", {"shared": "own"}, "lock.mutex", _WORK),
@@ -125,13 +129,19 @@ SUITE = Suite(
             1,
             differs=_WORK + "; will-it-scale adds to a counter",
         ),
-        Operation("pwrite1", "syscall.pwrite", level=4096, differs="of a file in memory"),
+        Operation("pwrite1", "syscall.pwrite", level=4096, differs=_IN_MEMORY),
+        _same_file("pwrite2", "pwrite", _IN_MEMORY),
+        _same_file("pwrite3", "pwrite_own", _IN_MEMORY),
         Operation("read1", "syscall.pread", level=4096, differs=_NO_SEEK),
+        _same_file("read2", "pread", _NO_SEEK),
         Operation("read3, read4", differs="O_DIRECT: no disk is read"),
         Operation("readseek1", "syscall.pread", level=4096, differs=_NO_SEEK),
+        _same_file("readseek2", "pread", _NO_SEEK),
+        _same_file("readseek3", "pread_own", _NO_SEEK),
         Operation("sched_yield", "syscall.sched_yield"),
         Operation("signal1", "signal.catch"),
         Operation("stat1", "syscall.stat", differs=_PATH),
+        _same_file("stat2", "stat", _PATH),
         Operation("threadspawn1", "thread.create_join", {"stack": "default"}),
         Operation(
             "tlb_flush1, tlb_flush2, tlb_flush3",
@@ -150,6 +160,8 @@ SUITE = Suite(
         Operation("unlink2", differs="unlink1 in directories of their own"),
         Operation("write1", "syscall.pwrite", level=4096, differs=_NO_SEEK),
         Operation("writeseek", "syscall.pwrite", level=4096, differs=_NO_SEEK),
+        _same_file("writeseek2", "pwrite", _NO_SEEK),
+        _same_file("writeseek3", "pwrite_own", _NO_SEEK),
     ),
     teams=True,
 )

@@ -7,10 +7,12 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from again import again
 from cyext.core.workload import LimitReached, NotSupported, run_on
+from cyext.net.accepting import Accept
 from cyext.net.replies import HeaderBody, RoundTrip, SendFile
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="segments are counted on Linux only")
@@ -83,7 +85,8 @@ def test_the_longest_message_comes_back_and_a_longer_one_is_refused(
 
 
 @linux
-def test_no_connection_lingers() -> None:
+@pytest.mark.parametrize("kind", [RoundTrip, Accept])
+def test_no_connection_lingers(kind: Any) -> None:
     def own_ends() -> set[int]:
         """The ports of this process's TCP sockets."""
         found = set()
@@ -95,11 +98,12 @@ def test_no_connection_lingers() -> None:
 
     before, ends = own_ends(), set()
     for _ in range(20):
-        workload = RoundTrip(protocol="tcp")
+        workload = kind(protocol="tcp")
         workload.run(2)
         ends |= own_ends() - before
         workload.close()
     assert ends
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    waiting = {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == TIME_WAIT}
+    lingering = [row[1:3] for row in rows if row[3] == TIME_WAIT]
+    waiting = {int(end.rpartition(":")[2], 16) for both in lingering for end in both}
     assert not waiting & ends
