@@ -207,7 +207,7 @@ class Failing(Honest):
 class Maps(Honest):
     """Forgets maps, alternately readable and writable so that they stay apart."""
 
-    kept = 40
+    kept = 25
 
     def close(self) -> None:
         libc.mmap.restype = ctypes.c_void_p

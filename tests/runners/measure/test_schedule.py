@@ -84,12 +84,12 @@ def test_the_batch_of_a_disturbed_first_visit_is_found_again_once() -> None:
 
 
 def test_the_batch_of_a_first_visit_far_from_the_others_is_found_again_once() -> None:
-    asked, result = recalibrated({"op_ns": 2 * OP_NS})
+    asked, result = recalibrated({"op_ns": 1.6 * OP_NS})
     assert asked == [True, False, False, True, *[False] * 6]
     assert result.value_s == pytest.approx(1e-6)
-    asked, _ = recalibrated({"op_ns": OP_NS / 2})
+    asked, _ = recalibrated({"op_ns": OP_NS / 1.6})
     assert asked == [True, False, False, True, *[False] * 6]
-    asked, _ = recalibrated({"op_ns": 1.2 * OP_NS})
+    asked, _ = recalibrated({"op_ns": 1.4 * OP_NS})
     assert asked == [True, *[False] * 9]
 
 

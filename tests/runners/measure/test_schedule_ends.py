@@ -215,6 +215,23 @@ def test_a_limit_that_moves_a_little_does_not_move_the_end_of_the_curve(every: i
     assert (session.curves[0].reached, session.curves[0].stopped_by) == (320, "RLIMIT_NOFILE")
 
 
+def test_a_visit_that_a_limit_ended_counts_for_the_levels_above_it_only() -> None:
+    def moving(order: Order, visit: int) -> Answer:
+        low = visit % 2 == 1  # then the system holds a hundred, and no more
+        levels = [
+            level for level in order.levels if level is not None and (level <= 100 or not low)
+        ]
+        points = [point(order, level, clean=15 if level == 10 else 0) for level in levels]
+        limit = [{"limit": {"reached": 100, "reason": "RLIMIT_NOFILE"}}] if low else []
+        return answer(*points, *limit)
+
+    machine = Machine({"curve": moving})
+    session = measure(machine, CURVE, rounds=4)
+    orders = machine.of("curve")
+    assert [sum(n in order.levels for order in orders) for n in (10, 100, 1000)] == [4, 12, 12]
+    assert [len(result.visits) for result in session.results][:2] == [4, 12]
+
+
 @pytest.mark.parametrize("job", [JOBS[0], CURVE])
 def test_a_shortage_where_a_visit_before_had_none_is_no_failure(job: Job) -> None:
     def short(order: Order, visit: int) -> Answer:
