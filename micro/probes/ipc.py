@@ -30,6 +30,11 @@ def _signals(params: Mapping[str, Scalar], level: int | None) -> Promise:
     return Promise({"tgkill": 1, "rt_sigtimedwait": 1}, around)
 
 
+def _message(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    """A large message may arrive in pieces."""
+    return _READ_WRITE if (level or 1) <= 4096 else Promise({"write": 1}, frozenset({"read"}))
+
+
 def _round_trip(
     name: str,
     workload: str,
@@ -254,6 +259,33 @@ PROBES = (
     ),
     _one_way("send", "send", "sendto", "queues it; receiving it is not timed"),
     _one_way("recv", "receive", "recvfrom", "finds it in the queue; sending it is not timed"),
+    Probe(
+        name="ipc.message",
+        workload="cyext.ipc.messages:Message",
+        title="round trip of messages of a given size",
+        method="One operation is a write() of size bytes to a peer over a pipe, a fifo or a Unix "
+        "stream socket, the peer's read() of them and its write() of as many bytes back, and the "
+        f"read() of these{_SLEEPS}",
+        source="libMicro pipe, with two threads or processes",
+        params={
+            "through": Choice(("pipe", "fifo", "unix"), ("pipe", "unix"), ("pipe",)),
+            "peer": _PEERS,
+            "cpu": Choice(("same", "other"), ("same",), ("same",)),
+        },
+        axis=Axis(
+            "size",
+            (1, 4096),
+            quick=(1, 4096),
+            rigorous=(1, 64, 1024, 4096, 65536),
+            kind="bytes",
+        ),
+        bytes_per_op="level",
+        no_team=HAS_PEERS,
+        promise=_message,
+        waits=True,
+        counts=SWITCHES,
+        least_effort="rigorous",
+    ),
     bandwidth("ipc.pipe_bandwidth", "pipe", "through a pipe"),
     bandwidth("ipc.unix_bandwidth", "unix", "through Unix sockets"),
     bandwidth(

@@ -88,6 +88,14 @@ def _of_file(params: Mapping[str, Scalar], _level: int | None) -> Promise:
     return Promise({"flock" if params["kind"] == "flock" else "fcntl": 2})
 
 
+def _of_baton(params: Mapping[str, Scalar], level: int | None) -> Promise:
+    """Of two tasks the first one makes every second hand-over, of more one in a lap."""
+    call = {"fcntl": "fcntl", "flock": "flock", "ofd": "fcntl"}.get(str(params["kind"]))
+    if call and level == 2:
+        return Promise({call: 2})
+    return Promise(tolerated=frozenset({call or "futex"}))
+
+
 PROBES = (
     _lock(
         "lock.mutex",
@@ -171,6 +179,38 @@ PROBES = (
         levels=_SPINNING,
         promise=_of_file,
         usual=False,
+    ),
+    Probe(
+        name="lock.baton",
+        workload="cyext.lock.batons:Baton",
+        title="hand a baton over by locks",
+        method="One operation is one hop of a baton in a ring of tasks on one CPU, each of which "
+        "sleeps in a lock until the task before it gives that lock back: two locks lead from task "
+        "to task, and who has the baton takes the free one, gives back the one in which the next "
+        "task sleeps, and goes to sleep itself, so that a hop is the switch to the next task and "
+        "two locks taken and given back, or for kind=condition a signal, a wait and the mutex "
+        "around each; the batch ends when all its hops have been made.",
+        source="libMicro cascade_mutex, cascade_cond, cascade_flock and cascade_fcntl; lmbench "
+        "lat_fcntl (two tasks)",
+        params={
+            "kind": Choice(
+                ("mutex", "condition", "fcntl", "flock", "ofd"),
+                usual=("mutex", "condition", "fcntl", "flock"),
+                quick=("mutex",),
+            ),
+            "peer": Choice(("process", "thread"), usual=("process",), quick=("process",)),
+        },
+        # Beside powers of two, libMicro's 10 and 200.
+        axis=Axis(
+            "tasks",
+            (2, 8, 32),
+            quick=(2,),  # here the promise is exact
+            rigorous=tuple(sorted({*powers_of_two(2, 1024), 10, 200})),
+        ),
+        no_team=HAS_PEERS,
+        promise=_of_baton,
+        waits=True,
+        least_effort="rigorous",
     ),
     _wake(
         "lock.condition_wake",

@@ -65,15 +65,40 @@ def _waits(call: str) -> tuple[Operation, ...]:
     )
 
 
-def _cascade(name: str, probe: str, params: Mapping[str, Scalar]) -> tuple[Operation, ...]:
+def _cascade(
+    name: str, kind: str, peer: str, alone: tuple[str, Mapping[str, Scalar]] | None
+) -> tuple[Operation, ...]:
     """A baton through a ring of locks; a ring of one is two locks that nobody else wants."""
+    one = f"cascade_{name} c_{name}_1"
     return (
-        Operation(f"cascade_{name} c_{name}_1", probe, params, 1, _UNCONTENDED, times=2),
-        Operation(
-            f"cascade_{name} c_{name}_10, c_{name}_200",
-            differs="a baton through a ring of locks is not measured; that of switch.ring goes "
-            "through pipes",
+        Operation(one, *alone, 1, _UNCONTENDED, times=2)
+        if alone
+        else Operation(one, differs="a ring of one signals itself, and nobody waits"),
+        *(
+            Operation(
+                f"cascade_{name} c_{name}_{tasks}",
+                "lock.baton",
+                {"kind": kind, "peer": peer},
+                tasks,
+                differs=f"{tasks} hand-overs, which are one lap; all on one CPU",
+                times=tasks,
+            )
+            for tasks in (10, 200)
         ),
+    )
+
+
+def _messages(letter: str, through: str) -> tuple[Operation, ...]:
+    """Of 4 KiB there and back, between two threads and between two processes."""
+    return tuple(
+        Operation(
+            f"pipe pipe_{letter}{kind}4k",
+            "ipc.message",
+            peer | {"through": through},
+            4096,
+            differs=_ONE_CPU,
+        )
+        for kind, peer in (("mt", _THREAD), ("mp", _PEER))
     )
 
 
@@ -184,17 +209,11 @@ SUITE = Suite(
         Operation("times", "syscall.times"),
         Operation("time", "syscall.clock_gettime", _CLOCK, differs="clock_gettime()"),
         Operation("localtime_r, mktime", differs=_LIBRARY),
-        *_cascade("mutex", "lock.mutex", {"shared": "private"}),
-        Operation(
-            "cascade_cond c_cond_1, c_cond_10, c_cond_200",
-            "lock.condition_wake",
-            {"wake": "one", "peer": "thread"},
-            1,
-            differs="wakes one waiter; libMicro passes a baton through a ring of conditions",
-        ),
-        *_cascade("lockf", "lock.file", _LOCK_BYTE),
-        *_cascade("flock", "lock.file", _LOCK_FILE),
-        *_cascade("fcntl", "lock.file", _LOCK_BYTE),
+        *_cascade("mutex", "mutex", "thread", ("lock.mutex", {"shared": "private"})),
+        *_cascade("cond", "condition", "thread", None),
+        *_cascade("lockf", "fcntl", "process", ("lock.file", _LOCK_BYTE)),
+        *_cascade("flock", "flock", "process", ("lock.file", _LOCK_FILE)),
+        *_cascade("fcntl", "fcntl", "process", ("lock.file", _LOCK_BYTE)),
         Operation("file_lock", "lock.file", _LOCK_BYTE, 1, differs=_WORK),
         Operation("getsockname", "syscall.of_socket", {"call": "getsockname"}),
         Operation("getpeername", "syscall.of_socket", {"call": "getpeername"}),
@@ -403,10 +422,9 @@ SUITE = Suite(
         Operation("pipe pipe_smp1", "ipc.unix_stream", _PEER, differs=_ONE_CPU),
         Operation("pipe pipe_tmt1", "net.tcp", _THREAD, 1, differs=_ONE_CPU),
         Operation("pipe pipe_tmp1", "net.tcp", _PEER, 1, differs=_ONE_CPU),
-        Operation(
-            "pipe pipe_pmt4k, pipe_pmp4k, pipe_fmt4k, pipe_fmp4k, pipe_smt4k, pipe_smp4k",
-            differs="messages there and back have 1 B, but for TCP and UDP",
-        ),
+        *_messages("p", "pipe"),
+        *_messages("f", "fifo"),
+        *_messages("s", "unix"),
         Operation("pipe pipe_tmt4k", "net.tcp", _THREAD, 4096, f"the answer has 1 B; {_ONE_CPU}"),
         Operation("pipe pipe_tmp4k", "net.tcp", _PEER, 4096, f"the answer has 1 B; {_ONE_CPU}"),
         Operation(

@@ -137,10 +137,10 @@ SUITE = Suite(
         ),
         Operation(
             "lat_fcntl",
-            "lock.file",
-            {"kind": "fcntl", "file": "one"},
+            "lock.baton",
+            {"kind": "fcntl", "peer": "process"},
             2,
-            differs="two processes want one lock; lmbench's hand over two locks in turn",
+            differs=f"two locks each way, where lmbench has one; {_ONE_CPU}",
         ),
         Operation(
             "lat_sem",

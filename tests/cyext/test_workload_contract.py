@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cyext.lock.batons
 import cyext.lock.wakeups
 import cyext.mmap.mappings
 import cyext.net.herd
@@ -246,6 +247,7 @@ def test_asked_for_the_impossible_it_says_where_it_stopped(probe: Probe, scratch
         cyext.process.parents.available_bytes = lambda: 64 * MIB
         cyext.process.parents.most_maps = lambda: (2000, "a limit of 2000")
         cyext.mmap.mappings.MOST_FILES = 1000
+        cyext.lock.batons.MOST_TASKS = 60
         cyext.lock.wakeups.MOST_WAITERS = 60
         cyext.net.herd.MOST_WAITERS = 60
         cyext.sched.groups.MOST_GROUPS = 2
