@@ -7,7 +7,7 @@ from micro.probes.declaration import HAS_PEERS, Axis, Choice, Probe, powers_of_t
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.count import SWITCHES, Count
-from runners.model.job import Promise
+from runners.model.job import TEAMS, Promise
 
 _CPUS = len(usable_cpus())
 _MEMBERS = tuple(sorted({1, 2, _CPUS, 2 * _CPUS}))
@@ -161,6 +161,17 @@ PROBES = (
         workload="Semaphore",
         params={"shared": _SHARED},
         usual=False,
+    ),
+    Probe(
+        name="lock.sysv_semaphore",
+        workload="cyext.lock.sysv_semaphores:SysvSemaphore",
+        title="raise and lower a System V semaphore",
+        method="One operation is a semop() that raises a semaphore and a semop() that lowers it "
+        "again; nobody waits for it.",
+        source="libMicro semop",
+        no_team=dict.fromkeys(TEAMS, "each member would need a process that removes its semaphore"),
+        promise=Promise({"semop": 2}),
+        least_effort="rigorous",
     ),
     _lock(
         "lock.file",

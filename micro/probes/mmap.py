@@ -251,6 +251,19 @@ PROBES = (
         promise=Promise({"munmap": 1}),
     ),
     Probe(
+        name="mmap.discard",
+        workload="cyext.mmap.discards:Discard",
+        title="write, discard and read a page",
+        method="One operation is the first write of one byte of a 4 KiB page of private anonymous "
+        "memory, madvise(MADV_DONTNEED) of that page, and a read of it, which finds zero; each "
+        "member of a team has pages of its own, and if the members are threads, each TLB flush "
+        "goes to the CPUs of all; mmap() and munmap() are not timed.",
+        source="will-it-scale, tlb_flush2 (Blanchard): TLB shoot-down",
+        least_effort="rigorous",
+        counts=(PAGE_FAULTS,),
+        promise=Promise({"madvise": 1}, page_faults=2),
+    ),
+    Probe(
         name="mmap.length",
         workload="cyext.mmap.page_faults:Length",
         title="map, write and unmap a length of memory",

@@ -43,12 +43,18 @@ def _of_file(name: str, does: str, source: str) -> Probe:
 
 
 def _call(
-    name: str, title: str, method: str, source: str, by: str = "", effort: Effort = "usual"
+    name: str,
+    title: str,
+    method: str,
+    source: str,
+    by: str = "",
+    effort: Effort = "usual",
+    module: str = "calls",
 ) -> Probe:
     """The probe of one call by the workload of its name; ``by`` is Linux's name, if it differs."""
     return Probe(
         name=f"syscall.{name}",
-        workload="cyext.syscall.calls:" + "".join(map(str.title, name.split("_"))),
+        workload=f"cyext.syscall.{module}:" + "".join(map(str.title, name.split("_"))),
         title=title,
         method=method,
         source=source,
@@ -195,6 +201,56 @@ PROBES = (
         params={"call": Choice(_OF_SOCKET, usual=_OF_SOCKET, quick=_OF_SOCKET[:1])},
         least_effort="rigorous",
         promise=lambda params, _: Promise({str(params["call"]): 1}),
+    ),
+    _call(
+        "access",
+        "ask whether a file may be read",
+        "One operation is faccessat(R_OK) of an empty regular file in the temporary directory, by "
+        "a name without directories; it is the system call faccessat and not faccessat2.",
+        f"{_WILL_IT_SCALE}, access1",
+        by="faccessat",
+        effort="rigorous",
+        module="more_calls",
+    ),
+    _call(
+        "getcwd",
+        "ask for the current directory",
+        'One operation is getcwd(), where the current directory is "/".',
+        f"{_LIBMICRO}, chdir -g",
+        effort="rigorous",
+        module="more_calls",
+    ),
+    _call(
+        "close_bad",
+        "close a descriptor that is not open",
+        "One operation is close() of descriptor -1, which fails with EBADF.",
+        f"{_LIBMICRO}, close_bad",
+        by="close",
+        effort="rigorous",
+        module="more_calls",
+    ),
+    _call(
+        "fcntl_set",
+        "set a socket's flags",
+        "One operation is fcntl(F_SETFL) of a Unix stream socket, alternately without and with "
+        "O_NONBLOCK.",
+        f"{_LIBMICRO}, fcntl_ndelay",
+        by="fcntl",
+        effort="rigorous",
+        module="more_calls",
+    ),
+    Probe(
+        name="syscall.cpu_clock",
+        workload="cyext.syscall.more_calls:CpuClock",
+        title="read a clock of CPU time",
+        method="One operation reads CLOCK_PROCESS_CPUTIME_ID or CLOCK_THREAD_CPUTIME_ID by "
+        "syscall(clock_gettime).",
+        source=f"{_LIBMICRO}, clock_gettime",
+        params={
+            "clock": Choice(("process", "thread"), usual=("process", "thread"), quick=("process",))
+        },
+        least_effort="rigorous",
+        promise=Promise({"clock_gettime": 1}),
     ),
     Probe(
         name="syscall.uring_nops",

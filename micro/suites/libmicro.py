@@ -117,8 +117,14 @@ SUITE = Suite(
             _CLOCK,
             differs="CLOCK_MONOTONIC",
         ),
-        Operation(
-            "clock_gettime clock_PROCESS, clock_THREAD", differs="clocks of CPU time are not read"
+        *(
+            Operation(
+                f"clock_gettime clock_{clock.upper()}",
+                "syscall.cpu_clock",
+                {"clock": clock},
+                differs="by syscall()",
+            )
+            for clock in ("process", "thread")
         ),
         Operation(
             "gettimeofday",
@@ -184,7 +190,11 @@ SUITE = Suite(
             2,
             differs="512 B, one at a time",
         ),
-        Operation("close close_bad", differs="close() of no descriptor is not measured"),
+        Operation(
+            "close close_bad",
+            "syscall.close_bad",
+            differs="of -1; libMicro's descriptors begin at 1,024",
+        ),
         Operation("close close_tmp, close_usr", "fd.open_close", differs="with open()"),
         Operation("close close_zero", "fd.open_close", differs="of a file, with open()"),
         Operation("memcpy memcpy_10", differs="micro run memory.copy -p size=10"),
@@ -222,14 +232,18 @@ SUITE = Suite(
             "syscall.chdir",
             differs="to the current directory; libMicro's names have twelve directories",
         ),
-        Operation("chdir chgetwd_tmp, chgetwd_usr", differs="getcwd() is not measured"),
+        Operation(
+            "chdir chgetwd_tmp, chgetwd_usr",
+            "syscall.getcwd",
+            differs="without chdir(), in /; libMicro's directory is twelve deep",
+        ),
         Operation("realpath", differs="a readlink() for each directory of a name"),
         Operation("stat stat_tmp, stat_usr", "syscall.stat", differs=_PATH),
         Operation("fcntl fcntl_tmp, fcntl_usr", "syscall.fcntl"),
         Operation(
             "fcntl_ndelay",
-            "syscall.fcntl",
-            differs="F_GETFL of a file; every second of libMicro's is F_SETFL of a socket",
+            "syscall.fcntl_set",
+            differs="of a Unix socket; libMicro's is a TCP socket, and every second call F_GETFL",
         ),
         Operation("lseek lseek_t8k, lseek_u8k", "syscall.lseek", differs="by 1 B instead of 8 KiB"),
         Operation("open open_tmp, open_usr", "fd.open_close", differs=f"with close(), by {_PATH}"),
@@ -256,13 +270,7 @@ SUITE = Suite(
         ),
         *_waits("poll"),
         *_waits("select"),
-        Operation(
-            "semop",
-            "ipc.sysv_semaphore",
-            _PEER,
-            differs="between two processes, with two switches; libMicro's task raises and lowers "
-            "its own",
-        ),
+        Operation("semop", "lock.sysv_semaphore"),
         Operation("sigaction", "signal.install"),
         Operation("signal", "signal.catch", differs="by tgkill()"),
         Operation(

@@ -33,7 +33,8 @@ SUITE = Suite(
     "will-it-scale",
     "operations/s",
     (
-        Operation("access1, access2", differs="access() is not measured; stat1 looks up a name"),
+        Operation("access1", "syscall.access", differs=_PATH),
+        Operation("access2", differs="access1 of one file: file.shared has stat() of one"),
         Operation("brk1", "syscall.brk", times=0.5, differs="growing and shrinking are one pair"),
         Operation("brk2", "syscall.brk", times=0.5, differs="as brk1"),
         Operation("context_switch1", "ipc.pipe", _PEER, times=0.5, differs="half a round trip"),
@@ -144,11 +145,17 @@ SUITE = Suite(
         _same_file("stat2", "stat", _PATH),
         Operation("threadspawn1", "thread.create_join", {"stack": "default"}),
         Operation(
-            "tlb_flush1, tlb_flush2, tlb_flush3",
-            "mmap.protect_threads",
-            level=1,
-            differs="mprotect() there and back; will-it-scale writes a page, drops it by madvise() "
-            "and reads it",
+            "tlb_flush1",
+            "mmap.discard",
+            differs="of anonymous memory; will-it-scale's is a private map of a file",
+        ),
+        Operation(
+            "tlb_flush2", "mmap.discard", differs="without mmap() and munmap() of 256 pages at once"
+        ),
+        Operation(
+            "tlb_flush3",
+            "mmap.discard",
+            differs="of anonymous memory; will-it-scale's is a shared map of a file",
         ),
         Operation("unix1", "ipc.queued", {"through": "unix"}, 1),
         Operation(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from again import again
 from cyext.core.team import Team
 from cyext.core.workload import LimitReached, run_on
 from cyext.lock.locks import ReadLock
+from cyext.lock.sysv_semaphores import SysvSemaphore
 from discovered import PROBES, each, make_one
+from held import eventually
 from isolated import isolated
 
 from cyext.lock import wakeups
@@ -25,6 +29,7 @@ LOCKS = {
 }
 SHARED = {n: p for n, p in LOCKS.items() if "own" not in p.params.values()}
 OWN = {n: p for n, p in LOCKS.items() if "own" in p.params.values()}
+SEMAPHORE_SETS = Path("/proc/sysvipc/sem")
 
 
 def entered(probe: Probe) -> list[int]:
@@ -56,6 +61,36 @@ def test_readers_exclude_nobody_and_so_count_nothing() -> None:
     workload.run(10)
     assert workload.entries == 0
     workload.close()
+
+
+def semaphore_sets() -> set[str]:
+    """The System V sets of semaphores that exist."""
+    return {line.split()[1] for line in SEMAPHORE_SETS.read_text().splitlines()[1:]}
+
+
+@pytest.mark.skipif(not SEMAPHORE_SETS.exists(), reason="no list of semaphores")
+def test_a_killed_owner_leaves_no_system_v_semaphore() -> None:
+    before = semaphore_sets()
+    ready, says = os.pipe()
+    owner = os.fork()
+    if owner == 0:
+        try:
+            workload = SysvSemaphore()
+            workload.run(10)
+            os.write(says, b"1")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(says)
+    try:
+        assert os.read(ready, 1) == b"1"
+        made = semaphore_sets() - before  # perhaps with those of other tests, which go, too
+    finally:
+        os.kill(owner, signal.SIGKILL)
+        os.waitpid(owner, 0)
+        os.close(ready)
+    assert made
+    assert eventually(lambda: not made & semaphore_sets())
 
 
 def on_one_cpu() -> None:
