@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from cyext.core.peers cimport micro_body_t, micro_peer_t, micro_peers_t
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 
 cdef extern from "core/busy_peers.h" nogil:
@@ -18,7 +18,7 @@ cdef extern from "core/busy_peers.h" nogil:
     int micro_busy_none(micro_busy_t *busy, micro_peers_t *group)
 
 
-cdef class BusyPeersWorkload(Workload):
+cdef class BusyPeersWorkload(PeeredWorkload):
     cdef micro_busy_t *busy
 
     cdef start_busy_peers(self, kind, cpu, micro_body_t body, void *more, int64_t count)

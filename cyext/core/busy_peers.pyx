@@ -4,19 +4,19 @@ from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport micro_body_t
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import OperationFailed
 
 
-cdef class BusyPeersWorkload(Workload):
+cdef class BusyPeersWorkload(PeeredWorkload):
     """Base of such workloads: batches and traces begin and end with the peers' work.
 
     That they begin and end is not timed, and the sentinels run while they sleep.
     """
 
     cdef start_busy_peers(self, kind, cpu, micro_body_t body, void *more, int64_t count):
-        """As `Workload.start_peers`; the body's argument is the `micro_busy_t` with ``more``."""
+        """As `start_peers`; the body's argument is the `micro_busy_t` with ``more``."""
         if self.busy == NULL:
             self.busy = micro_busy_new(more)
             if self.busy == NULL:
@@ -39,7 +39,7 @@ cdef class BusyPeersWorkload(Workload):
         cdef int64_t ended
         cdef int64_t status = self.begin()
         if status == 0:
-            status = Workload.batch(self, n, elapsed_ns)
+            status = PeeredWorkload.batch(self, n, elapsed_ns)
         ended = self.end()
         return status if status else ended
 
@@ -52,13 +52,13 @@ cdef class BusyPeersWorkload(Workload):
         try:
             if status:
                 raise self.failure(status)
-            return Workload.trace(self, n)
+            return PeeredWorkload.trace(self, n)
         finally:
             with nogil:
                 self.end()
 
     def close(self):
         """End the peers."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         micro_busy_free(self.busy)
         self.busy = NULL

@@ -3,14 +3,7 @@
 from libc.stdint cimport int64_t
 
 from cyext.core.peers cimport Peers
-
-
-cdef extern from "core/sentinel.h" nogil:
-    ctypedef struct micro_sense_t:
-        int64_t chain_ns
-        int64_t width_ns
-        int64_t end_ns
-    void micro_sense(micro_sense_t *out)
+from cyext.core.sentinel cimport micro_sense_t
 
 
 cdef struct Elsewhere:

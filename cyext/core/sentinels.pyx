@@ -7,6 +7,7 @@ from posix.unistd cimport close, pipe
 
 from cyext.core.peers cimport (
     Peers, micro_owner_moves_byte, micro_peer_moves_byte, micro_peer_t)
+from cyext.core.sentinel cimport micro_sense, micro_sense_t
 
 from cyext.core.errors import OperationFailed
 

@@ -8,9 +8,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from cyext.core.peers cimport MICRO_PROCESSES, MICRO_THREADS, micro_peers_init, micro_peers_t
+from cyext.core.peered cimport SelfTimedWorkload
+from cyext.core.sentinel cimport micro_sense_t
 from cyext.core.workload cimport (
-    Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, SelfTimedWorkload, micro_mark,
-    micro_sense_t, micro_usage_t)
+    Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, micro_mark, micro_usage_t)
 
 from cyext.core.workload import LimitReached, OperationFailed
 
@@ -183,7 +184,7 @@ cdef class Team(SelfTimedWorkload):
 
     def count(self, counting):
         """Start or end counting what all members cost."""
-        Workload.count(self, counting)
+        SelfTimedWorkload.count(self, counting)
         self.workloads[0].count(counting)
         self.team.shared.counting = counting
         for i in range(self.team.count):
@@ -200,7 +201,7 @@ cdef class Team(SelfTimedWorkload):
             self.usage.involuntary_switches += usage.involuntary_switches
             self.usage.page_faults += usage.page_faults
         self.counted *= self.team.count
-        found = self.workloads[0].counts() | Workload.counts(self)
+        found = self.workloads[0].counts() | SelfTimedWorkload.counts(self)
         self.count(self.team.shared.counting)
         return found
 
@@ -210,7 +211,7 @@ cdef class Team(SelfTimedWorkload):
             self._stop()
         for workload in self.workloads or ():
             workload.close()
-        Workload.close(self)
+        SelfTimedWorkload.close(self)
 
 
 def parallel(workloads, n, mode, cpus=()):

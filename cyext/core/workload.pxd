@@ -2,18 +2,11 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from cyext.core.peers cimport Peers, micro_body_t, micro_peers_t
-from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
+from cyext.core.sentinel cimport micro_sense_t
 
 
 cdef extern from "os/clock.h" nogil:
     int64_t micro_now_ns()
-
-cdef extern from "core/sentinel.h" nogil:
-    void micro_chain(uint64_t steps)
-    enum:
-        MICRO_CHAIN_STEPS
-
 
 cdef extern from "os/usage.h" nogil:
     ctypedef struct micro_usage_t:
@@ -49,10 +42,6 @@ cdef struct Slice:
 
 cdef class Workload:
     cdef readonly tuple cpus
-    cdef Peers peers
-    cdef str peers_on
-    cdef Sentinels sentinels
-    cdef micro_peers_t *running_peers
     cdef int usage_fd
     cdef int watched_count
     cdef int[MOST_WATCHED_CPUS] watched_cpus
@@ -76,17 +65,10 @@ cdef class Workload:
     cdef int64_t slowed_batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil
     cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil
-    cdef void drop_peers(self) noexcept
-    cdef int64_t check_peers(self) noexcept nogil
-    cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil
     cdef int64_t sense(self, micro_sense_t *out) noexcept nogil
+    cdef int64_t peers_cpu_ns(self) noexcept nogil
     cdef int64_t others_ns(self) noexcept nogil
     cdef int64_t foreign_ns(self, int64_t others_before_ns) noexcept nogil
     cdef void add_usage(self, micro_usage_t before) noexcept nogil
-    cdef start_peers(self, kind, cpu, micro_body_t body, void *argument, int64_t count)
     cdef object failure(self, int64_t status)
     cdef check_batch(self, n)
-
-
-cdef class SelfTimedWorkload(Workload):
-    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil

@@ -16,20 +16,18 @@ A workload is one ``cdef class`` that extends `Workload` and overrides some of t
 
 ``prepare(a + b)``, ``loop(a)``, ``loop(b)``, ``restore(a + b)`` is legal: a workload that uses up
 what ``prepare`` made keeps a cursor. All times are nanoseconds of the monotonic clock.
+Tasks beside the loop: `cyext.core.peered`.
 """
 
 import array
 
-from libc.errno cimport EIO, ENOSYS, EPIPE
+from libc.errno cimport EIO, ENOSYS
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
-from cyext.core.peers cimport (
-    Peers, micro_body_t, micro_peers_close, micro_peers_cpu_ns, micro_peers_failed_soon)
-from cyext.core.sentinels cimport Sentinels, micro_sense, micro_sense_t
+from cyext.core.sentinel cimport MICRO_CHAIN_STEPS, micro_chain, micro_sense, micro_sense_t
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed  # no-cython-lint
-from cyext.core.parameters import one_of
 
 
 cdef extern from "os/usage.h" nogil:
@@ -45,10 +43,6 @@ cdef extern from "os/cpu_time.h" nogil:
 # Two slices share the sentinel between them if no more than this passed since it ran: the neighbour
 # comes and goes in milliseconds.
 cdef int64_t SHARED_SENSE_NS = 20_000
-
-# A look at who used the CPUs goes through all peers: through more of them it would take long, and
-# leave the caches as no program does.
-cdef int64_t MOST_LOOKED_AT = 64
 
 cdef bint marking = False
 # The CPUs of this process's workloads: that of the timed loop first.
@@ -81,73 +75,15 @@ cdef class Workload:
         self.spin = 0
         self.cpus = own_cpus
         self.counting = False
-        self.running_peers = NULL
         self.usage_fd = -1
         memset(&self.last_sense, 0, sizeof(self.last_sense))
 
     def __init__(self):
         pass  # no parameters, unless the workload has some
 
-    cdef start_peers(self, kind, cpu, micro_body_t body, void *argument, int64_t count):
-        """Bring the peers to ``count``: "thread" or "process", each running ``body``.
-
-        ``cpu`` is "same", "other" or "free": all on the CPU of the timed loop, all on another, or
-        wherever the system likes. Raises `NotSupported` where there is no such CPU, and
-        `OperationFailed`.
-        """
-        if self.peers is None:
-            self.peers_on = cpu
-            self.peers = Peers(kind, self.cpus_of_peers(), cpu == "free")
-            elsewhere = () if cpu == "same" else self.cpus[1:] if cpu == "free" else self.cpus[1:2]
-            if elsewhere:
-                self.sentinels = Sentinels(elsewhere)
-        self.running_peers = &self.peers.group
-        self.peers.start(body, argument, count)
-
-    def cpus_of_peers(self):
-        """The CPUs that the peers run on."""
-        places = {"same": self.cpus[:1], "other": self.cpus[1:2], "free": self.cpus}
-        found = one_of(self.peers_on, places)
-        if not self.cpus and self.peers_on != "free":
-            raise NotSupported("this system binds no program to a CPU")
-        if not found and self.peers_on == "other":
-            raise NotSupported("a peer on another CPU needs a second one")
-        return found
-
-    def end_peers(self):
-        """End whatever runs beside the loop; may be called twice. `close` does it, too."""
-        if self.peers is not None:
-            self.peers.close()
-        if self.sentinels is not None:
-            self.sentinels.close()
-
-    cdef void drop_peers(self) noexcept:
-        """For ``__dealloc__``: end the peers before what they use is freed."""
-        if self.peers is not None:
-            micro_peers_close(&self.peers.group)
-
-    cdef int64_t check_peers(self) noexcept nogil:
-        """For `prepare`: `fail` where a peer ended earlier, when its owner did not wait for it."""
-        cdef int64_t theirs = self.peers.failed()
-        return self.fail(self.peers.group.call, -theirs, 0) if theirs else 0
-
-    cdef int64_t peer_failed(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
-        """``call`` failed, perhaps because a peer did: `fail` with the cause."""
-        cdef int64_t theirs = (
-            micro_peers_failed_soon(&self.peers.group) if error == EPIPE else self.peers.failed())
-        if theirs:
-            return self.fail(self.peers.group.call, -theirs, after)
-        return self.fail(call, error, after)
-
     cdef int64_t sense(self, micro_sense_t *out) noexcept nogil:
-        """Run the sentinel on every CPU of this workload, and keep that of the busiest core."""
-        cdef int64_t status
+        """Run the sentinel. A workload on more CPUs than that of its loop keeps the busiest."""
         micro_sense(out)
-        if self.sentinels is not None:
-            status = self.sentinels.sense(out)
-            if status:
-                return self.fail(b"sentinel on another CPU", -status, 0)
-            out.end_ns = micro_now_ns()
         return 0
 
     def watch_cpus(self, int usage_fd):
@@ -165,22 +101,22 @@ cdef class Workload:
 
     def cpus_used(self):
         """The CPUs that this workload's slices use, in order; none where no CPU is bound."""
-        elsewhere = () if self.running_peers == NULL else self.cpus_of_peers()
-        return sorted({*self.cpus[:1], *elsewhere})
+        return list(self.cpus[:1])
+
+    cdef int64_t peers_cpu_ns(self) noexcept nogil:
+        """CPU time of the tasks that this workload has beside its loop; negative if unknown."""
+        return 0
 
     cdef int64_t others_ns(self) noexcept nogil:
         """CPU time that others have used on its CPUs: only differences mean something.
 
         INT64_MIN where it is unknown.
         """
-        cdef int64_t own, theirs = 0, used
+        cdef int64_t own, theirs, used
         if self.usage_fd < 0:
             return INT64_MIN
-        if self.running_peers != NULL and self.running_peers.count > MOST_LOOKED_AT:
-            return INT64_MIN
         own = micro_own_cpu_ns()
-        if self.running_peers != NULL:
-            theirs = micro_peers_cpu_ns(self.running_peers)
+        theirs = self.peers_cpu_ns()
         used = micro_cpus_used_ns(self.usage_fd, self.watched_cpus, self.watched_count)
         if theirs < 0 or used < 0:
             return INT64_MIN
@@ -252,16 +188,6 @@ cdef class Workload:
             self.settle(goal)
         self.stand_at(goal, level, reason)
 
-    def peers_left(self, error):
-        """How many peers there are after `start_peers` raised ``error``, and why no more.
-
-        Raises ``error`` where there are none.
-        """
-        count = 0 if self.peers is None else self.peers.group.count
-        if count == 0:
-            raise error
-        return count, error.reason
-
     def stand_at(self, reached, level, reason):
         """Have ``reached`` of the ``level`` asked for; raise `LimitReached` if that is less."""
         self.level = reached
@@ -279,12 +205,8 @@ cdef class Workload:
         self.spin = steps
 
     def moved(self, cpus):
-        """The worker runs on the first of these CPUs now: its peers follow."""
+        """The worker runs on the first of these CPUs now."""
         self.cpus = tuple(cpus)
-        if self.peers is not None and self.peers_on is not None:
-            self.peers.follow(self.cpus_of_peers())
-        if self.sentinels is not None:
-            self.sentinels.follow(self.cpus[1:])
         self.watch_cpus(self.usage_fd)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
@@ -299,7 +221,6 @@ cdef class Workload:
     def close(self):
         """Give back every process, descriptor, map and file: no run after it. May come twice."""
         self.max_batch = 0
-        self.end_peers()
 
     cdef int64_t fail(self, const char *call, int64_t error, uint64_t after) noexcept nogil:
         """Note which call failed with which errno after how many operations; returns -errno."""
@@ -445,28 +366,6 @@ cdef class Workload:
         if status:
             raise self.failure(status)
         return table
-
-
-cdef class SelfTimedWorkload(Workload):
-    """A workload whose start and end lie in different threads or processes: it times itself.
-
-    Where it has ``marks`` set, it also marks its loop (`os/mark.h`), in the thread that runs it.
-    """
-
-    cdef int64_t timed_loop(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
-        return self.fail(b"timed_loop", ENOSYS, 0)
-
-    def slow_down(self, double steps):
-        """Not possible: nobody could spin in the sight of a clock that is read elsewhere."""
-        raise NotSupported("it times itself and cannot be slowed on purpose")
-
-    cdef int64_t batch(self, uint64_t n, int64_t *elapsed_ns) noexcept nogil:
-        return self.timed_loop(n, elapsed_ns)
-
-    def trace(self, n):
-        """One batch of a single operation each: such a workload keeps its own clock."""
-        self.check_batch(n)
-        return array.array("q", [self.run(1) for _ in range(n)])
 
 
 def sense(count, pause_ns=0):

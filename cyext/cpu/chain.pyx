@@ -2,11 +2,8 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
+from cyext.core.sentinel cimport micro_chain
 from cyext.core.workload cimport Workload
-
-
-cdef extern from "core/sentinel.h" nogil:
-    void micro_chain(uint64_t steps)
 
 
 cdef class Chain(Workload):

@@ -8,7 +8,7 @@ from posix.unistd cimport close
 
 from cyext.core.peers cimport atomic_int_fast64_t, micro_body_t, micro_peer_t
 from cyext.core.resources cimport Descriptors
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.parameters import one_of
@@ -61,7 +61,7 @@ WAYS = {
 cdef uint64_t YIELDS_BETWEEN_ROLL_CALLS = 4096
 
 
-cdef class Spread(Workload):
+cdef class Spread(PeeredWorkload):
     """One operation: an event at one of ``level`` eventfds, which one of as many threads consumes.
 
     On the CPU of the timed loop it ends once all threads that the event woke sleep again, because
@@ -161,7 +161,7 @@ cdef class Spread(Workload):
 
     def count(self, counting):
         """Start or end counting."""
-        Workload.count(self, counting)
+        PeeredWorkload.count(self, counting)
         self.consumed_before = atomic_load(&self.spread.consumed)
         self.doubles_before = atomic_load(&self.spread.doubles)
         try:
@@ -173,7 +173,7 @@ cdef class Spread(Workload):
         """Besides the usual ones, per event, in slices or not: ``wakeups`` of threads, and
         ``doubles``, deliveries of an event that another thread had consumed.
         """
-        found = Workload.counts(self)
+        found = PeeredWorkload.counts(self)
         events = atomic_load(&self.spread.consumed) - self.consumed_before
         if events == 0:
             return found
@@ -205,5 +205,5 @@ cdef class Spread(Workload):
 
     def close(self):
         """End the threads, close what they waited for."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.put_away()

@@ -10,7 +10,8 @@ from posix.fcntl cimport O_CLOEXEC, O_RDONLY
 from posix.unistd cimport close, dup
 
 from cyext.core.resources cimport Descriptors, batch_at, level_within
-from cyext.core.workload cimport Workload, SelfTimedWorkload
+from cyext.core.peered cimport SelfTimedWorkload
+from cyext.core.workload cimport Workload
 
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.core.kernel_memory import bytes_each, slabs
@@ -414,4 +415,4 @@ cdef class TableGrowth(SelfTimedWorkload):
         if self.growth != NULL:
             munmap(self.growth, sizeof(micro_growth_t))
             self.growth = NULL
-        Workload.close(self)
+        SelfTimedWorkload.close(self)

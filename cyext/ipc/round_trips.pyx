@@ -5,7 +5,7 @@ import errno
 from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport micro_body_t, micro_peers_t
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.scratch import fresh_path
@@ -32,7 +32,7 @@ cdef extern from "ipc/mechanisms.h" nogil:
 LACKING = (errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EOPNOTSUPP)
 
 
-cdef class RoundTrip(Workload):
+cdef class RoundTrip(PeeredWorkload):
     """One operation: a message to a peer, and its answer."""
 
     cdef micro_link_t link
@@ -71,7 +71,7 @@ cdef class RoundTrip(Workload):
 
     def close(self):
         """End the peer, then close the link."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         micro_link_close(&self.link)
 
 

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.busy_peers cimport BusyPeersWorkload
 from cyext.core.peers cimport micro_body_t, micro_peers_t
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.parameters import one_of
@@ -53,7 +53,7 @@ TRANSPORTS = {
 cdef uint64_t LARGEST_MESSAGE = 1 << 22
 
 
-cdef class Stream(Workload):
+cdef class Stream(PeeredWorkload):
     """One operation: a message of ``level`` bytes to a peer; a batch ends when the peer has all."""
 
     cdef micro_stream_t stream
@@ -113,7 +113,7 @@ cdef class Stream(Workload):
 
     def close(self):
         """End the peer, close what the stream goes through."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         micro_stream_close(&self.stream)
 
 

@@ -5,6 +5,7 @@ from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport micro_peer_leaves, micro_peer_t
+from cyext.core.peered cimport PeeredWorkload
 from cyext.core.workload cimport Workload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
@@ -110,7 +111,7 @@ cdef int64_t sleep_at_condition(micro_peer_t *self, void *shared) noexcept nogil
     return 0
 
 
-cdef class Sleepers(Workload):
+cdef class Sleepers(PeeredWorkload):
     """``level`` waiters that sleep on the CPU of the timed loop, as ``peer`` "thread" or "process".
 
     ``grow`` returns once all sleep.
@@ -167,12 +168,12 @@ cdef class Sleepers(Workload):
 
     cdef void drop_peers(self) noexcept:
         self.let_waiters_end()
-        Workload.drop_peers(self)
+        PeeredWorkload.drop_peers(self)
 
     def end_peers(self):
         """End the waiters."""
         self.let_waiters_end()
-        Workload.end_peers(self)
+        PeeredWorkload.end_peers(self)
 
     def meet(self, members, index, mode):
         """Refuse a team of processes for waiting threads: they wake in their own process only."""
@@ -229,14 +230,14 @@ cdef class Sleepers(Workload):
 
     def count(self, counting):
         """Start or end counting."""
-        Workload.count(self, counting)
+        PeeredWorkload.count(self, counting)
         self.operations = 0
         self.asleep_before = atomic_load(&self.bed.asleep)
 
     def counts(self):
         """Besides the usual ones: ``wakeups`` of waiters per operation, in slices or not."""
         woken = atomic_load(&self.bed.asleep) - self.asleep_before
-        return Workload.counts(self) | {"wakeups": woken / <double>max(self.operations, 1)}
+        return PeeredWorkload.counts(self) | {"wakeups": woken / <double>max(self.operations, 1)}
 
 
 cdef class Wake(Sleepers):

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close
 
 from cyext.core.peers cimport micro_body_t, micro_peers_t
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.parameters import one_of
@@ -28,7 +28,7 @@ cdef extern from "net/connections.h" nogil:
     int64_t micro_take_connections(void *self, void *door)
 
 
-cdef class _Connections(Workload):
+cdef class _Connections(PeeredWorkload):
     """A listener, for TCP or Unix stream sockets."""
 
     cdef micro_door_t door
@@ -58,7 +58,7 @@ cdef class _Connections(Workload):
 
     def close(self):
         """End the peer, close and remove the listener."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         if self.door.listener >= 0:
             close(self.door.listener)
             self.door.listener = -1

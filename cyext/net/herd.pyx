@@ -9,7 +9,7 @@ from posix.unistd cimport close
 
 from cyext.core.peers cimport atomic_int_fast64_t, micro_peer_leaves, micro_peer_t
 from cyext.core.resources cimport Descriptors, batch_at
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core import limits
 from cyext.core.errors import NotSupported, OperationFailed
@@ -124,7 +124,7 @@ cdef int64_t wait_and_accept(micro_peer_t *self, void *shared) noexcept nogil:
     return error
 
 
-cdef class AcceptHerd(Workload):
+cdef class AcceptHerd(PeeredWorkload):
     """One operation: a client connects; it ends once a waiter has accepted and the others sleep.
 
     ``level`` waiters share the client's CPU, and the client runs only where no waiter wants to: so
@@ -264,7 +264,7 @@ cdef class AcceptHerd(Workload):
 
     def count(self, counting):
         """Start or end counting."""
-        Workload.count(self, counting)
+        PeeredWorkload.count(self, counting)
         self.connections = atomic_load(&self.herd.accepted)
         try:
             self.switches = self.switches_of_waiters()
@@ -273,7 +273,7 @@ cdef class AcceptHerd(Workload):
 
     def counts(self):
         """Besides the usual ones: ``wakeups`` of waiters per connection, in slices or not."""
-        found = Workload.counts(self)
+        found = PeeredWorkload.counts(self)
         connections = atomic_load(&self.herd.accepted) - self.connections
         if self.switches < 0 or connections == 0:
             return found
@@ -285,6 +285,6 @@ cdef class AcceptHerd(Workload):
 
     def close(self):
         """End the waiters, close the sockets."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.clients.close_down_to(0)
         self.put_away()

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from posix.unistd cimport close, pipe
 
 from cyext.core.peers cimport micro_owner_moves_byte, micro_peer_t, micro_peers_t
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.limits import available_bytes
@@ -95,7 +95,7 @@ FILLED, CHANGED = b"f", b"c"
 cdef uint64_t LONGEST_DATAGRAM = 65507
 
 
-cdef class _Replies(Workload):
+cdef class _Replies(PeeredWorkload):
     """One operation: send a reply to a peer, and read the byte with which it asks for the next."""
 
     cdef micro_replies_t *replies
@@ -166,7 +166,7 @@ cdef class _Replies(Workload):
 
     def close(self):
         """End the peer, close the connection."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.put_away()
 
 
@@ -239,13 +239,13 @@ cdef class HeaderBody(_Replies):
 
     def count(self, counting):
         """Start or end counting."""
-        Workload.count(self, counting)
+        PeeredWorkload.count(self, counting)
         self.segments = micro_tcp_data_segments(self.replies.ends[0])
         self.sent = 0
 
     def counts(self):
         """Besides the usual ones: ``segments`` with data per reply, in slices or not."""
-        found = Workload.counts(self)
+        found = PeeredWorkload.counts(self)
         now = micro_tcp_data_segments(self.replies.ends[0])
         if self.segments < 0 or now < 0 or self.sent == 0:
             return found
@@ -339,14 +339,14 @@ cdef class SendFile(_Replies):
 
     def count(self, counting):
         """Start or end counting."""
-        Workload.count(self, counting)
+        PeeredWorkload.count(self, counting)
         self.replies.sent = self.replies.copied = 0
 
     def counts(self):
         """Besides the usual ones: ``copied``, the share of zero-copy sends that were copied, and
         ``copies_per_byte`` sent.
         """
-        found = Workload.counts(self)
+        found = PeeredWorkload.counts(self)
         if self.replies.sent:
             found["copied"] = self.replies.copied / <double>self.replies.sent
         share = self.copied_by_sending()

@@ -48,6 +48,7 @@ cdef class _Ports(Workload):
     """
 
     cdef int64_t room
+    cdef Peers peers   # that hold sockets
     cdef Descriptors own
     cdef int64_t fds_each
     cdef int64_t away
@@ -202,6 +203,8 @@ cdef class _Ports(Workload):
     def close(self):
         """Close all sockets, and end the processes that hold some."""
         Workload.close(self)
+        if self.peers is not None:
+            self.peers.close()
         self.own.close_down_to(0)
         self.away = 0
         self.level = 0

@@ -6,9 +6,8 @@ import os
 from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport Program
-from cyext.core.workload cimport (
-    MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, SelfTimedWorkload, Slice, Workload, micro_mark,
-    micro_now_ns)
+from cyext.core.peered cimport SelfTimedWorkload
+from cyext.core.workload cimport MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, micro_mark, micro_now_ns
 
 from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import available_bytes, more_tasks
@@ -110,7 +109,7 @@ cdef class Parent(SelfTimedWorkload):
 
     def moved(self, cpus):
         """Let the parent program follow."""
-        Workload.moved(self, cpus)
+        SelfTimedWorkload.moved(self, cpus)
         if self.helper is not None:
             self.helper.follow(cpus[:1])
 
@@ -207,7 +206,7 @@ cdef class Parent(SelfTimedWorkload):
     cdef int64_t slice(self, uint64_t n, Slice *out) noexcept nogil:
         cdef int64_t status = 0
         if self.opened:
-            return Workload.slice(self, n, out)
+            return SelfTimedWorkload.slice(self, n, out)
         if self.pending == 0:
             status = self.request(MICRO_SLICE, n, min(self.slices_left, <uint64_t>MICRO_TIMES_MAX))
         if status == 0:
@@ -227,7 +226,7 @@ cdef class Parent(SelfTimedWorkload):
                 micro_parent_close(&self.parent)
         if self.helper is not None:
             self.helper.close()
-        Workload.close(self)
+        SelfTimedWorkload.close(self)
 
 
 cdef class ForkExit(Parent):

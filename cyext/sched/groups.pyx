@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport micro_body_t, micro_peer_t, micro_peers_t
 from cyext.core.resources cimport Descriptors
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import OperationFailed
 from cyext.core.parameters import one_of
@@ -33,7 +33,7 @@ MOST_GROUPS = MICRO_GROUPS_MOST
 
 
 @cython.no_gc_clear  # the peers use the connections until they have ended
-cdef class Hackbench(Workload):
+cdef class Hackbench(PeeredWorkload):
     """One operation: each of 20 senders sends 100 bytes to each of 20 receivers, in every group.
 
     ``level`` groups run on all CPUs of this workload, as the system likes, as ``peer`` "thread" or
@@ -94,5 +94,5 @@ cdef class Hackbench(Workload):
 
     def close(self):
         """End the tasks, then close their connections."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.free()

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint64_t
 from cyext.core.peers cimport (
     atomic_int_fast64_t, micro_body_t, micro_peer_t, micro_peers_t, pthread_attr_t)
 from cyext.core.resources cimport Descriptors
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.limits import more_tasks
@@ -47,7 +47,7 @@ cdef int64_t LOOPS = 2
 
 
 @cython.no_gc_clear  # the threads use the connections until they have ended
-cdef class Chat(Workload):
+cdef class Chat(PeeredWorkload):
     """One operation: a message that one user of a room said is heard by one of the 19 others.
 
     ``level`` rooms of 20 users, each with a TCP connection to the server. By ``model`` "threads"
@@ -133,13 +133,13 @@ cdef class Chat(Workload):
 
     def count(self, counting):
         """Start or end counting."""
-        Workload.count(self, counting)
+        PeeredWorkload.count(self, counting)
         self.heard = 0
         self.switches = self.switches_of_threads()
 
     def counts(self):
         """The usual ones, but the voluntary switches are those of all threads, in slices or not."""
-        found = Workload.counts(self)
+        found = PeeredWorkload.counts(self)
         del found["voluntary_switches"]
         switches = self.switches_of_threads()
         if switches >= 0 and self.switches >= 0 and self.heard:
@@ -159,7 +159,7 @@ cdef class Chat(Workload):
 
     cdef void drop_peers(self) noexcept:
         micro_chat_end(self.chat)
-        Workload.drop_peers(self)
+        PeeredWorkload.drop_peers(self)
 
     def __dealloc__(self):
         self.drop_peers()
@@ -168,11 +168,11 @@ cdef class Chat(Workload):
     def end_peers(self):
         """Let the threads leave, wherever they wait, and end them."""
         micro_chat_end(self.chat)
-        Workload.end_peers(self)
+        PeeredWorkload.end_peers(self)
 
     def close(self):
         """End the threads, then close their connections."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.free()
 
 

@@ -9,7 +9,7 @@ from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 from cyext.core.peers cimport Peers, Program, micro_peers_add, micro_peers_keep
 from cyext.core.resources cimport Descriptors, batch_at, level_within
 from cyext.core.sentinels cimport Sentinels
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.kernel_memory import bytes_each, slabs, slabs_and_stacks, task_memory
@@ -78,7 +78,7 @@ def program(image):
     return path
 
 
-cdef class _Connections(Workload):
+cdef class _Connections(PeeredWorkload):
     """Connections to a server, held open and idle the way of its ``model``.
 
     The server is a small program, linked as ``image`` says, and runs on the CPU of the client
@@ -177,7 +177,7 @@ cdef class _Connections(Workload):
 
     cdef int64_t others_ns(self) noexcept nogil:
         """As `Workload.others_ns`, the server's time taken off; unknown where it has processes."""
-        cdef int64_t others = Workload.others_ns(self)
+        cdef int64_t others = PeeredWorkload.others_ns(self)
         cdef int64_t served = -1 if self.has_processes else micro_process_cpu_ns(self.server.pid)
         return INT64_MIN if others == INT64_MIN or served < 0 else others - served
 
@@ -306,7 +306,7 @@ cdef class _Connections(Workload):
 
     def moved(self, cpus):
         """Let the server and all of its tasks follow."""
-        Workload.moved(self, cpus)
+        PeeredWorkload.moved(self, cpus)
         pid = self.server.pid
         if pid <= 0:
             return
@@ -331,7 +331,7 @@ cdef class _Connections(Workload):
         ``kernel_bytes_per_connection`` and ``user_bytes_per_connection``, where the system tells.
         """
         cdef int64_t before = self.held
-        found = Workload.counts(self)
+        found = PeeredWorkload.counts(self)
         if self.weights is None:
             most, _reason = self.limit()
             if most >= before + GROUPS * self.group():
@@ -367,7 +367,7 @@ cdef class _Connections(Workload):
 
     def close(self):
         """Leave all connections, end the server."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.end_server()
         if self.holders is not None:
             self.holders.close()

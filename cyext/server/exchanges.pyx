@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport atomic_int_fast64_t, micro_body_t, micro_peer_t, micro_peers_t
 from cyext.core.resources cimport Descriptors
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import OperationFailed
 from cyext.core.parameters import one_of
@@ -35,7 +35,7 @@ cdef extern from "server/exchanges.h" nogil:
 
 
 @cython.no_gc_clear  # the peers use the connections until they have ended
-cdef class RequestResponse(Workload):
+cdef class RequestResponse(PeeredWorkload):
     """One operation: a request of 4 bytes and its response, on one of ``level`` connections.
 
     ``clients`` peers ask on all connections at once. As many loops as this workload has CPUs answer
@@ -114,5 +114,5 @@ cdef class RequestResponse(Workload):
 
     def close(self):
         """End the peers, then close their connections."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.free()

@@ -8,6 +8,7 @@ from posix.unistd cimport close, pause, pipe
 
 from cyext.core.peers cimport (
     micro_owner_moves_byte, micro_peer_leaves, micro_peer_moves_byte, micro_peer_t)
+from cyext.core.peered cimport PeeredWorkload
 from cyext.core.workload cimport Workload
 
 from cyext.core.errors import NotSupported, OperationFailed
@@ -45,7 +46,7 @@ cdef extern from "os/signals.h" nogil:
     void micro_store(uintptr_t page)
 
 
-cdef class _Handled(Workload):
+cdef class _Handled(PeeredWorkload):
     """A workload that needs a handler, of ``which`` kind, while it lives."""
 
     cdef int which
@@ -68,7 +69,7 @@ cdef class _Handled(Workload):
 
     def close(self):
         """Put back the handler that was there before."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         self.let_go()
 
 

@@ -9,8 +9,8 @@ from cyext.core.busy_peers cimport (
 from cyext.core.peers cimport (
     micro_body_t, micro_owner_moves_byte, micro_peer_t, micro_peers_t)
 from cyext.core.resources cimport Descriptors
-from cyext.core.workload cimport (
-    MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, SelfTimedWorkload, Workload, micro_mark)
+from cyext.core.peered cimport PeeredWorkload, SelfTimedWorkload
+from cyext.core.workload cimport MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, micro_mark
 
 from cyext.core.errors import LimitReached, OperationFailed
 from cyext.core.parameters import one_of
@@ -203,7 +203,7 @@ cdef class WorkingSet(Ring):
 
 
 @cython.no_gc_clear
-cdef class WakeOne(Workload):
+cdef class WakeOne(PeeredWorkload):
     """One operation: wake one of ``level`` sleepers, each in turn, and sleep until it answers."""
 
     cdef _Ring ring
@@ -255,7 +255,7 @@ cdef class WakeOne(Workload):
 
     def close(self):
         """End the sleepers, then close the pipes."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         if self.ring is not None:
             self.ring.close()
 

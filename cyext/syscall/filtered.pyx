@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close, pipe
 
 from cyext.core.peers cimport micro_owner_moves_byte, micro_peer_moves_byte, micro_peer_t
-from cyext.core.workload cimport (
-    MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, SelfTimedWorkload, Workload, micro_mark, micro_now_ns)
+from cyext.core.peered cimport SelfTimedWorkload
+from cyext.core.workload cimport MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, micro_mark, micro_now_ns
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.parameters import one_of
@@ -121,5 +121,5 @@ cdef class Seccomp(SelfTimedWorkload):
 
     def close(self):
         """End the thread, and with it the filter."""
-        Workload.close(self)
+        SelfTimedWorkload.close(self)
         self.close_pipes()

@@ -170,6 +170,7 @@ cdef class CreateAlive(_Thread):
     before the first `grow`.
     """
 
+    cdef Peers peers
     cdef const char *call
     cdef micro_stack_t *stacks   # of peer i; mapped where it runs, or has run and stacks are cached
     cdef int64_t places
@@ -270,6 +271,8 @@ cdef class CreateAlive(_Thread):
         """End all threads and unmap their stacks."""
         cdef int64_t place
         Workload.close(self)
+        if self.peers is not None:
+            self.peers.close()
         for place in range(self.places):
             micro_stack_unmap(&self.kind, &self.stacks[place], &self.call)
         self.places = 0

@@ -10,9 +10,10 @@ from cyext.core.busy_peers cimport (
     BusyPeersWorkload, micro_busy_begins, micro_busy_ended, micro_busy_lasts, micro_busy_t)
 from cyext.core.peers cimport micro_peer_t
 from cyext.core.resources cimport Descriptors
+from cyext.core.peered cimport SelfTimedWorkload
+from cyext.core.sentinel cimport micro_chain
 from cyext.core.workload cimport (
-    MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, SelfTimedWorkload, Workload, micro_chain, micro_mark,
-    micro_now_ns)
+    MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Workload, micro_mark, micro_now_ns)
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.parameters import one_of

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from runners.analyse.estimate import find_doubt
 from runners.archive.reader import read
-from runners.measure.schedule import rounds_needed
+from runners.measure.turns import rounds_needed
 from runners.model.benchmark import Benchmark
 from runners.model.session import Visit
 

@@ -29,7 +29,8 @@ from rounds_needed import judged
 
 from micro.probes.catalogue import all_probes
 from runners.archive.reader import read
-from runners.measure.schedule import MOST_VISITS, Settings, rounds_needed, turn
+from runners.measure.schedule import MOST_VISITS, Settings
+from runners.measure.turns import rounds_needed, turn
 from runners.model.benchmark import Benchmark
 from runners.model.session import Session, Visit
 

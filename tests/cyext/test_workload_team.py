@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from cyext.core.empty import Empty
+from cyext.core.peered import SelfTimedWorkload
 from cyext.core.team import Team, parallel
 from cyext.core.workload import (
     LimitReached,
     NotSupported,
     OperationFailed,
-    SelfTimedWorkload,
     Workload,
 )
 from cyext.fd.descriptors import OpenClose
