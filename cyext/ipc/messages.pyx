@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from cyext.core.peers cimport micro_body_t, micro_peer_t, micro_peers_t
-from cyext.core.workload cimport Workload
+from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.parameters import one_of
@@ -38,7 +38,7 @@ LACKING = (errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EO
 cdef uint64_t MOST_BYTES = 1 << 20
 
 
-cdef class Message(Workload):
+cdef class Message(PeeredWorkload):
     """One operation: a message of ``level`` bytes to a peer, and one of as many bytes back."""
 
     cdef micro_messages_t messages
@@ -104,5 +104,5 @@ cdef class Message(Workload):
 
     def close(self):
         """End the peer, then close the link."""
-        Workload.close(self)
+        PeeredWorkload.close(self)
         micro_link_close(&self.messages.link)

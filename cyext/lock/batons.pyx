@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cyext.core.peers cimport atomic_int_fast64_t, micro_body_t, micro_peer_t, micro_peers_t
 from cyext.core.resources cimport Descriptors
-from cyext.core.workload cimport SelfTimedWorkload
+from cyext.core.peered cimport SelfTimedWorkload
 
 from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.parameters import one_of
