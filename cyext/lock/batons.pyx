@@ -94,7 +94,7 @@ cdef class Baton(SelfTimedWorkload):
         self.settle_or_return(min(level, self.room), level, self.reason)
 
     def settle(self, count):
-        """Let ``count`` tasks stand in a new ring: what those of the old one held ended with them."""
+        """Let ``count`` tasks stand in a new ring; what those of the old one held is free then."""
         self.end_ring()
         directory = directory_for_files() if micro_baton_locks_files(self.how) else None
         try:
