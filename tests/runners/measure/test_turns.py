@@ -6,7 +6,7 @@ import pytest
 from scripted_machine import JOBS, OP_NS, Machine, answer, measure, point
 
 from runners.measure.launch import Answer, Order
-from runners.measure.schedule import rounds_needed, settled, turn
+from runners.measure.turns import rounds_needed, settled, turn
 
 #: Stable in ten rounds (standard error 0.5 %), and in four (0.7 %), but there not by much.
 RESTLESS = [1.0, 1.016] * 10
