@@ -39,6 +39,9 @@ cdef extern from "os/repeated_calls.h" nogil:
     int64_t micro_calls_fstat(const micro_given_t *given, uint64_t n, uint64_t *made)
     int64_t micro_calls_lseek(const micro_given_t *given, uint64_t n, uint64_t *made)
 
+cdef extern from "os/more_calls.h" nogil:
+    int64_t micro_calls_access(const micro_given_t *given, uint64_t n, uint64_t *made)
+
 # What will-it-scale reads and writes at once.
 cdef size_t PIECE_BYTES = 4096
 
@@ -47,6 +50,7 @@ cdef enum:
     PWRITE
     OPEN
     STAT
+    ACCESS
     FSTAT
     LSEEK
 
@@ -58,6 +62,7 @@ CALLS = {
     "pwrite_own": (PWRITE, True),
     "open": (OPEN, False),
     "stat": (STAT, False),
+    "access": (ACCESS, False),
     "fstat": (FSTAT, False),
     "lseek": (LSEEK, False),
 }
@@ -112,7 +117,8 @@ cdef class Shared(Workload):
         self.offset = index * PIECE_BYTES if self.own_piece else 0
         if os.pwrite(self.fd, bytes(PIECE_BYTES), self.offset) != PIECE_BYTES:
             raise OperationFailed("pwrite", EIO, 0)
-        self.given.fd = self.directory if self.kind == STAT else self.fd
+        by_name = self.kind == STAT or self.kind == ACCESS
+        self.given.fd = self.directory if by_name else self.fd
 
     def meet(self, members, index, mode):
         """Use the first member's file."""
@@ -128,6 +134,8 @@ cdef class Shared(Workload):
             return self.open_and_close(n)
         if self.kind == STAT:
             return self.call(b"stat", micro_calls_stat, n)
+        if self.kind == ACCESS:
+            return self.call(b"access", micro_calls_access, n)
         if self.kind == FSTAT:
             return self.call(b"fstat", micro_calls_fstat, n)
         return self.call(b"lseek", micro_calls_lseek, n)

@@ -11,8 +11,13 @@ _PARAMS = {
     "fs": Choice(("tmpfs", "temp"), usual=("tmpfs",), quick=("tmpfs",)),
     "size": Choice(("0", "1k", "4k", "10k"), usual=("0",), quick=("0",)),
 }
-_SHARED = ("pread", "pread_own", "pwrite", "pwrite_own", "open", "stat", "fstat", "lseek")
-_LINUX_NAMES = {"pread": "pread64", "pwrite": "pwrite64", "stat": "newfstatat"}
+_SHARED = ("pread", "pread_own", "pwrite", "pwrite_own", "open", "stat", "access", "fstat", "lseek")
+_LINUX_NAMES = {
+    "pread": "pread64",
+    "pwrite": "pwrite64",
+    "stat": "newfstatat",
+    "access": "faccessat",
+}
 _PIECE_BYTES = 64 << 10  # what file.read reads at once
 _READ = Axis(
     "size",
@@ -139,10 +144,12 @@ PROBES = (
         title="call on a file that all members of a team use",
         method="One operation is one call on a file that every member of a team has opened: "
         "pread() or pwrite() of its first 4 KiB (pread, pwrite) or of 4 KiB that no other member "
-        "uses (pread_own, pwrite_own), openat() and close() (open), fstatat() by a name without "
-        "directories (stat), fstat(), or lseek() alternately to 0 and 1; alone unless members is "
-        "given; the file is in memory (fs=tmpfs) or in the temporary directory (fs=temp).",
-        source="will-it-scale, pread2, pread3, pwrite2, pwrite3, open3, stat2, fstat2, lseek2",
+        "uses (pread_own, pwrite_own), openat() and close() (open), fstatat() or faccessat() by a "
+        "name without directories (stat, access), fstat(), or lseek() alternately to 0 and 1; "
+        "there is one member unless members says how many; the file is in memory (fs=tmpfs) or in "
+        "the temporary directory (fs=temp).",
+        source="will-it-scale, pread2, pread3, pwrite2, pwrite3, open3, stat2, access2, fstat2, "
+        "lseek2",
         params={
             "call": Choice(_SHARED, usual=("pread", "pwrite", "open", "stat"), quick=("pread",)),
             "fs": _PARAMS["fs"],

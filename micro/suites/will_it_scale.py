@@ -34,7 +34,7 @@ SUITE = Suite(
     "operations/s",
     (
         Operation("access1", "syscall.access", differs=_PATH),
-        Operation("access2", differs="access1 of one file: file.shared has stat() of one"),
+        _same_file("access2", "access", _PATH),
         Operation("brk1", "syscall.brk", times=0.5, differs="growing and shrinking are one pair"),
         Operation("brk2", "syscall.brk", times=0.5, differs="as brk1"),
         Operation("context_switch1", "ipc.pipe", _PEER, times=0.5, differs="half a round trip"),
