@@ -35,10 +35,12 @@ class Configuration:
     def least_effect_of(self, benchmark: Benchmark) -> float | None:
         """The least change of a benchmark that matters; None for the usual one.
 
-        The first glob that matches its name, with or without its parameters, decides.
+        The first entry decides that is a glob of its probe, or names it, or the curve that it is a
+        point of, with all parameters.
         """
+        names = {str(benchmark), str(benchmark.curve)}
         for pattern, effect in self.least_effect.items():
-            if pattern == str(benchmark) or fnmatch.fnmatchcase(benchmark.probe, pattern):
+            if pattern in names or fnmatch.fnmatchcase(benchmark.probe, pattern):
                 return effect
         return None
 

@@ -163,7 +163,7 @@ def evaluate(job: Job, level: int | None, raw: Raw, clean: Clean | None) -> Visi
 
 
 def _doubt(job: Job, raw: Raw, clean: int) -> str | None:
-    if clean < min(LEAST_CLEAN, raw.wanted) or clean < LEAST_CLEAN_SHARE * raw.wanted:
+    if clean < max(LEAST_CLEAN, LEAST_CLEAN_SHARE * raw.wanted):
         disturbed = int((~raw.slices.undisturbed()).sum())
         return OTHERS if 2 * disturbed > len(raw.slices.elapsed_ns) - clean else NEIGHBOUR
     wall_ns = max(raw.noise.get("wall_ns", 0), 1)

@@ -315,6 +315,15 @@ def test_the_nearest_project_says_where_and_how_much(tmp_path: Path) -> None:
     assert found.least_effect_of(Benchmark("fd.open_close")) is None
 
 
+def test_a_least_effect_of_a_curve_is_that_of_its_points(tmp_path: Path) -> None:
+    text = '[tool.micro.least-effect]\n"event.dequeue[events=one]" = 0.2\n'
+    found = configured(tmp_path, text)
+    one = Benchmark("event.dequeue", (("events", "one"),), "ready", 64)
+    all_at_once = Benchmark("event.dequeue", (("events", "all"),), "ready", 64)
+    assert found.least_effect_of(one) == found.least_effect_of(one.curve) == 0.2
+    assert found.least_effect_of(all_at_once) is None
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
