@@ -195,12 +195,12 @@ PROBES = (
         name="lock.baton",
         workload="cyext.lock.batons:Baton",
         title="hand a baton over by locks",
-        method="One operation is one hop of a baton in a ring of tasks on one CPU, each of which "
-        "sleeps in a lock until the task before it gives that lock back: two locks lead from task "
-        "to task, and who has the baton takes the free one, gives back the one in which the next "
-        "task sleeps, and goes to sleep itself, so that a hop is the switch to the next task and "
-        "two locks taken and given back, or for kind=condition a signal, a wait and the mutex "
-        "around each; the batch ends when all its hops have been made.",
+        method="One operation is one hop of a baton around a ring of tasks on one CPU. Two locks "
+        "lead from each task to the next, which sleeps until one of them is released. The task "
+        "with the baton takes the free lock, releases the one that the next task waits for, and "
+        "then sleeps. So a hop is one task switch and two locks taken and released; for "
+        "kind=condition it is one signal and one wait, each with its mutex. The batch ends when "
+        "all its hops have been made.",
         source="libMicro cascade_mutex, cascade_cond, cascade_flock and cascade_fcntl; lmbench "
         "lat_fcntl (two tasks)",
         params={
