@@ -195,12 +195,12 @@ PROBES = (
         name="lock.baton",
         workload="cyext.lock.batons:Baton",
         title="hand a baton over by locks",
-        method="One operation is one hop of a baton around a ring of tasks on one CPU. Two locks "
-        "lead from each task to the next, which sleeps until one of them is released. The task "
+        method="One operation is one hop of a baton around a ring of tasks on one CPU; two locks "
+        "lead from each task to the next, which sleeps until one of them is released; the task "
         "with the baton takes the free lock, releases the one that the next task waits for, and "
-        "then sleeps. So a hop is one task switch and two locks taken and released; for "
-        "kind=condition it is one signal and one wait, each with its mutex. The batch ends when "
-        "all its hops have been made.",
+        "then sleeps; so a hop is one task switch and two locks taken and released, or, for "
+        "kind=condition, one signal and one wait, each with its mutex; the batch ends when all "
+        "its hops have been made.",
         source="libMicro cascade_mutex, cascade_cond, cascade_flock and cascade_fcntl; lmbench "
         "lat_fcntl (two tasks)",
         params={
