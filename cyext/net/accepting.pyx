@@ -1,27 +1,14 @@
 """Taking connections that wait at a listener."""
 
-import errno as errno_names
-import os
-
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t
 from posix.unistd cimport close
 
 from cyext.core.workload cimport Workload
-
-from cyext.core.errors import NotSupported, OperationFailed
-from cyext.core.parameters import one_of
-from cyext.core.scratch import fresh_path
+from cyext.net.listener cimport Listener, micro_door_t
 
 
 cdef extern from "net/connections.h" nogil:
-    int AF_INET
-    int AF_UNIX
-    ctypedef struct micro_door_t:
-        int family
-        int listener
-        const char *call
-    int micro_door_open(micro_door_t *door, const char *path)
     int micro_door_connect(micro_door_t *door)
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -38,40 +25,23 @@ cdef class Accept(Workload):
     After a batch, both ends are closed.
     """
 
-    cdef micro_door_t door
-    cdef bytes path   # of a socket in the scratch directory, or None
+    cdef Listener listener
+    cdef micro_door_t *door
     cdef int connecting[MOST_WAITING]
     cdef int accepted[MOST_WAITING]
     cdef int connected
     cdef int taken
 
-    def __cinit__(self, *args, **kwargs):
-        self.door.listener = -1
-
     def __init__(self, protocol="tcp"):
-        cdef int status
-        self.door.family = one_of(protocol, {"tcp": AF_INET, "unix": AF_UNIX})
+        self.listener = Listener(protocol)
+        self.door = &self.listener.door
         self.max_batch = MOST_WAITING
-        path = fresh_path()
-        status = micro_door_open(&self.door, path)
-        if self.door.family == AF_UNIX and self.door.listener >= 0:
-            self.path = path
-        if status == 0:
-            return
-        self.close()
-        if status == -errno_names.ENAMETOOLONG:
-            raise NotSupported("the name of a Unix socket in the temporary directory is too long")
-        raise OperationFailed(self.door.call.decode(), -status, 0)
-
-    def __dealloc__(self):
-        if self.door.listener >= 0:
-            close(self.door.listener)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
         cdef int fd
         for i in range(n):
-            fd = micro_door_connect(&self.door)
+            fd = micro_door_connect(self.door)
             if fd < 0:
                 return self.fail(self.door.call, -fd, i)
             self.connecting[self.connected] = fd
@@ -105,12 +75,5 @@ cdef class Accept(Workload):
     def close(self):
         """Close and remove the listener."""
         Workload.close(self)
-        if self.door.listener >= 0:
-            close(self.door.listener)
-            self.door.listener = -1
-        if self.path is not None:
-            try:
-                os.unlink(self.path)
-            except FileNotFoundError:  # it never got as far as bind()
-                pass
-            self.path = None
+        if self.listener is not None:
+            self.listener.close()
