@@ -38,8 +38,6 @@ cdef extern from "os/repeated_calls.h" nogil:
     int64_t micro_calls_stat(const micro_given_t *given, uint64_t n, uint64_t *made)
     int64_t micro_calls_fstat(const micro_given_t *given, uint64_t n, uint64_t *made)
     int64_t micro_calls_lseek(const micro_given_t *given, uint64_t n, uint64_t *made)
-
-cdef extern from "os/more_calls.h" nogil:
     int64_t micro_calls_access(const micro_given_t *given, uint64_t n, uint64_t *made)
 
 # What will-it-scale reads and writes at once.

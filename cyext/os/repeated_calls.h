@@ -54,8 +54,16 @@ typedef int64_t (*micro_calls_t)(const micro_given_t *given, uint64_t n, uint64_
 MICRO_CALLS(getppid, syscall(SYS_getppid, 0), got >= 0)
 MICRO_CALLS(clock_gettime, syscall(SYS_clock_gettime, CLOCK_MONOTONIC, given->buffer), got == 0)
 MICRO_CALLS(times, syscall(SYS_times, given->buffer), got != -1)   /* a library may hide failures */
+MICRO_CALLS(process_clock, syscall(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, given->buffer),
+            got == 0)
+MICRO_CALLS(thread_clock, syscall(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, given->buffer),
+            got == 0)
+MICRO_CALLS(access, syscall(SYS_faccessat, given->fd, given->name, R_OK), got == 0)
 #else
 MICRO_CALLS(times, times(given->buffer), got != -1)
+MICRO_CALLS(process_clock, clock_gettime(CLOCK_PROCESS_CPUTIME_ID, given->buffer), got == 0)
+MICRO_CALLS(thread_clock, clock_gettime(CLOCK_THREAD_CPUTIME_ID, given->buffer), got == 0)
+MICRO_CALLS(access, faccessat(given->fd, given->name, R_OK, 0), got == 0)
 MICRO_CALLS(getppid, getppid(), got >= 0)
 MICRO_CALLS(clock_gettime, (errno = ENOSYS, -1), got == 0)
 #endif
@@ -79,6 +87,9 @@ MICRO_CALLS(lseek, lseek(given->fd, (off_t)(i & 1), SEEK_SET), got == (int64_t)(
 MICRO_CALLS(getrusage, getrusage(RUSAGE_SELF, given->buffer), got == 0)
 MICRO_CALLS(sched_yield, sched_yield(), got == 0)
 MICRO_CALLS(chdir, chdir("."), got == 0)
+MICRO_CALLS(getcwd, getcwd(given->buffer, given->bytes) ? 0 : -1, got == 0)
+MICRO_CALLS(close_bad, close(-1), got == -1 && errno == EBADF)
+MICRO_CALLS(fcntl_set, fcntl(given->fd, F_SETFL, i & 1 ? O_NONBLOCK : 0), got >= 0)
 MICRO_CALLS(fcntl, fcntl(given->fd, F_GETFL), got >= 0)
 MICRO_CALLS(msync, msync(given->buffer, given->bytes, MS_SYNC), got == 0)
 MICRO_CALLS(isatty, isatty(given->fd), got == 0 && errno == ENOTTY)

@@ -1,6 +1,7 @@
 """System calls: what it costs to enter the system, do little there, and come back."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from micro.probes.declaration import TIMES_ITSELF, Axis, Choice, Effort, Headline, Probe
 from runners.model.benchmark import Scalar
@@ -26,11 +27,11 @@ def _clock(params: Mapping[str, Scalar], _level: int | None) -> Promise:
     return Promise(tolerated=frozenset({"clock_gettime"}))
 
 
-def _of_file(name: str, does: str, source: str) -> Probe:
+def _of_contents(name: str, does: str, source: str) -> Probe:
     """The probe of a call that moves bytes from or to a file in memory."""
     return Probe(
         name=f"syscall.{name}",
-        workload=f"cyext.syscall.calls:{name.title()}",
+        workload=f"cyext.syscall.of_files:{name.title()}",
         title=f"{name}() of a file in memory",
         method=f"One operation is {name}() of size bytes {does} the start of a file in memory "
         "whose pages all exist (a memfd, or, where the system has none, a cached file in the "
@@ -62,6 +63,9 @@ def _call(
         promise=Promise({by or name: 1}),
     )
 
+
+# The probe of a call on a file, by its name or its descriptor.
+_file_call = partial(_call, module="of_files")
 
 PROBES = (
     Probe(
@@ -101,9 +105,9 @@ PROBES = (
         "One operation is write() of one byte to /dev/null.",
         _LMBENCH,
     ),
-    _of_file("pread", "from", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pread; LEBench read"),
-    _of_file("pwrite", "to", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pwrite; LEBench write"),
-    _call(
+    _of_contents("pread", "from", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pread; LEBench read"),
+    _of_contents("pwrite", "to", f"{_LIBMICRO} and {_WILL_IT_SCALE}, pwrite; LEBench write"),
+    _file_call(
         "stat",
         "stat a file by name",
         "One operation is fstatat() of an empty regular file in the temporary directory, "
@@ -111,14 +115,14 @@ PROBES = (
         _LMBENCH,
         by="newfstatat",
     ),
-    _call(
+    _file_call(
         "fstat",
         "stat an open file",
         "One operation is fstat() of an open empty regular file, by the system call fstat "
         "and not by the one that stat() uses.",
         _LMBENCH,
     ),
-    _call(
+    _file_call(
         "open_missing",
         "open a file that does not exist",
         "One operation is an openat() that fails with ENOENT: its name contains no "
@@ -126,7 +130,7 @@ PROBES = (
         "programs that search paths; the system remembers a missing name",
         by="openat",
     ),
-    _call(
+    _file_call(
         "lseek",
         "move a file's offset",
         "One operation is lseek() of an open regular file, alternately to offset 0 and 1.",
@@ -150,13 +154,13 @@ PROBES = (
         'One operation is chdir() to ".", so that the current directory stays the same.',
         f"{_LIBMICRO}, chdir",
     ),
-    _call(
+    _file_call(
         "fcntl",
         "ask for an open file's flags",
         "One operation is fcntl(F_GETFL) of an open regular file.",
         f"{_LIBMICRO}, fcntl",
     ),
-    _call(
+    _file_call(
         "msync",
         "write back a mapped file in memory",
         "One operation is msync(MS_SYNC) of a shared mapping of 1 MiB of a file in memory, "
@@ -182,7 +186,7 @@ PROBES = (
         f"{_LIBMICRO}, times",
         effort="rigorous",
     ),
-    _call(
+    _file_call(
         "isatty",
         "ask whether a file is a terminal",
         "One operation is isatty() of an open regular file, which is no terminal.",
@@ -192,7 +196,7 @@ PROBES = (
     ),
     Probe(
         name="syscall.of_socket",
-        workload="cyext.syscall.calls:OfSocket",
+        workload="cyext.syscall.of_sockets:OfSocket",
         title="query or set a TCP socket",
         method="One operation is one call on a connected TCP socket on loopback; listen() is "
         "called on a listening socket; getsockopt() asks for TCP_NODELAY, and setsockopt() sets "
@@ -202,7 +206,7 @@ PROBES = (
         least_effort="rigorous",
         promise=lambda params, _: Promise({str(params["call"]): 1}),
     ),
-    _call(
+    _file_call(
         "access",
         "ask whether a file may be read",
         "One operation is faccessat(R_OK) of an empty regular file in the temporary directory, by "
@@ -210,7 +214,6 @@ PROBES = (
         f"{_WILL_IT_SCALE}, access1",
         by="faccessat",
         effort="rigorous",
-        module="more_calls",
     ),
     _call(
         "getcwd",
@@ -218,7 +221,6 @@ PROBES = (
         'One operation is getcwd(), where the current directory is "/".',
         f"{_LIBMICRO}, chdir -g",
         effort="rigorous",
-        module="more_calls",
     ),
     _call(
         "close_bad",
@@ -227,7 +229,6 @@ PROBES = (
         f"{_LIBMICRO}, close_bad",
         by="close",
         effort="rigorous",
-        module="more_calls",
     ),
     _call(
         "fcntl_set",
@@ -237,11 +238,11 @@ PROBES = (
         f"{_LIBMICRO}, fcntl_ndelay",
         by="fcntl",
         effort="rigorous",
-        module="more_calls",
+        module="of_sockets",
     ),
     Probe(
         name="syscall.cpu_clock",
-        workload="cyext.syscall.more_calls:CpuClock",
+        workload="cyext.syscall.calls:CpuClock",
         title="read a clock of CPU time",
         method="One operation reads CLOCK_PROCESS_CPUTIME_ID or CLOCK_THREAD_CPUTIME_ID by "
         "syscall(clock_gettime).",
