@@ -9,7 +9,7 @@ import errno
 import os
 import time
 
-from cyext.core.errors import NotSupported
+from cyext.core.errors import NotSupported, OperationFailed
 
 
 def _place() -> str:
@@ -32,7 +32,29 @@ def fresh_path() -> bytes:
     return os.path.join(os.fsencode(_place()), _fresh_name())
 
 
-class ScratchFile:
+class _File:
+    """An open file of the worker's own: its descriptor ``fd``."""
+
+    fd: int
+
+    def fill(self, size_bytes: int, byte: bytes) -> None:
+        """Let the file hold so many bytes of one value, which all are in memory then.
+
+        Raises `OperationFailed`.
+        """
+        block = byte * min(size_bytes, 1 << 20)
+        written = 0
+        call = "ftruncate"
+        try:
+            os.ftruncate(self.fd, 0)
+            call = "pwrite"
+            while written < size_bytes:
+                written += os.pwrite(self.fd, block[: size_bytes - written], written)
+        except OSError as error:
+            raise OperationFailed(call, error.errno or 0, 0) from None
+
+
+class ScratchFile(_File):
     """A fresh sparse file of ``size_bytes``: its ``directory``, ``name`` (bytes) and ``fd``."""
 
     def __init__(self, size_bytes: int = 0) -> None:
@@ -47,14 +69,6 @@ class ScratchFile:
             name = errno.errorcode.get(error.errno or 0, error.strerror)
             raise OSError(error.errno, f"ftruncate to {size_bytes:,} bytes: {name}") from None
 
-    def fill(self, size_bytes: int, byte: bytes) -> None:
-        """Let the file hold so many bytes of one value, which all are in memory then."""
-        os.ftruncate(self.fd, 0)
-        block = byte * min(size_bytes, 1 << 20)
-        written = 0
-        while written < size_bytes:
-            written += os.pwrite(self.fd, block[: size_bytes - written], written)
-
     def remove(self) -> None:
         """Close and delete the file."""
         try:
@@ -64,6 +78,36 @@ class ScratchFile:
                 os.unlink(self._path)
             except FileNotFoundError:
                 pass
+
+
+class MemoryFile(_File):
+    """A fresh file in memory, which has no name: its descriptor ``fd``.
+
+    Raises `NotSupported` where the system has none, and `OperationFailed`.
+    """
+
+    def __init__(self) -> None:
+        self.fd = -1
+        if not hasattr(os, "memfd_create"):
+            raise NotSupported("this system has no nameless file in memory")
+        try:
+            self.fd = os.memfd_create("micro", os.MFD_CLOEXEC)
+        except OSError as error:
+            if error.errno == errno.ENOSYS:
+                raise NotSupported("this system has no nameless file in memory") from None
+            raise OperationFailed("memfd_create", error.errno or 0, 0) from None
+
+    def remove(self) -> None:
+        """Close the file, which ends it."""
+        os.close(self.fd)
+
+
+def cached_file() -> MemoryFile | ScratchFile:
+    """A fresh file that is in memory: a nameless one, or one of the temporary directory."""
+    try:
+        return MemoryFile()
+    except NotSupported:
+        return ScratchFile()
 
 
 class ScratchDirectory:

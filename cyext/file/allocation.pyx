@@ -2,36 +2,29 @@
 
 from libc.errno cimport ENOSYS, EOPNOTSUPP, errno
 from libc.stdint cimport int64_t, uint64_t
-from posix.unistd cimport close, ftruncate
+from posix.unistd cimport ftruncate
 
 from cyext.core.workload cimport Workload
 
 from cyext.core.errors import LimitReached, NotSupported, OperationFailed
 from cyext.core.limits import available_bytes
+from cyext.core.scratch import MemoryFile
 
 
 cdef extern from "os/file.h" nogil:
     int micro_allocate(int fd, int64_t bytes)
 
-cdef extern from "os/mapping.h" nogil:
-    int micro_memory_file(size_t bytes)
-
 
 cdef class Allocate(Workload):
     """One operation: fallocate() ``level`` bytes of an empty file in memory, ftruncate() it."""
 
+    cdef object file
     cdef int fd
     cdef int64_t size
 
-    def __cinit__(self):
-        self.fd = -1
-
     def __init__(self):
-        self.fd = micro_memory_file(0)
-        if self.fd == -ENOSYS:
-            raise NotSupported("this system has no nameless file in memory")
-        if self.fd < 0:
-            raise OperationFailed("memfd_create", -self.fd, 0)
+        self.file = MemoryFile()
+        self.fd = self.file.fd
         self.size = 4096
         try:
             self.run(1)
@@ -40,10 +33,6 @@ cdef class Allocate(Workload):
             if failure.errno not in (ENOSYS, EOPNOTSUPP):
                 raise
             raise NotSupported("this system allocates no blocks of a file in memory") from None
-
-    def __dealloc__(self):
-        if self.fd >= 0:
-            close(self.fd)
 
     def grow(self, uint64_t level):
         """Allocate ``level`` bytes from now on."""
@@ -65,7 +54,7 @@ cdef class Allocate(Workload):
 
     def close(self):
         """Close the file, which frees its blocks."""
-        if self.fd >= 0:
-            close(self.fd)
-        self.fd = -1
         Workload.close(self)
+        if self.file is not None:
+            self.file.remove()
+            self.file = None

@@ -1,19 +1,16 @@
 """Page faults that copy: the first write to a page that is shared with a file."""
 
 import mmap as python_mmap
-import os
 
-from libc.errno cimport ENOSYS, errno
+from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 from cyext.core.workload cimport Workload
 
-from cyext.core.errors import OperationFailed
-from cyext.core.scratch import ScratchFile
+from cyext.core.scratch import cached_file
 
 
 cdef extern from "os/mapping.h" nogil:
-    int micro_memory_file(size_t bytes)
     void micro_touch_range(uintptr_t start, uint64_t n, size_t stride_bytes)
     void micro_dirty_range(uintptr_t start, uint64_t n, size_t stride_bytes)
 
@@ -44,26 +41,19 @@ cdef class FaultCopy(Workload):
     cdef uint64_t cursor
 
     def __cinit__(self):
-        self.fd = -1
         self.mapped = NULL
 
     def __init__(self):
         self.page_bytes = python_mmap.PAGESIZE
         self.mapped_bytes = PAGES_A_BATCH * self.page_bytes
         self.max_batch = PAGES_A_BATCH
-        self.fd = micro_memory_file(0)
-        if self.fd == -ENOSYS:
-            self.file = ScratchFile()
-            self.fd = self.file.fd
-        elif self.fd < 0:
-            raise OperationFailed("memfd_create", -self.fd, 0)
-        pages = b"m" * self.mapped_bytes
+        self.file = cached_file()
+        self.fd = self.file.fd
         try:
-            if os.pwrite(self.fd, pages, 0) != len(pages):
-                raise OperationFailed("pwrite", 0, 0)
-        except OSError as error:
+            self.file.fill(self.mapped_bytes, b"m")
+        except BaseException:
             self.close()
-            raise OperationFailed("pwrite", error.errno or 0, 0) from None
+            raise
 
     def __dealloc__(self):
         self.put_away()
@@ -78,10 +68,7 @@ cdef class FaultCopy(Workload):
         self.unmap()
         if self.file is not None:
             self.file.remove()
-        elif self.fd >= 0:
-            os.close(self.fd)
-        self.file = None
-        self.fd = -1
+            self.file = None
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         self.cursor = 0

@@ -1,19 +1,17 @@
 """Page faults: the first touch of a page, small or huge, and of all pages of a length."""
 
-import errno as errno_names
 import mmap as python_mmap
 import os
 
-from libc.errno cimport ENOMEM, ENOSYS
+from libc.errno cimport ENOMEM
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
-from posix.unistd cimport close
 
 from cyext.core.workload cimport Workload
 
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.core.limits import available_bytes
 from cyext.core.resources import mapping_refused, no_huge_pages, wants_huge_pages
-from cyext.core.scratch import ScratchFile
+from cyext.core.scratch import MemoryFile, ScratchFile, cached_file
 
 
 cdef extern from "os/mapping.h" nogil:
@@ -30,7 +28,6 @@ cdef extern from "os/mapping.h" nogil:
     int64_t micro_minor_faults()
     int micro_fell_back(int64_t faults, int64_t huge_pages)
     void micro_collapse(uintptr_t start, size_t bytes)
-    int micro_memory_file(size_t bytes)
     int micro_map_over(uintptr_t address, int fd, size_t bytes)
 
 # Linux maps up to 16 cached pages of a file in one fault; this far apart, each has its own.
@@ -139,10 +136,13 @@ cdef class FaultFile(_Faults):
         cdef const char *call = NULL
         cdef size_t size = HUGE_PAGES_A_BATCH * MICRO_HUGE_PAGE_BYTES
         cdef int status
-        self.fd = micro_memory_file(size)
-        if self.fd < 0:
-            name = errno_names.errorcode.get(-self.fd, -self.fd)
-            raise NotSupported(f"no file in memory whose pages may be huge: {name}")
+        self.file = MemoryFile()
+        self.fd = self.file.fd
+        try:
+            os.ftruncate(self.fd, size)
+        except OSError as error:
+            self.close()
+            raise OperationFailed("ftruncate", error.errno or 0, 0) from None
         status = micro_map_region(&self.region, self.fd, size, True, &call)
         if status == 0:
             micro_dirty_range(self.region.start, size // 4096, 4096)
@@ -176,9 +176,6 @@ cdef class FaultFile(_Faults):
         if self.file is not None:
             self.file.remove()
             self.file = None
-        elif self.fd >= 0:
-            os.close(self.fd)
-        self.fd = -1
 
 
 cdef class Length(Workload):
@@ -261,17 +258,10 @@ cdef class FaultAround(Workload):
     cdef uint64_t mapped
     cdef uint64_t cursor
 
-    def __cinit__(self):
-        self.fd = -1
-
     def __init__(self):
         self.page_bytes = python_mmap.PAGESIZE
-        self.fd = micro_memory_file(0)
-        if self.fd == -ENOSYS:
-            self.file = ScratchFile()
-            self.fd = self.file.fd
-        elif self.fd < 0:
-            raise OperationFailed("memfd_create", -self.fd, 0)
+        self.file = cached_file()
+        self.fd = self.file.fd
         self.max_batch = MAPS_A_BATCH
         self.grow_or_close(1)
 
@@ -282,19 +272,12 @@ cdef class FaultAround(Workload):
         micro_unmap_region(&self.region)
         if self.file is not None:
             self.file.remove()
-        elif self.fd >= 0:
-            close(self.fd)
-        self.file = None
-        self.fd = -1
+            self.file = None
 
     def grow(self, uint64_t level):
         """Let the file have ``level`` pages, all of them cached."""
         pages = min(level, MOST_PAGES)
-        os.ftruncate(self.fd, pages * self.page_bytes)
-        if pages > self.level:
-            rest = bytes((pages - self.level) * self.page_bytes)
-            if os.pwrite(self.fd, rest, self.level * self.page_bytes) != len(rest):
-                raise OperationFailed("pwrite", 0, 0)
+        self.file.fill(pages * self.page_bytes, b"\0")
         self.level = pages
         self.lay_out()
         if pages < level:

@@ -1,4 +1,4 @@
-"""Unmapping memory of several pages, which may have been touched."""
+"""Unmapping several pages, which may have been touched."""
 
 import mmap as python_mmap
 
@@ -12,13 +12,14 @@ from cyext.core.limits import available_bytes
 from cyext.core.parameters import one_of
 from cyext.core.resources import mapping_refused
 from cyext.core.workload import LimitReached, OperationFailed
+from cyext.mmap.mapped import Mapped
 
 
 cdef extern from "os/mapping.h" nogil:
     ctypedef struct micro_region_t:
         uintptr_t start
-    int micro_map_region(
-        micro_region_t *region, int fd, size_t bytes, int huge, const char **call)
+    int micro_map_region_as(
+        micro_region_t *region, int flags, int fd, size_t bytes, int huge, const char **call)
     int micro_unmap_region(micro_region_t *region)
     void micro_touch_range(uintptr_t start, uint64_t n, size_t stride_bytes)
     void micro_dirty_range(uintptr_t start, uint64_t n, size_t stride_bytes)
@@ -39,13 +40,18 @@ cdef uint64_t PAGES_A_BATCH = 256
 
 
 cdef class Unmap(Workload):
-    """One operation: munmap() of a private anonymous map of ``level`` pages.
+    """One operation: munmap() of a map of ``level`` pages.
 
-    Before the batch each page was ``touched``: "no", "read" (all are the system's page of zeros) or
-    "written" (each is a page of its own). Mapping and touching are not timed.
+    ``map`` is "memory" (private and anonymous) or a map of a file in memory, "shared" or "private".
+    Before the batch each page was ``touched``: "no", "read" (without a file, all are the system's
+    page of zeros) or "written" (in a private map, each is a page of its own). Mapping and touching
+    are not timed.
     """
 
     cdef micro_region_t *maps
+    cdef object mapped
+    cdef int flags
+    cdef int fd
     cdef uint64_t unmapped
     cdef size_t page_bytes
     cdef int how
@@ -53,11 +59,15 @@ cdef class Unmap(Workload):
     def __cinit__(self, *args, **kwargs):
         self.maps = NULL
 
-    def __init__(self, touched="written"):
+    def __init__(self, touched="written", map="memory"):
         self.how = one_of(touched, TOUCHED)
+        self.mapped = Mapped(map)
+        self.flags = self.mapped.flags
+        self.fd = self.mapped.fd
         self.page_bytes = python_mmap.PAGESIZE
         self.maps = <micro_region_t *>calloc(MAPS_A_BATCH, sizeof(micro_region_t))
         if self.maps == NULL:
+            self.close()
             raise MemoryError
         self.grow_or_close(1, "no page could be mapped")
 
@@ -74,6 +84,11 @@ cdef class Unmap(Workload):
             raise LimitReached(self.level, f"half of {available // 2 ** 20} MiB available memory")
         self.level = level
         self.max_batch = max(1, min(MAPS_A_BATCH, PAGES_A_BATCH // max(level, 1)))
+        try:
+            self.mapped.hold(self.bytes())
+        except OperationFailed:
+            self.close()  # the file is shorter than what would be mapped
+            raise
         try:
             self.run(1)
         except OperationFailed as failure:
@@ -96,7 +111,8 @@ cdef class Unmap(Workload):
         cdef int status
         self.unmapped = 0
         for i in range(n):
-            status = micro_map_region(&self.maps[i], -1, self.bytes(), False, &call)
+            status = micro_map_region_as(
+                &self.maps[i], self.flags, self.fd, self.bytes(), False, &call)
             if status:
                 return self.fail(call, -status, i)
             if self.how == READ:
@@ -120,7 +136,9 @@ cdef class Unmap(Workload):
         return self.fail(b"munmap", -status, 0) if status else 0
 
     def close(self):
-        """Unmap what a failed batch left."""
+        """Unmap what a failed batch left, and close the file."""
         if self.maps != NULL:
             self.unmap_all()
+        if self.mapped is not None:
+            self.mapped.remove()
         Workload.close(self)

@@ -90,12 +90,12 @@ static inline int micro_unmap_region(micro_region_t *region)
     return 0;
 }
 
-/* Map `bytes` to be read and written: private and anonymous, or, where fd is none, the shared start
- * of a file. 0, or -errno with the failed call's name and nothing mapped. */
-static inline int micro_map_region(micro_region_t *region, int fd, size_t bytes, int huge,
-                                   const char **call)
+/* Map `bytes` of a file, or of no file, to be read and written, by mmap's `flags`. 0, or -errno with
+ * the failed call's name and nothing mapped. Always inlined: what one caller asks for must not change
+ * another's code. */
+static inline __attribute__((always_inline)) int micro_map_region_as(micro_region_t *region, int flags, int fd, size_t bytes,
+                                      int huge, const char **call)
 {
-    const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
     int status = 0;
     *call = "mmap";
     region->length = bytes + MICRO_HUGE_PAGE_BYTES;
@@ -116,6 +116,14 @@ static inline int micro_map_region(micro_region_t *region, int fd, size_t bytes,
     if (status)
         micro_unmap_region(region);
     return status;
+}
+
+/* The same, private and anonymous, or, where fd is a file's, the shared start of the file. */
+static inline int micro_map_region(micro_region_t *region, int fd, size_t bytes, int huge,
+                                   const char **call)
+{
+    return micro_map_region_as(region, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, bytes,
+                               huge, call);
 }
 
 /* Minor page faults of this thread, or of the process where threads are not told apart. */
@@ -235,25 +243,6 @@ static inline void micro_collapse(uintptr_t start, size_t bytes)
     madvise((void *)start, bytes, MADV_COLLAPSE);
 #else
     (void)start, (void)bytes;
-#endif
-}
-
-/* A nameless file in memory whose pages may be huge, or -errno. */
-static inline int micro_memory_file(size_t bytes)
-{
-#ifdef MFD_CLOEXEC
-    const int fd = memfd_create("micro", MFD_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (ftruncate(fd, (off_t)bytes) != 0) {
-        const int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
-#else
-    (void)bytes;
-    return -ENOSYS;
 #endif
 }
 

@@ -31,6 +31,7 @@ _MANY_MAPS = Axis(
     rigorous=powers_of_two(256, 1 << 14),
 )
 _TOUCHED = ("no", "read", "written")
+_MAP = Choice(("memory", "shared", "private"), usual=("memory",), quick=("memory",))
 _PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, _CPUS, 4 * _CPUS}))
@@ -136,13 +137,15 @@ PROBES = (
     Probe(
         name="mmap.unmap_pages",
         workload="cyext.mmap.unmapping:Unmap",
-        title="unmap a length of memory",
-        method="One operation is munmap() of a private anonymous map of pages pages of 4 KiB, none "
-        "of which was touched, or each read (all are the system's one page of zeros), or each "
-        "written to (so that each page is given back); mapping and touching are not timed.",
+        title="unmap a length",
+        method="One operation is munmap() of a map of pages pages of 4 KiB, either private "
+        "anonymous memory, or a shared or private map of a file in memory; none of its pages was "
+        "touched, or each read (without a file, all are the system's one page of zeros), or each "
+        "written to (so that each page of a private map is given back); mapping and touching are "
+        "not timed.",
         source="LEBench, munmap (Ren et al. 2019), with 1, 10, 1,000 and 10,000 pages; libMicro, "
         "munmap",
-        params={"touched": Choice(_TOUCHED, _TOUCHED, ("written",))},
+        params={"touched": Choice(_TOUCHED, _TOUCHED, ("written",)), "map": _MAP},
         axis=Axis("pages", (1, 10, 1000), quick=(1, 10), rigorous=(1, 10, 100, 1000, 10_000)),
         least_effort="rigorous",
         promise=Promise({"munmap": 1}),
@@ -254,11 +257,14 @@ PROBES = (
         name="mmap.discard",
         workload="cyext.mmap.discards:Discard",
         title="write, discard and read a page",
-        method="One operation is the first write of one byte of a 4 KiB page of private anonymous "
-        "memory, madvise(MADV_DONTNEED) of that page, and a read of it, which finds zero; each "
-        "member of a team has pages of its own, and if the members are threads, each TLB flush "
-        "goes to the CPUs of all; mmap() and munmap() are not timed.",
-        source="will-it-scale, tlb_flush2 (Blanchard): TLB shoot-down",
+        method="One operation is the first write of one byte of a 4 KiB page, "
+        "madvise(MADV_DONTNEED) of that page, and a read of it; the page is of private anonymous "
+        "memory, or of a shared or private map of a file in memory, and the read finds zero or, in "
+        "a shared map, what was written; each member of a team has pages of its own, and if the "
+        "members are threads, each TLB flush goes to the CPUs of all; mmap() and munmap() are not "
+        "timed.",
+        source="will-it-scale, tlb_flush1, tlb_flush2 and tlb_flush3 (Blanchard): TLB shoot-down",
+        params={"map": _MAP},
         least_effort="rigorous",
         counts=(PAGE_FAULTS,),
         promise=Promise({"madvise": 1}, page_faults=2),

@@ -90,9 +90,8 @@ SUITE = Suite(
                 Operation(
                     f"{word} munmap",
                     "mmap.unmap_pages",
-                    {"touched": "written"},
+                    {"touched": "written", "map": "private"},
                     pages,
-                    differs="of anonymous memory; LEBench's is a private map of a file",
                 ),
                 Operation(
                     f"{word} page fault",

@@ -392,7 +392,7 @@ SUITE = Suite(
         ),
         Operation(
             "munmap unmap_z…, unmap_t…, unmap_u…, unmap_a…, unmap_w…",
-            differs="micro run mmap.unmap_pages, of anonymous memory: untouched, read or written",
+            differs="micro run mmap.unmap_pages",
         ),
         Operation(
             "munmap_frag unmap_frag",

@@ -144,19 +144,14 @@ SUITE = Suite(
         Operation("stat1", "syscall.stat", differs=_PATH),
         _same_file("stat2", "stat", _PATH),
         Operation("threadspawn1", "thread.create_join", {"stack": "default"}),
+        Operation("tlb_flush1", "mmap.discard", {"map": "private"}),
         Operation(
-            "tlb_flush1",
+            "tlb_flush2",
             "mmap.discard",
-            differs="of anonymous memory; will-it-scale's is a private map of a file",
+            {"map": "memory"},
+            differs="without mmap() and munmap() of 256 pages at once",
         ),
-        Operation(
-            "tlb_flush2", "mmap.discard", differs="without mmap() and munmap() of 256 pages at once"
-        ),
-        Operation(
-            "tlb_flush3",
-            "mmap.discard",
-            differs="of anonymous memory; will-it-scale's is a shared map of a file",
-        ),
+        Operation("tlb_flush3", "mmap.discard", {"map": "shared"}),
         Operation("unix1", "ipc.queued", {"through": "unix"}, 1),
         Operation(
             "unlink1",

@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import signal
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,8 @@ from cyext.mmap.mappings import ManyFiles, Map
 from held import descriptors, leave_descriptors
 from isolated import isolated
 
-from cyext.core.errors import NotSupported
-from cyext.core.scratch import ScratchDirectory, ScratchFile
+from cyext.core.errors import NotSupported, OperationFailed
+from cyext.core.scratch import MemoryFile, ScratchDirectory, ScratchFile, cached_file
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 10_000_000])
@@ -97,6 +99,54 @@ def test_a_file_too_large_leaves_nothing(scratch: Path) -> None:
         assert descriptors() == before
 
     isolated(check)
+
+
+@pytest.mark.parametrize("make", [ScratchFile, MemoryFile, cached_file])
+def test_a_filled_file_holds_what_was_asked_for_last(
+    make: Callable[[], ScratchFile | MemoryFile], scratch: Path
+) -> None:
+    before = descriptors()
+    file = make()
+    file.fill(3_000_000, b"a")
+    file.fill(1_500_000, b"m")
+    assert os.pread(file.fd, 4_000_000, 0) == b"m" * 1_500_000
+    assert not os.get_inheritable(file.fd)
+    file.remove()
+    assert list(scratch.iterdir()) == []
+    assert descriptors() == before
+
+
+def test_a_file_that_cannot_be_filled_names_the_call(scratch: Path) -> None:
+    def check() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        file = ScratchFile()
+        file.fill(1000, b"a")
+        with pytest.raises(OperationFailed, match="pwrite: EFBIG after 0"):
+            file.fill(1001, b"a")
+        file.remove()
+
+    isolated(check)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EMFILE])
+def test_without_files_in_memory_a_cached_one_has_a_name(
+    error: int, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str, flags: int) -> int:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    if error != errno.ENOSYS:
+        with pytest.raises(OperationFailed, match="memfd_create: EMFILE"):
+            cached_file()
+        return
+    with pytest.raises(NotSupported, match="no nameless file in memory"):
+        MemoryFile()
+    file = cached_file()
+    assert len(list(scratch.iterdir())) == 1
+    file.remove()
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_directory_comes_and_goes_with_what_was_put_in(scratch: Path) -> None:
