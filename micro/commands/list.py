@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -45,7 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     for column in ("probe", "one operation", "parameters", *(["here"] if arguments.check else [])):
         table.add_column(column, overflow="fold")
     for probe in probes:
-        cells = [Text(probe.name), Text(probe.title), Text(_parameters(probe))]
+        cells: list[Text | _Values] = [
+            Text(probe.name),
+            Text(probe.title),
+            _Values(_parameters(probe)),
+        ]
         if reasons is not None:
             reason = reasons[probe.name]
             cells.append(Text("yes", "green") if reason is None else Text(reason, "yellow"))
@@ -58,6 +65,27 @@ def run(arguments: argparse.Namespace) -> int:
             "task as a team."
         )
     return 0
+
+
+class _Values:
+    """Words that may be broken after a comma, too: rich breaks a long one anywhere."""
+
+    def __init__(self, words: str) -> None:
+        self._pieces = re.findall(r"[^ ,]+[ ,]*", words)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """From the longest piece to all of them in one line."""
+        lengths = [len(piece.rstrip()) for piece in self._pieces] or [0]
+        return Measurement(max(lengths), len("".join(self._pieces))).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """As many pieces in a line as it has room for."""
+        lines = [""]
+        for piece in self._pieces:
+            if lines[-1] and len(lines[-1] + piece.rstrip()) > options.max_width:
+                lines.append("")
+            lines[-1] += piece
+        yield Text("\n".join(line.rstrip() for line in lines))
 
 
 def _reasons(probes: Sequence[Probe]) -> dict[str, str | None]:

@@ -34,6 +34,18 @@ def test_list_names_every_probe(micro: Micro) -> None:
     assert "size=256…67108864" in done.stdout
 
 
+@pytest.mark.parametrize("columns", [60, 80, 140])
+def test_list_breaks_no_value_in_two(
+    columns: int, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = inside("list")
+    shown = set(re.split(r"[\s,=]+", done.stdout))
+    for probe in all_probes():
+        for choice in probe.params.values():
+            assert {str(value) for value in getattr(choice, "values", ())} <= shown
+
+
 def test_list_json(micro: Micro) -> None:
     done = micro("list", "--check", "--json")
     assert (done.returncode, done.stderr) == (0, "")
