@@ -12,22 +12,19 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from boots import SHIPPED, by_boot
 
-from micro.reports.insights.comparison import compare  # noqa: E402
-from micro.reports.insights.pair import entries  # noqa: E402
-from micro.reports.insights.systems import of_sessions  # noqa: E402
-from runners.archive.reader import read  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from micro.reports.insights.comparison import compare
+from micro.reports.insights.pair import entries
+from micro.reports.insights.systems import of_sessions
+from runners.archive.reader import read
 
 
 def main() -> None:
-    """Print a line for each day, and what was told of which probes."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "baselines/linux-x86_64-2cpu"
-    days: dict[str, list[Path]] = {}
-    for path in sorted(folder.glob("*.json*")):
-        days.setdefault(path.name[:8], []).append(path)
-    for day, paths in days.items():
+    """Print a line for each boot, and what was told of which probes."""
+    for boot, paths in by_boot(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED).items():
         sessions = [read(path) for path in paths]
         pairs = figures = 0
         told: Counter[str] = Counter()
@@ -39,7 +36,7 @@ def main() -> None:
                 if entry.slower is not None:
                     told[entry.place.label] += len(entry.cells)
         of = ", ".join(f"{name} {count}" for name, count in told.most_common(8))
-        print(f"{day}: {pairs} pairs, {figures} figures, told {told.total()}: {of or 'none'}")
+        print(f"{boot}: {pairs} pairs, {figures} figures, told {told.total()}: {of or 'none'}")
 
 
 if __name__ == "__main__":

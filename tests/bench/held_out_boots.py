@@ -1,8 +1,9 @@
 """How far figures moved between the stored boots, and what the gate says of each boot held out.
 
 Micro's own code changed between these boots, so they would not be pooled: here the hashes of the
-code are ignored, and only benchmarks that all boots have are used. What is told is therefore an
-upper bound of what boots differ by: changes of micro, of the machine and of its clock are in it.
+code are ignored, and only benchmarks that all boots have are used. A boot is judged against those
+of its kind of machine: with a CPU of the same name and a clock that differs by at most 3 %. What is
+told of these is an upper bound of what boots differ by, as changes of micro are in it.
 Prints; judges nothing: ``python tests/bench/held_out_boots.py [DIRECTORY]``.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from boots import SHIPPED, by_boot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -26,15 +28,17 @@ from runners.gate.judge import Judgement, judge
 from runners.gate.pooling import pool
 from runners.model.benchmark import Benchmark
 
+SAME_CLOCK = np.log(1.03)
 
-def sample_of(session: Summary, day: str, shared: set[Benchmark]) -> Sample:
-    """The session's shared figures as if one code had measured them all, in a boot of that day."""
+
+def sample_of(session: Summary, boot: str, shared: set[Benchmark]) -> Sample:
+    """The session's shared figures as if one code had measured them all, in the boot so named."""
     figures = {
         name: replace(figure, code=None, counts=())
         for name, figure in session.sample.figures.items()
         if name in shared
     }
-    return Sample(figures, {}, day)
+    return Sample(figures, {}, boot)
 
 
 def clock_ns(sessions: list[Summary]) -> float:
@@ -48,6 +52,12 @@ def at_clock(sample: Sample, log: float) -> Sample:
     return replace(sample, figures=figures)
 
 
+def one_kind(one: list[Summary], other: list[Summary]) -> bool:
+    """Whether two boots are of one kind of machine."""
+    models = {session.environment.get("cpu_model") for session in (*one, *other)}
+    return len(models) == 1 and abs(np.log(clock_ns(one) / clock_ns(other))) <= SAME_CLOCK
+
+
 def verdicts(judged: list[Judgement]) -> str:
     """The share of each verdict among the points."""
     points = [judgement for judgement in judged if judgement.kind == "point"]
@@ -58,23 +68,25 @@ def verdicts(judged: list[Judgement]) -> str:
 
 def main(directory: Path) -> None:
     """Print a line for each pair of boots, and for each boot held out."""
-    days: dict[str, list[Summary]] = defaultdict(list)
-    for session in load(directory).sessions:
-        days[session.path.name[:8]].append(session)
-    shared = set.intersection(
-        *({n for s in sessions for n in s.sample.figures} for sessions in days.values())
-    )
-    print(f"{len(shared)} benchmarks in all {len(days)} boots; hashes of micro's code are ignored")
-    clocks = {day: np.log(clock_ns(sessions)) for day, sessions in days.items()}
-    samples = {
-        day: [at_clock(sample_of(s, day, shared), clocks[day]) for s in sessions]
-        for day, sessions in days.items()
+    loaded = {session.path: session for session in load(directory).sessions}
+    boots = {
+        boot: [loaded[path] for path in paths if path in loaded]
+        for boot, paths in by_boot(directory).items()
     }
-    pooled = {day: pool(sessions).figures for day, sessions in samples.items()}
-    for one, other in itertools.combinations(days, 2):
-        print(
-            f"{one} to {other}: clock {np.expm1(clocks[other] - clocks[one]):+.1%}; at one clock:"
-        )
+    shared = set.intersection(
+        *({n for s in sessions for n in s.sample.figures} for sessions in boots.values())
+    )
+    print(f"{len(shared)} benchmarks in all {len(boots)} boots; hashes of micro's code are ignored")
+    clocks = {boot: np.log(clock_ns(sessions)) for boot, sessions in boots.items()}
+    samples = {
+        boot: [at_clock(sample_of(s, boot, shared), clocks[boot]) for s in sessions]
+        for boot, sessions in boots.items()
+    }
+    pooled = {boot: pool(sessions).figures for boot, sessions in samples.items()}
+    for one, other in itertools.combinations(boots, 2):
+        kind = "one kind" if one_kind(boots[one], boots[other]) else "other machines"
+        clock = f"{np.expm1(clocks[other] - clocks[one]):+.1%}"
+        print(f"{one} to {other} ({kind}): clock {clock}; at one clock:")
         for place in PLACES:
             moved = [
                 pooled[other][name].log_s - pooled[one][name].log_s
@@ -90,13 +102,17 @@ def main(directory: Path) -> None:
                     f"  {place:10} {len(moved):3} figures: median {q[1]:+.1%}, 80 % within "
                     f"{q[0]:+.1%} to {q[2]:+.1%}; {far:.0%} moved by more than 3 %"
                 )
-    for day in days:
-        rest = [s for other in days if other != day for s in samples[other]]
-        print(f"{day} held out, judged against {len(days) - 1} boots ({len(rest)} sessions):")
-        for number, sample in enumerate(samples[day], 1):
+    for boot, sessions in boots.items():
+        others = [o for o in boots if o != boot and one_kind(sessions, boots[o])]
+        rest = [sample for other in others for sample in samples[other]]
+        if not rest:
+            print(f"{boot}: no other boot is of its kind")
+            continue
+        print(f"{boot} held out, judged against {', '.join(others)} ({len(rest)} sessions):")
+        for number, sample in enumerate(samples[boot], 1):
             print(f"  session {number}, {verdicts(judge(rest, sample, place_of=place_of))}")
-        print(f"  all as one, {verdicts(judge(rest, pool(samples[day]), place_of=place_of))}")
+        print(f"  all as one, {verdicts(judge(rest, pool(samples[boot]), place_of=place_of))}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "baselines/linux-x86_64-2cpu"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED)

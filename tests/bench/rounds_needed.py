@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from boots import SHIPPED, by_boot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -85,14 +86,13 @@ def kind(why: str) -> str:
 
 
 def main(directory: Path) -> None:
-    """Print a line for each day's sessions, number of rounds and most visits."""
-    boots: dict[str, dict[Benchmark, list[Visit]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(directory.glob("*.json*")):
-        for result in read(path).results:
+    """Print a line for each boot's sessions, number of rounds and most visits."""
+    for boot, paths in by_boot(directory).items():
+        figures: dict[Benchmark, list[Visit]] = defaultdict(list)
+        for result in (result for path in paths for result in read(path).results):
             if result.value_s is not None:
-                boots[path.name[:8]][result.benchmark] += result.visits
-    for day, figures in boots.items():
-        print(f"{day}: {sum(map(len, figures.values()))} visits of {len(figures)} figures")
+                figures[result.benchmark] += result.visits
+        print(f"{boot}: {sum(map(len, figures.values()))} visits of {len(figures)} figures")
         for rounds, most in CASES:
             rng = np.random.default_rng(rounds)
             pairs = [
@@ -117,4 +117,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "baselines/linux-x86_64-2cpu"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED)

@@ -1,6 +1,6 @@
 """What sessions whose time is short make of it, drawn from the visits stored with micro.
 
-The visits of all sessions of one day are pooled, in order of time. From each half sessions are
+The visits of all sessions of one boot are pooled, in order of time. From each half sessions are
 made: each point's visits begin at random and go on from there, in the turns of
 `runners.measure.schedule` or, as before, all alike, until the time of a usual session is used up.
 A visit to a point takes as long as in the stored sessions, on average. Only points of today's usual
@@ -9,7 +9,7 @@ time that is theirs.
 
 Prints the share of stable figures, and that of pairs of stable figures, one from each half, that
 lie more than 3 % apart: ``python tests/bench/short_sessions.py [--all] [DIRECTORY]``. Judges
-nothing. A half of a day with three sessions has nine visits a point; they repeat.
+nothing. A half of a boot with three sessions has nine visits a point; they repeat.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from boots import SHIPPED, by_boot
 from rounds_needed import judged
 
 from micro.probes.catalogue import all_probes
@@ -93,15 +94,13 @@ def drawn(
 
 
 def main() -> None:
-    """Print a line for each day's sessions and order of visits."""
+    """Print a line for each boot's sessions and order of visits."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="all points, not only today's usual")
-    parser.add_argument("folder", nargs="?", type=Path, default="baselines/linux-x86_64-2cpu")
+    parser.add_argument("folder", nargs="?", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
-    days = defaultdict(list)
-    for path in sorted(arguments.folder.glob("*.json*")):
-        days[path.name[:8]].append(read(path))
-    for day, sessions in days.items():
+    for boot, paths in by_boot(arguments.folder).items():
+        sessions = [read(path) for path in paths]
         first, second, visits = pooled(sessions, None if arguments.all else usual())
         for name, of in (("alike", alike), ("in turns", turn)):
             rng = np.random.default_rng(1)
@@ -118,7 +117,7 @@ def main() -> None:
                     if one[b][1] is None and other[b][1] is None
                 ]
             print(
-                f"{day}: {len(first)} figures, {visits} visits {name}: {np.mean(stable):.0%} "
+                f"{boot}: {len(first)} figures, {visits} visits {name}: {np.mean(stable):.0%} "
                 f"stable, {np.mean(far):.1%} of {len(far)} pairs apart",
                 flush=True,
             )

@@ -1,6 +1,6 @@
 """What the rule for a stable figure costs and what it lets pass, on the sessions stored with micro.
 
-For the sessions of each boot and code: the share of figures that are stable, and the share of pairs
+For the sessions of each boot: the share of figures that are stable, and the share of pairs
 of stable figures that lie more than 3 % apart, by the rule in use and by others. Then the pairs of
 all figures and of stable ones that lie apart by other estimates than the median. Prints; judges
 nothing: ``python tests/bench/stability.py [DIRECTORY]``.
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from boots import SHIPPED, by_boot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -72,14 +72,13 @@ def apart(sessions: list[dict[Benchmark, Values]], estimate: Callable[[Values], 
 
 
 def main(directory: Path) -> None:
-    """Print a line a rule for each day of sessions."""
-    days = defaultdict(list)
-    for path in sorted(directory.glob("*.json*")):
-        days[path.name[:8]].append(
+    """Print a line a rule for the sessions of each boot."""
+    for boot, paths in by_boot(directory).items():
+        sessions = [
             {r.benchmark: used(r) for r in read(path).results if r.value_s is not None}
-        )
-    for day, sessions in days.items():
-        print(f"{day}: {len(sessions)} sessions")
+            for path in paths
+        ]
+        print(f"{boot}: {len(sessions)} sessions")
         for name, rule in RULES.items():
             stable = [{b: v for b, v in session.items() if v and rule(v)} for session in sessions]
             share = sum(map(len, stable)) / sum(map(len, sessions))
@@ -91,4 +90,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "baselines/linux-x86_64-2cpu"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED)
