@@ -87,15 +87,16 @@ class MemoryFile(_File):
     """
 
     def __init__(self) -> None:
-        self.fd = -1
-        if not hasattr(os, "memfd_create"):
+        error = errno.ENOSYS
+        if hasattr(os, "memfd_create"):
+            try:
+                self.fd = os.memfd_create("micro", os.MFD_CLOEXEC)
+                return
+            except OSError as refusal:
+                error = refusal.errno or 0
+        if error == errno.ENOSYS:
             raise NotSupported("this system has no nameless file in memory")
-        try:
-            self.fd = os.memfd_create("micro", os.MFD_CLOEXEC)
-        except OSError as error:
-            if error.errno == errno.ENOSYS:
-                raise NotSupported("this system has no nameless file in memory") from None
-            raise OperationFailed("memfd_create", error.errno or 0, 0) from None
+        raise OperationFailed("memfd_create", error, 0)
 
     def remove(self) -> None:
         """Close the file, which ends it."""
