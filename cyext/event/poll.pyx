@@ -57,15 +57,19 @@ cdef class Poll(Watched):
             grown[i].fd = self.sockets.fds[i]
             grown[i].events = POLLIN
 
-    cdef int64_t wait(self, uint64_t after) noexcept nogil:
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil:
+        cdef uint64_t wait
         cdef int64_t i
-        cdef int found = micro_poll(self.watched, self.count)
-        if found != self.ready:
-            return self.fail(
-                b"poll", -found if found < 0 else EBADMSG if found else ETIMEDOUT, after)
-        for i in range(self.ready):
-            if not self.watched[self.at(i)].revents & POLLIN:
-                return self.fail(b"poll", EBADMSG, after)
+        cdef int found
+        for wait in range(n):
+            found = micro_poll(self.watched, self.count)
+            if found != self.ready:
+                return self.fail(
+                    b"poll", -found if found < 0 else EBADMSG if found else ETIMEDOUT,
+                    after + wait)
+            for i in range(self.ready):
+                if not self.watched[self.at(i)].revents & POLLIN:
+                    return self.fail(b"poll", EBADMSG, after + wait)
         return 0
 
 
@@ -128,17 +132,20 @@ cdef class Select(Watched):
             raise MemoryError(f"no room for a set of {self.set_bytes} bytes")
         return grown
 
-    cdef int64_t wait(self, uint64_t after) noexcept nogil:
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil:
+        cdef uint64_t wait
         cdef int64_t i
         cdef int found
-        memcpy(self.answer, self.interest, self.set_bytes)
-        found = micro_select(self.answer, self.highest, MICRO_WAIT_MS)
-        if found != self.ready:
-            return self.fail(
-                b"select", -found if found < 0 else EBADMSG if found else ETIMEDOUT, after)
-        for i in range(self.ready):
-            if not micro_set_has(self.answer, self.sockets.fds[self.at(i)]):
-                return self.fail(b"select", EBADMSG, after)
+        for wait in range(n):
+            memcpy(self.answer, self.interest, self.set_bytes)
+            found = micro_select(self.answer, self.highest, MICRO_WAIT_MS)
+            if found != self.ready:
+                return self.fail(
+                    b"select", -found if found < 0 else EBADMSG if found else ETIMEDOUT,
+                    after + wait)
+            for i in range(self.ready):
+                if not micro_set_has(self.answer, self.sockets.fds[self.at(i)]):
+                    return self.fail(b"select", EBADMSG, after + wait)
         return 0
 
 

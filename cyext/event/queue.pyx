@@ -89,13 +89,17 @@ cdef class _Queue(Watched):
                 return False
         return found == self.ready
 
-    cdef int64_t misheard(self, int found, uint64_t after) noexcept nogil:
-        return self.fail(
-            MICRO_QUEUE_WAIT, -found if found < 0 else EBADMSG if found else ETIMEDOUT, after)
-
-    cdef int64_t wait(self, uint64_t after) noexcept nogil:
-        cdef int found = micro_queue_wait(self.queue, self.events, <int>self.ready)
-        return 0 if self.heard(found) else self.misheard(found, after)
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil:
+        cdef uint64_t wait
+        cdef int found
+        for wait in range(n):
+            self.serial += 1
+            found = micro_queue_wait(self.queue, self.events, <int>self.ready)
+            if not self.heard(found):
+                return self.fail(
+                    MICRO_QUEUE_WAIT, -found if found < 0 else EBADMSG if found else ETIMEDOUT,
+                    after + wait)
+        return 0
 
     def close(self):
         """Close all sockets and the queue."""
@@ -105,34 +109,14 @@ cdef class _Queue(Watched):
         Watched.close(self)
 
 
-cdef class _Waits(_Queue):
-    """Waits alone: those of sockets that stay ready call no function but the system's.
-
-    The return from a function right after a system call is mispredicted on some processors, which
-    took 2 % of an epoll_wait() each.
-    """
-
-    cdef int64_t loop(self, uint64_t n) noexcept nogil:
-        cdef uint64_t i
-        cdef int found
-        if self.edge or self.rotating:
-            return _Queue.loop(self, n)
-        for i in range(n):
-            self.serial += 1
-            found = micro_queue_wait(self.queue, self.events, <int>self.ready)
-            if not self.heard(found):
-                return self.misheard(found, i)
-        return 0
-
-
-cdef class Epoll(_Waits):
+cdef class Epoll(_Queue):
     """One operation: epoll_wait() with a blocking time-out, some of ``level`` sockets ready."""
 
     def __init__(self, ready="1", rotation="fixed"):
         _Queue.__init__(self, "epoll", ready, rotation)
 
 
-cdef class Kqueue(_Waits):
+cdef class Kqueue(_Queue):
     """One operation: kevent() with a blocking time-out, some of ``level`` sockets ready."""
 
     def __init__(self, ready="1", rotation="fixed"):
@@ -165,18 +149,23 @@ cdef class Dequeue(_Queue):
     cdef int64_t ready_at(self, int64_t level) noexcept nogil:
         return level
 
-    cdef int64_t wait(self, uint64_t after) noexcept nogil:
-        cdef int64_t heard = 0
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil:
+        cdef uint64_t told
+        cdef int64_t heard
         cdef int i, found
-        while heard < self.ready:
-            found = micro_queue_wait(
-                self.queue, self.events, 1 if self.one_at_a_time else <int>self.ready)
-            if found <= 0:
-                return self.fail(MICRO_QUEUE_WAIT, -found if found else ETIMEDOUT, after)
-            for i in range(found):
-                if not self.expected(micro_event_index(&self.events[i])):
-                    return self.fail(MICRO_QUEUE_WAIT, EBADMSG, after)
-            heard += found
+        cdef int most = 1 if self.one_at_a_time else <int>self.ready
+        for told in range(n):
+            self.serial += 1
+            heard = 0
+            while heard < self.ready:
+                found = micro_queue_wait(self.queue, self.events, most)
+                if found <= 0:
+                    return self.fail(
+                        MICRO_QUEUE_WAIT, -found if found else ETIMEDOUT, after + told)
+                for i in range(found):
+                    if not self.expected(micro_event_index(&self.events[i])):
+                        return self.fail(MICRO_QUEUE_WAIT, EBADMSG, after + told)
+                heard += found
         return 0
 
 

@@ -116,18 +116,22 @@ cdef class Sigio(Watched):
     cdef forget(self, int64_t count):
         self.told = min(self.told, count)
 
-    cdef int64_t wait(self, uint64_t after) noexcept nogil:
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil:
+        cdef uint64_t wait
         cdef int64_t i
         cdef int arrival
-        for i in range(self.ready):
-            arrival = micro_wait_arrival(MICRO_WAIT_MS)
-            if arrival == -EOVERFLOW:
-                return self.fail(b"sigtimedwait: SIGIO, the queue was full", EOVERFLOW, after)
-            if arrival < 0:
-                return self.fail(
-                    b"sigtimedwait", ETIMEDOUT if arrival == -EAGAIN else -arrival, after)
-            if arrival != self.sockets.fds[self.at(i)]:
-                return self.fail(b"sigtimedwait", EBADMSG, after)
+        for wait in range(n):
+            for i in range(self.ready):
+                arrival = micro_wait_arrival(MICRO_WAIT_MS)
+                if arrival == -EOVERFLOW:
+                    return self.fail(
+                        b"sigtimedwait: SIGIO, the queue was full", EOVERFLOW, after + wait)
+                if arrival < 0:
+                    return self.fail(
+                        b"sigtimedwait", ETIMEDOUT if arrival == -EAGAIN else -arrival,
+                        after + wait)
+                if arrival != self.sockets.fds[self.at(i)]:
+                    return self.fail(b"sigtimedwait", EBADMSG, after + wait)
         return 0
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:

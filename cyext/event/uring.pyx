@@ -123,20 +123,23 @@ cdef class IoUring(Watched):
             while micro_uring_completed(&self.ring):
                 micro_uring_take(&self.ring, &index)
 
-    cdef int64_t wait(self, uint64_t after) noexcept nogil:
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil:
+        cdef uint64_t wait, index
         cdef int64_t _i
-        cdef uint64_t index
-        cdef int found = micro_uring_enter(&self.ring, <uint32_t>self.ready)
-        cdef int wrong = ETIMEDOUT if found < self.ready else EBADMSG
-        if found != self.ready:
-            return self.fail(b"io_uring_enter", -found if found < 0 else wrong, after)
-        for _i in range(self.ready):
-            found = micro_uring_take(&self.ring, &index)
-            if found:
-                return self.fail(b"io_uring poll", -found, after)
-            if index > UINT32_MAX or not self.expected(<uint32_t>index):
-                return self.fail(b"io_uring poll", EBADMSG, after)
-            micro_uring_poll(&self.ring, self.sockets.fds[index], index)
+        cdef int found, wrong
+        for wait in range(n):
+            self.serial += 1
+            found = micro_uring_enter(&self.ring, <uint32_t>self.ready)
+            if found != self.ready:
+                wrong = ETIMEDOUT if found < self.ready else EBADMSG
+                return self.fail(b"io_uring_enter", -found if found < 0 else wrong, after + wait)
+            for _i in range(self.ready):
+                found = micro_uring_take(&self.ring, &index)
+                if found:
+                    return self.fail(b"io_uring poll", -found, after + wait)
+                if index > UINT32_MAX or not self.expected(<uint32_t>index):
+                    return self.fail(b"io_uring poll", EBADMSG, after + wait)
+                micro_uring_poll(&self.ring, self.sockets.fds[index], index)
         return 0
 
     def close(self):

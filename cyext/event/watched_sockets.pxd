@@ -34,7 +34,7 @@ cdef class Watched(Workload):
     cdef int make_ring(self) noexcept nogil
     cdef watch(self)
     cdef forget(self, int64_t count)
-    cdef int64_t wait(self, uint64_t after) noexcept nogil
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil
     cdef int64_t make_ready(self, int64_t first, int64_t count, uint64_t after) noexcept nogil
     cdef int64_t make_idle(self, int64_t first, int64_t count, uint64_t after) noexcept nogil
     cdef int give_address(self, int fd) noexcept nogil
@@ -47,7 +47,7 @@ cdef class Watched(Workload):
         return self.ring[turned(self.head + ahead, self.active)]
 
     cdef inline bint expected(self, uint32_t place) noexcept nogil:
-        """Whether this wait had to find the socket there, and did not find it before."""
+        """Whether the wait of this ``serial`` had to find that socket, and did not before."""
         cdef int64_t index = self.ring_index[place] if place < self.level else -1
         cdef int64_t ahead = index - self.head
         if ahead < 0:

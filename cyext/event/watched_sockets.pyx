@@ -215,8 +215,13 @@ cdef class Watched(Workload):
         """Watch only the first ``count`` sockets: the others are about to be closed."""
         pass
 
-    cdef int64_t wait(self, uint64_t after) noexcept nogil:
-        """One wait, which must find exactly the ready sockets; 0, or what ``fail`` returned."""
+    cdef int64_t waits(self, uint64_t n, uint64_t after) noexcept nogil:
+        """Wait ``n`` times; each must find exactly the ready sockets. 0, or what ``fail`` returned.
+
+        ``after`` operations were made before. One call makes them all, since the return from a
+        function right after a system call is mispredicted on some processors: a function for each
+        wait took 2 to 4 % of an epoll_wait().
+        """
         return self.fail(b"wait", ENOSYS, after)
 
     cdef int64_t make_ready(self, int64_t first, int64_t count, uint64_t after) noexcept nogil:
@@ -242,20 +247,21 @@ cdef class Watched(Workload):
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
         cdef int64_t status = 0
+        if not self.edge and not self.rotating:
+            return self.waits(n, 0)
         for i in range(n):
-            self.serial += 1
             if self.edge:
                 status = self.make_ready(self.head, self.ready, i)
                 if status:
                     return status
-            status = self.wait(i)
+            status = self.waits(1, i)
             if status:
                 return status
             if self.edge:
                 status = self.make_idle(self.head, self.ready, i)
                 if self.rotating:
                     self.head = turned(self.head + self.ready, self.active)
-            elif self.rotating:
+            else:
                 status = self.make_idle(self.head, 1, i)
                 if status == 0:
                     status = self.make_ready(turned(self.head + self.ready, self.active), 1, i)
