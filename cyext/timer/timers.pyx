@@ -3,6 +3,7 @@
 import array
 import errno as errno_names
 
+from libc.errno cimport EINTR
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close
 
@@ -42,6 +43,8 @@ SLEEPS = {
 # What a sleeper asks for; epoll_wait() counts in milliseconds.
 cdef int64_t SLEEP_NS = 100_000
 cdef int64_t EPOLL_SLEEP_NS = 1_000_000
+# Sleeps of a batch that signals may end early and that are slept again.
+cdef uint64_t MOST_INTERRUPTED = 100
 cdef int64_t LEAST_SLACK_NS = 1
 cdef int64_t NO_SLACK = -1
 # Far enough that no timer expires while it is pending, each a little later than the one before.
@@ -160,12 +163,17 @@ cdef class Overshoot(BusyPeersWorkload):
         cdef const char *call = NULL
         cdef int64_t total_ns = 0
         cdef int64_t late_ns
-        cdef uint64_t i
-        for i in range(n):
+        cdef uint64_t slept = 0
+        cdef uint64_t interrupted = 0
+        while slept < n:
             late_ns = micro_overshoot_ns(self.how, self.fd, self.asked_ns, &call)
+            if late_ns == -EINTR and interrupted < MOST_INTERRUPTED:
+                interrupted += 1  # a signal came before the time: this was no whole sleep
+                continue
             if late_ns < 0:
-                return self.fail(call, -late_ns, i)
+                return self.fail(call, -late_ns, slept)
             total_ns += late_ns
+            slept += 1
         elapsed_ns[0] = total_ns
         return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cyext.memory.moves import Copy
 from cyext.process.parents import ForkExit, VforkExit
 from cyext.sched.wakeups import FavouredServer
 from cyext.thread.threads import CreateJoin
+from cyext.timer.timers import Overshoot
 from discovered import CURVES, PROBES, each, levels, make_one, workload_class
 from held import Held, allow_descriptors, leave_descriptors, same_as
 from isolated import isolated
@@ -376,3 +378,39 @@ def test_a_file_that_is_gone_is_an_error_until_it_is_back(method: str, scratch: 
     finally:
         workload.close()
     assert list(scratch.iterdir()) == []
+
+
+def with_signals(every_s: float, operation: Callable[[], object]) -> object:
+    """Do that while a handled signal comes so often."""
+    handled = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, every_s, every_s)
+    try:
+        return operation()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handled)
+
+
+@pytest.mark.parametrize(
+    ("call", "sleeps"),
+    [("nanosleep", 500), ("clock_nanosleep", 500), ("timerfd", 500), ("epoll_wait", 80)],
+)
+def test_a_sleep_that_a_signal_ends_is_slept_again(call: str, sleeps: int) -> None:
+    def check() -> None:
+        workload = Overshoot(call)
+        for _ in range(3):  # each meets the signal some times
+            assert with_signals(0.02, lambda: workload.run(sleeps))
+        workload.close()
+
+    isolated(check)
+
+
+@pytest.mark.parametrize("call", ["nanosleep", "epoll_wait"])
+def test_sleeps_that_signals_always_end_are_an_error(call: str) -> None:
+    def check() -> None:
+        workload = Overshoot(call)
+        with pytest.raises(OperationFailed, match=rf"^{call}: EINTR after \d+$"):
+            with_signals(50e-6, lambda: workload.run(5000))
+        workload.close()
+
+    isolated(check)
