@@ -363,7 +363,12 @@ class Scheduler:
 
     def _progress(self, job: str) -> Progress:
         rounds = self.settings.rounds
-        points = [point for track in self._tracks for point in track.points.values()]
+        points = [
+            point
+            for track in self._tracks
+            if track.skipped is None and track.failed is None
+            for point in track.points.values()
+        ]
         done = sum(min(len(point.raw), rounds) for point in points) / max(1, rounds * len(points))
         elapsed = self.elapsed_s
         left = self.settings.budget_s - elapsed

@@ -62,8 +62,18 @@ CLOCK_LOOKS, CLOCK_READS = 5, 400
 SPIN_SLICE_NS, SPIN_SLICES = 300_000, 60
 #: A step that took less tells nothing about how long the next one will take.
 GROWTH_TELLS_NS = 100_000_000
+#: What calls fail with where the system has no more of something, or grants no more.
 SHORTAGES = frozenset(
-    (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
+    (
+        errno.EAGAIN,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.ENOSPC,
+    )
 )
 
 
@@ -92,7 +102,7 @@ def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Wo
     except BaseException as error:
         for workload in workloads:
             workload.close()
-        if members > 1 and isinstance(error, OSError) and error.errno in SHORTAGES:
+        if members > 1 and isinstance(error, OSError) and is_shortage(error):
             raise team.LimitReached(len(workloads), reason_of(error)) from None
         raise
     return together
@@ -134,6 +144,12 @@ class Grower:
                 limit = {"reached": level, "reason": stop.reason}
                 if level < max(1, 1.05 * self.level):
                     return limit
+            except (OSError, MemoryError) as error:
+                # The workload does not know how to stop here; the level before was measured.
+                if self.level == 0 or not is_shortage(error):
+                    raise
+                reason = getattr(error, "reason", reason_of(error))  # without its operations
+                return {"reached": self.level, "reason": reason}
         self.steps.append((level - self.level, time.monotonic_ns() - started))
         self.level = level
         return limit
@@ -214,7 +230,11 @@ def reason_of(error: Exception) -> str:
     return f"{text} (a file or directory that the probe needs)"
 
 
+def is_shortage(error: Exception) -> bool:
+    """Whether the system refused because it had no more of something."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES
+
+
 def failure(error: Exception) -> "dict[str, Any]":
-    """The answer's line, with whether the system refused because it had no more of something."""
-    short = isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES
-    return {"failed": reason_of(error), **({"shortage": True} if short else {})}
+    """The answer's line, with whether the system had no more of something."""
+    return {"failed": reason_of(error), **({"shortage": True} if is_shortage(error) else {})}

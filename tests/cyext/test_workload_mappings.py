@@ -18,6 +18,7 @@ from cyext.core.resources import mapping_refused
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.mmap.mappings import ManyFiles, Protect, Unmap
 from cyext.mmap.page_faults import FaultAnon, FaultFile, Length
+from cyext.mmap.unmapping import Unmap as UnmapPages
 from cyext.process.parents import ForkMaps, ForkRss
 from discovered import PROBES, each, make_one
 from held import Held, children, descriptors, leave_address_space, leave_descriptors, maps, same_as
@@ -118,6 +119,24 @@ def test_small_pages_in_place_of_huge_ones_are_a_failure(workload_class: Any) ->
             with pytest.raises(OperationFailed, match=r"^huge page: ENOMEM"):
                 operation(2)
         workload.close()
+
+    isolated(check)
+
+
+@pytest.mark.parametrize("kind", ["shared", "private"])
+def test_a_file_that_the_system_does_not_let_grow_is_an_error_by_name(
+    kind: str, scratch: Path
+) -> None:
+    def check() -> None:
+        before = Held.now(scratch)
+        workload = UnmapPages(map=kind)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16 * mmap.PAGESIZE, 16 * mmap.PAGESIZE))
+        workload.grow(16)
+        assert workload.run(2) > 0
+        with pytest.raises(OperationFailed, match=r"^pwrite: EFBIG after 0$"):
+            workload.grow(64)
+        workload.close()
+        same_as(before, scratch)
 
     isolated(check)
 

@@ -361,6 +361,18 @@ def test_beyond_the_rounds_asked_for_the_budget_is_what_is_left() -> None:
     assert (steps[4].share_done, steps[4].seconds_left) == (1, pytest.approx(95.0))
 
 
+@pytest.mark.parametrize("line", [{"skipped": "no kqueue"}, {"failed": "open: EACCES after 0"}])
+def test_progress_waits_for_no_job_that_is_not_visited_again(line: dict[str, Any]) -> None:
+    def restless(order: Order, visit: int) -> Answer:
+        return answer(point(order, op_ns=OP_NS * (1 + 0.2 * (visit % 2))))
+
+    machine = Machine({"a": restless, "b": lambda order, visit: answer(line)}, seconds=1.0)
+    steps: list[Progress] = []
+    run = scheduler(machine, *JOBS[:2], rounds=4, budget_s=100.0)
+    run.run(on_progress=steps.append)
+    assert (steps[5].share_done, steps[5].seconds_left) == (1, pytest.approx(94.0))
+
+
 # Counts
 
 

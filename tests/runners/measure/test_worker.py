@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from array import array
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 from fake_workloads import CLEAN, DIRTY, RATIO, Plain, row
 from worker_orders import Line, Visit, plain_order
 
+from cyext.core.errors import OperationFailed
 from runners.measure import worker, workloads
 from runners.measure.lean import import_module
 
@@ -309,6 +311,54 @@ def test_a_limit_that_moves_while_it_is_approached_is_still_a_limit(visit: Visit
         {"done": True},
     ]
     assert not any("failed" in line for line in lines)
+
+
+class Short(Plain):
+    """A workload whose growth beyond ``room`` fails with this error, and closes it."""
+
+    def __init__(self, room: int, error: Exception) -> None:
+        super().__init__()
+        self.room = room
+        self.error = error
+
+    def grow(self, level: int) -> None:
+        if level > self.room:
+            self.max_batch = 0
+            raise self.error
+        super().grow(level)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EFBIG, "File too large"), "File too large"),
+        (OperationFailed("pwrite", errno.ENOSPC, 0), "pwrite: ENOSPC"),
+        (MemoryError("no room to watch 1000 sockets"), "no room to watch 1000 sockets"),
+    ],
+)
+def test_a_curve_ends_where_its_growth_finds_no_more_room(
+    visit: Visit, error: Exception, reason: str
+) -> None:
+    lines, workload = visit(Short(100, error), levels=(10, 100, 1000, 10_000))
+    assert [line["level"] for line in lines if "level" in line] == [10, 100]
+    assert lines[-2:] == [{"limit": {"reached": 100, "reason": reason}}, {"done": True}]
+    assert workload.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("room", "error"),
+    [
+        (100, OperationFailed("pwrite", errno.EBADF, 0)),
+        (100, ValueError("no such level")),
+        (0, OperationFailed("pwrite", errno.ENOSPC, 0)),  # nothing was measured before
+    ],
+)
+def test_growth_that_fails_otherwise_is_a_failure(
+    visit: Visit, room: int, error: Exception
+) -> None:
+    lines, _ = visit(Short(room, error), levels=(10, 1000))
+    assert str(error.args[-1]) in lines[-2]["failed"]
+    assert not any("limit" in line for line in lines)
 
 
 def test_a_limit_that_moves_once_is_measured_where_it_stands(visit: Visit) -> None:
