@@ -1,9 +1,10 @@
 """What the rule for a stable figure costs and what it lets pass, on the sessions stored with micro.
 
 For the sessions of each boot: the share of figures that are stable, and the share of pairs
-of stable figures that lie more than 3 % apart, by the rule in use and by others. Then the pairs of
-all figures and of stable ones that lie apart by other estimates than the median. Prints; judges
-nothing: ``python tests/bench/stability.py [DIRECTORY]``.
+of stable figures that lie more than 3 % apart, by the rule in use and by others. A pair is of the
+same compiled code. Then the pairs of sessions in a row and of those that were recorded later, and
+the pairs of all figures and of stable ones that lie apart by other estimates than the median.
+Prints; judges nothing: ``python tests/bench/stability.py [DIRECTORY]``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,13 @@ from runners.model.benchmark import Benchmark
 from runners.model.session import Result
 
 APART = 0.03
+#: The starts of two sessions in a row lie no farther apart.
+IN_A_ROW = timedelta(minutes=10)
 Values = list[float]
+#: What was measured, and a hash of the code that measured it.
+Figure = tuple[Benchmark, str | None]
+#: When it began, and its figures.
+Session = tuple[datetime, dict[Figure, Values]]
 
 
 def used(result: Result) -> Values:
@@ -60,12 +68,29 @@ ESTIMATES: dict[str, Callable[[Values], float]] = {
 }
 
 
-def apart(sessions: list[dict[Benchmark, Values]], estimate: Callable[[Values], float]) -> str:
-    """The share of pairs of figures that lie more than 3 % apart."""
+def session_of(path: Path) -> Session:
+    """A stored session; its file is named by its beginning."""
+    began = datetime.strptime(path.name[:15], "%Y%m%dT%H%M%S")
+    results = [result for result in read(path).results if result.value_s is not None]
+    return began, {(result.benchmark, result.code): used(result) for result in results}
+
+
+def those(sessions: list[Session], holds: Callable[[Values], bool]) -> list[Session]:
+    """The sessions with those of their figures for which this holds."""
+    return [(began, {f: v for f, v in found.items() if holds(v)}) for began, found in sessions]
+
+
+def apart(
+    sessions: list[Session],
+    estimate: Callable[[Values], float] = ESTIMATES["median"],
+    counts: Callable[[timedelta], bool] = lambda between: True,
+) -> str:
+    """The share of pairs of figures that lie more than 3 % apart, of sessions that count."""
     pairs = [
-        abs(np.log(estimate(first[b]) / estimate(second[b])))
-        for first, second in itertools.combinations(sessions, 2)
-        for b in first.keys() & second.keys()
+        abs(np.log(estimate(first[f]) / estimate(second[f])))
+        for (earlier, first), (later, second) in itertools.combinations(sessions, 2)
+        if counts(later - earlier)
+        for f in first.keys() & second.keys()
     ]
     share = np.mean(np.array(pairs) > np.log(1 + APART)) if pairs else float("nan")
     return f"{share:5.1%} of {len(pairs)} pairs apart"
@@ -74,17 +99,16 @@ def apart(sessions: list[dict[Benchmark, Values]], estimate: Callable[[Values], 
 def main(directory: Path) -> None:
     """Print a line a rule for the sessions of each boot."""
     for boot, paths in by_boot(directory).items():
-        sessions = [
-            {r.benchmark: used(r) for r in read(path).results if r.value_s is not None}
-            for path in paths
-        ]
+        sessions = [session_of(path) for path in paths]
         print(f"{boot}: {len(sessions)} sessions")
         for name, rule in RULES.items():
-            stable = [{b: v for b, v in session.items() if v and rule(v)} for session in sessions]
-            share = sum(map(len, stable)) / sum(map(len, sessions))
-            print(f"  {name:30} {share:6.1%} stable, {apart(stable, ESTIMATES['median'])}")
-        told = [{b: v for b, v in each.items() if len(v) >= LEAST_ROUNDS} for each in sessions]
-        stable = [{b: v for b, v in s.items() if find_doubt(v) is None} for s in told]
+            stable = those(sessions, lambda values, rule=rule: bool(values) and rule(values))  # type: ignore[misc]
+            share = sum(len(found) for _, found in stable) / sum(len(f) for _, f in sessions)
+            print(f"  {name:30} {share:6.1%} stable, {apart(stable)}")
+        told = those(sessions, lambda values: len(values) >= LEAST_ROUNDS)
+        stable = those(told, lambda values: find_doubt(values) is None)
+        print(f"  {'sessions in a row':30} {apart(stable, counts=lambda gap: gap <= IN_A_ROW)}")
+        print(f"  {'others':30} {apart(stable, counts=lambda gap: gap > IN_A_ROW)}")
         for name, estimate in ESTIMATES.items():
             print(f"  {name:30} all: {apart(told, estimate)}; stable: {apart(stable, estimate)}")
 
