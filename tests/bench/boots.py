@@ -1,15 +1,18 @@
-"""Stored sessions by the boot that they are of."""
+"""Stored sessions by the boot that they are of, and their visits by the code that made them."""
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from runners.archive.reader import read_environment  # noqa: E402
+from runners.model.benchmark import Benchmark  # noqa: E402
+from runners.model.session import Result, Visit  # noqa: E402
 
 SHIPPED = ROOT / "baselines/linux-x86_64-2cpu"
 
@@ -31,3 +34,11 @@ def by_boot(directory: Path) -> dict[str, list[Path]]:
         name = next(day + letter for letter in letters if day + letter not in named)
         named[name] = paths
     return named
+
+
+def visits_of(results: Iterable[Result]) -> dict[Benchmark, list[Visit]]:
+    """Each figure's visits, of the compiled code that most of them are of."""
+    found: dict[Benchmark, dict[str | None, list[Visit]]] = defaultdict(lambda: defaultdict(list))
+    for result in results:
+        found[result.benchmark][result.code] += result.visits
+    return {benchmark: max(by_code.values(), key=len) for benchmark, by_code in found.items()}

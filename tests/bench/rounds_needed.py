@@ -13,19 +13,18 @@ where more are asked for. Judges nothing.
 from __future__ import annotations
 
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from boots import SHIPPED, by_boot
+from boots import SHIPPED, by_boot, visits_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from runners.analyse.estimate import find_doubt
 from runners.archive.reader import read
 from runners.measure.turns import rounds_needed
-from runners.model.benchmark import Benchmark
 from runners.model.session import Visit
 
 #: Rounds, and the most visits to a point.
@@ -88,10 +87,8 @@ def kind(why: str) -> str:
 def main(directory: Path) -> None:
     """Print a line for each boot's sessions, number of rounds and most visits."""
     for boot, paths in by_boot(directory).items():
-        figures: dict[Benchmark, list[Visit]] = defaultdict(list)
-        for result in (result for path in paths for result in read(path).results):
-            if result.value_s is not None:
-                figures[result.benchmark] += result.visits
+        results = [result for path in paths for result in read(path).results]
+        figures = visits_of(result for result in results if result.value_s is not None)
         print(f"{boot}: {sum(map(len, figures.values()))} visits of {len(figures)} figures")
         for rounds, most in CASES:
             rng = np.random.default_rng(rounds)

@@ -25,7 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from boots import SHIPPED, by_boot
+from boots import SHIPPED, by_boot, visits_of
 from rounds_needed import judged
 
 from micro.probes.catalogue import all_probes
@@ -54,12 +54,12 @@ def usual() -> set[Benchmark]:
 
 def pooled(sessions: Sequence[Session], grid: set[Benchmark] | None) -> tuple[Pool, Pool, int]:
     """The visits of each half of the sessions, and how many of them a session has time for."""
-    stored: dict[Benchmark, list[Visit]] = defaultdict(list)
     results = [r for session in sessions for r in session.results if r.value_s is not None]
-    for result in results:
-        if grid is None or result.benchmark in grid:
-            stored[result.benchmark] += result.visits
-    stored = {benchmark: visits for benchmark, visits in stored.items() if len(visits) >= 8}
+    stored = {
+        benchmark: visits
+        for benchmark, visits in visits_of(results).items()
+        if len(visits) >= 8 and (grid is None or benchmark in grid)
+    }
     measuring_s = [float(session.settings["measuring_s"]) for session in sessions]
     visit_s = sum(measuring_s) / sum(len(result.visits) for result in results)
     points = len(results) / len(sessions) if grid is None else len(grid)
