@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -83,21 +83,19 @@ class Outcome:
         return judgement.verdict == "regressed" and decides
 
     @property
-    def exit_code(self) -> int:
-        """The gate's exit code, before `--fail-on` or `--bisect`."""
+    def exit_codes(self) -> tuple[int, ...]:
+        """The gate's exit codes, the gravest first, before `--fail-on` or `--bisect`."""
         if not self.used:
-            return EXIT_NO_BASELINE
-        counts = self.counts
-        slower = counts["regressed"] or counts["suspect"]
-        if any(map(self.fails, self.judgements)):
-            return EXIT_REGRESSED
-        if slower and self.advisory:
-            return EXIT_SUSPECT
-        if any(reason.startswith("failed") for reason in self.current.without.values()):
-            return EXIT_FAILED
-        if counts["suspect"]:
-            return EXIT_SUSPECT
-        return EXIT_INCONCLUSIVE if self.mostly_undecided else EXIT_OK
+            return (EXIT_NO_BASELINE,)
+        failed = any(reason.startswith("failed") for reason in self.current.without.values())
+        holds = {
+            EXIT_REGRESSED: any(map(self.fails, self.judgements)),
+            EXIT_FAILED: failed,
+            EXIT_INCONCLUSIVE: self.mostly_undecided,
+            EXIT_SUSPECT: bool(self.counts["regressed"] or self.counts["suspect"]),
+            EXIT_NO_BASELINE: self.mostly_new,
+        }
+        return tuple(code for code, there in holds.items() if there) or (EXIT_OK,)
 
     @property
     def mostly_undecided(self) -> bool:
@@ -106,18 +104,23 @@ class Outcome:
         undecided = counts["inconclusive"] + counts["not comparable"]
         return 2 * undecided > counts.total() - counts["new"] - counts["missing"]
 
+    @property
+    def mostly_new(self) -> bool:
+        """Whether the baseline lacks more than half of what was measured, by the same code."""
+        return 2 * self.counts["new"] > self.counts.total() - self.counts["missing"]
+
 
 def told(judgement: Judgement) -> bool:
     """Whether a verdict asks for attention."""
     return judgement.verdict in ("regressed", "suspect", "improved")
 
 
-def final_code(code: int, fail_on: Iterable[int], bisect: bool) -> int:
-    """The exit code that the caller asked for."""
+def final_code(codes: Sequence[int], fail_on: Collection[int], bisect: bool) -> int:
+    """The exit code that the caller asked for: the gravest that is not left out."""
     if bisect:
-        return {EXIT_OK: 0, EXIT_REGRESSED: 1}.get(code, EXIT_SKIP)
+        return {EXIT_OK: 0, EXIT_REGRESSED: 1}.get(codes[0], EXIT_SKIP)
     gates = (EXIT_REGRESSED, EXIT_SUSPECT, EXIT_INCONCLUSIVE, EXIT_NO_BASELINE)
-    return EXIT_OK if code in gates and code not in fail_on else code
+    return next((code for code in codes if code not in gates or code in fail_on), EXIT_OK)
 
 
 def find(where: Path | None, key: str, chosen: Configuration | None = None) -> Baseline:

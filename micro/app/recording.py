@@ -159,7 +159,7 @@ def accept(
     baseline = baselines.load(folder)
     outcome = comparing.compare(current, baseline, chosen)
     why = new_failures(current, baseline)
-    if outcome.exit_code == EXIT_REGRESSED:
+    if EXIT_REGRESSED in outcome.exit_codes:
         why = f"{outcome.counts['regressed']} regressed: see `micro compare`"
     if why is not None and not reason:
         raise UsageError(f"{file}: {why}; to accept it all the same, say why: --force REASON")

@@ -159,7 +159,7 @@ def compared(arguments: argparse.Namespace) -> int:
         sides = Sides(stored_profiles(old), stored_profiles(new))
     print_pair(console(stderr=False), shown, found, arguments.full, sides)
     code = EXIT_REGRESSED if slower else EXIT_OK
-    return comparing.final_code(code, arguments.fail_on, arguments.bisect)
+    return comparing.final_code((code,), arguments.fail_on, arguments.bisect)
 
 
 def check_written(arguments: argparse.Namespace) -> None:
@@ -205,4 +205,4 @@ def judged(current: Summary, where: Path | None, arguments: argparse.Namespace) 
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with writing(Path(summary)), open(summary, "a", encoding="utf-8") as appended:
             appended.write(markdown(outcome))
-    return comparing.final_code(outcome.exit_code, arguments.fail_on, arguments.bisect)
+    return comparing.final_code(outcome.exit_codes, arguments.fail_on, arguments.bisect)

@@ -26,7 +26,7 @@ from runners.model.session import MEMORY_REFUTED, Result, Session
 
 
 def test_an_unchanged_session_passes() -> None:
-    assert outcome().exit_code == 0
+    assert outcome().exit_codes[0] == 0
     assert set(outcome().counts) <= {"unchanged", "within noise"}
 
 
@@ -43,7 +43,7 @@ def test_an_unchanged_session_passes() -> None:
     ],
 )
 def test_exit_codes(made: Any, code: int) -> None:
-    assert made().exit_code == code
+    assert made().exit_codes[0] == code
 
 
 def counted(number: int, woken: float) -> Session:
@@ -63,7 +63,7 @@ def test_an_exact_count_fails_the_gate_with_a_single_session_and_on_a_busy_machi
         for result in now.results:
             result.status, result.reason = "unstable", "two modes 9% apart"
     found = compare(of_session(now), Baseline(Path("linux"), stored, files=len(stored)), DEFAULT)
-    assert found.exit_code == code
+    assert found.exit_codes[0] == code
     whys = [j.why for j in found.judgements if j.kind == "count"]
     assert whys == ([] if code == 0 else ["now 8 threads woken, was 1"])
 
@@ -71,7 +71,7 @@ def test_an_exact_count_fails_the_gate_with_a_single_session_and_on_a_busy_machi
 def test_a_suspect_has_its_own_exit_code() -> None:
     found = outcome()
     judged = [replace(found.judgements[0], verdict="suspect"), *found.judgements[1:]]
-    assert replace(found, judgements=judged).exit_code == 4
+    assert replace(found, judgements=judged).exit_codes[0] == 4
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.3, 0.7])
@@ -81,8 +81,8 @@ def test_a_session_that_contradicts_earlier_ones_is_not_judged(slower: float) ->
     session_.settings = {**session_.settings, MEMORY_REFUTED: why}
     found = compare(of_session(session_), baseline(), DEFAULT)
     assert set(found.counts) == {"inconclusive"}
-    assert found.exit_code == comparing.EXIT_INCONCLUSIVE
-    assert f"Advisory only, nothing fails: {why}." in sentences(found)
+    assert found.exit_codes[0] == comparing.EXIT_INCONCLUSIVE
+    assert f"Advisory only, no time fails: {why}." in sentences(found)
     assert headline(found) == "NOT JUDGED: the machine was busy."
 
 
@@ -91,7 +91,7 @@ def test_a_machine_that_is_mostly_unstable_is_inconclusive_and_never_slower() ->
     for result in noisy.results:
         result.status, result.reason = "unstable", "neighbour on the core (3% of slices clean)"
     found = compare(of_session(noisy), baseline(), DEFAULT)
-    assert found.exit_code == 5
+    assert found.exit_codes[0] == 5
     assert set(found.counts) == {"inconclusive"}
     assert headline(found) == "NOT JUDGED: the machine was busy."
 
@@ -109,7 +109,7 @@ def test_what_disturbed_most_figures_did_not_spare_the_others(unstable: int, ver
 
 def test_another_processor_makes_it_advisory() -> None:
     found = compare(of_session(figures(9, slower=1.3)), baseline(cpu_model="Another CPU"), DEFAULT)
-    assert found.exit_code == 4
+    assert found.exit_codes[0] == 4
     assert "another CPU model" in (found.advisory or "")
     assert any("Sample CPU, was Another CPU" in line for line in sentences(found))
 
@@ -148,8 +148,8 @@ def test_references_tell_the_machine_and_are_not_judged() -> None:
     stored = Baseline(Path("linux"), [on(1.0, i) for i in range(8)], files=8)
     same, other = (compare(on(scale, 9), stored, DEFAULT) for scale in (1.0, 1.3))
     assert not any(str(j.benchmark).startswith("reference") for j in same.judgements)
-    assert same.exit_code == 0
-    assert other.exit_code == 5
+    assert same.exit_codes[0] == 0
+    assert other.exit_codes[0] == 5
     assert set(other.counts) == {"not comparable"}
 
 
@@ -172,26 +172,67 @@ def test_a_session_is_not_compared_with_itself() -> None:
     assert len(compare(stored.sessions[0], stored, DEFAULT).used) == 7
 
 
+def of_code(number: int, changed: int) -> Session:
+    """A session of nine figures, of which so many were measured by other code than the rest."""
+    shown = figures(number)
+    for i, result in enumerate(shown.results):
+        result.code = "after" if i < changed else "before"
+    return shown
+
+
+@pytest.mark.parametrize(("changed", "code"), [(0, 0), (4, 0), (5, 6), (9, 6)])
+def test_a_baseline_of_other_code_is_no_baseline(changed: int, code: int) -> None:
+    stored = [of_session(of_code(i, 0), Path(f"{i}.json")) for i in range(8)]
+    found = compare(
+        of_session(of_code(9, changed)), Baseline(Path("linux"), stored, files=8), DEFAULT
+    )
+    assert found.counts["new"] == changed
+    assert found.exit_codes == (code,)
+    assert headline(found) == (
+        f"NOT JUDGED: {changed} figures are new to the baseline: "
+        "`micro baseline record --sessions 5` adds them."
+        if code
+        else "No regression found."
+    )
+
+
+def test_a_session_that_was_mostly_not_judged_does_not_pass_for_a_suspect() -> None:
+    found = outcome(count=1)
+    judged = [replace(found.judgements[0], verdict="suspect"), *found.judgements[1:]]
+    both = replace(found, judgements=judged)
+    assert both.exit_codes == (5, 4)
+    assert headline(both).startswith("NOT JUDGED: ")
+
+
+def test_a_probe_that_failed_is_told_by_an_advisory_gate_too() -> None:
+    assert outcome(count=3, slower=1.3, failed=True).exit_codes == (1, 4)
+
+
 @pytest.mark.parametrize(
-    ("code", "fail_on", "bisect", "final"),
+    ("codes", "fail_on", "bisect", "final"),
     [
-        (3, {3}, False, 3),
-        (4, {3}, False, 0),
-        (4, {3, 4}, False, 4),
-        (6, {3}, False, 0),
-        (1, set(), False, 1),
-        (3, set(), False, 0),
-        (0, {3}, True, 0),
-        (3, set(), True, 1),
-        (4, {4}, True, 125),
-        (1, {3}, True, 125),
-        (6, {3}, True, 125),
+        ((3,), {3}, False, 3),
+        ((4,), {3}, False, 0),
+        ((4,), {3, 4}, False, 4),
+        ((6,), {3}, False, 0),
+        ((1,), set(), False, 1),
+        ((3,), set(), False, 0),
+        ((5, 4), {3, 5}, False, 5),
+        ((5, 4), {3, 4}, False, 4),
+        ((5, 4), {3}, False, 0),
+        ((3, 1), set(), False, 1),
+        ((0,), {3}, True, 0),
+        ((3,), set(), True, 1),
+        ((3, 1, 4), set(), True, 1),
+        ((4,), {4}, True, 125),
+        ((1,), {3}, True, 125),
+        ((6,), {3}, True, 125),
     ],
 )
 def test_the_caller_chooses_what_fails(
-    code: int, fail_on: set[int], bisect: bool, final: int
+    codes: tuple[int, ...], fail_on: set[int], bisect: bool, final: int
 ) -> None:
-    assert final_code(code, fail_on, bisect) == final
+    assert final_code(codes, fail_on, bisect) == final
 
 
 # The second look
@@ -276,7 +317,7 @@ def test_of_what_is_confirmed_the_functions_are_told(monkeypatch: pytest.MonkeyP
 
 def test_without_suspects_nothing_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = fresh(monkeypatch, session([]))
-    assert comparing.confirm(outcome(), DEFAULT).exit_code == 0
+    assert comparing.confirm(outcome(), DEFAULT).exit_codes[0] == 0
     assert asked == []
 
 

@@ -150,6 +150,11 @@ def headline(outcome: Outcome) -> str:
     slower = counts["regressed"] + counts["suspect"]
     if slower:
         return f"SUSPECT: {_figures(slower)} probably slower than the baseline."
+    if outcome.mostly_new:
+        return (
+            f"NOT JUDGED: {_figures(counts['new'])} new to the baseline: "
+            "`micro baseline record --sessions 5` adds them."
+        )
     return "No regression found."
 
 
@@ -196,7 +201,7 @@ def sentences(outcome: Outcome) -> list[str]:
             f"benchmarks, {units.share(min(found))} at best."
         )
     if outcome.advisory:
-        lines.append(f"Advisory only, nothing fails: {outcome.advisory}.")
+        lines.append(f"Advisory only, no time fails: {outcome.advisory}.")
     if outcome.slower and (lacking := hint(outcome.sides, ("the baseline", "this session"))):
         lines.append(lacking)
     if differing := differences(outcome):
