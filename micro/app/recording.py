@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median_low
 
 from micro.app import comparing
 from micro.app.configuration import configuration
@@ -210,6 +211,17 @@ def of_newest_machine(baseline: Baseline) -> list[Sample]:
     clock_ns = newest.settings.get(baselines.CLOCK)
     like = baseline.like(newest.environment, clock_ns, Rules().least_sessions)
     return [session.sample for session in like]
+
+
+def of_newest_code(baseline: Baseline) -> int:
+    """How many sessions measured by the same code as the newest one: of half its figures as many."""
+    samples = of_newest_machine(baseline)
+    newest = baseline.sessions[-1].sample.figures
+    counts = [
+        sum(b in sample.figures and sample.figures[b].code == figure.code for sample in samples)
+        for b, figure in newest.items()
+    ]
+    return median_low(counts) if counts else 0
 
 
 def precision(baseline: Baseline) -> list[Judgement]:

@@ -153,7 +153,15 @@ def record(arguments: argparse.Namespace, folder: Path) -> int:
     except recording.NotRecorded as error:
         say(f"micro: {error}")
         return error.exit_code
-    say(_boots_known(baselines.load(folder)))
+    recorded = baselines.load(folder)
+    say(_boots_known(recorded))
+    least, there = Rules().least_sessions, recording.of_newest_code(recorded)
+    if there < least:
+        say(
+            f"of the {least} sessions that a baseline takes, {there} "
+            f"{'is' if there == 1 else 'are'} of micro's present code: `micro baseline record "
+            f"--sessions {least - there}` adds the others"
+        )
     return EXIT_OK
 
 

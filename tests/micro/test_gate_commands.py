@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,41 @@ def test_record_adds_whole_sessions(tmp_path: Path, monkeypatch: Any) -> None:
     assert paused == [7.0] * 4
     assert main(arguments) == 0
     assert len(list(folder.iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (("before", "before"), None),
+        (("before", "after"), "1 is of micro's present code: `micro baseline record --sessions 4`"),
+        ((None, None), None),
+    ],
+)
+def test_record_says_how_many_sessions_are_of_the_present_code(
+    codes: tuple[str | None, str | None],
+    said: str | None,
+    tmp_path: Path,
+    monkeypatch: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def of_code(code: str | None) -> Callable[..., int]:
+        def measured(file: Path, *_: bool) -> int:
+            shown = figures(1)
+            shown.environment = describe()
+            for result in shown.results:
+                result.code = code
+            write(shown, file)
+            return 0
+
+        return measured
+
+    for code in codes:
+        monkeypatch.setattr(recording, "measure_session", of_code(code))
+        capsys.readouterr()
+        assert main(["baseline", "record", "--baselines", str(tmp_path)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert (said is None) == ("present code" not in told)
+    assert said is None or said in told
 
 
 def test_a_session_in_which_probes_failed_is_no_baseline(
