@@ -82,6 +82,11 @@ class Outcome:
         decides = judgement.exact or self.advisory is None
         return judgement.verdict == "regressed" and decides
 
+    def _is_suspect(self, judgement: Judgement) -> bool:
+        """Whether it is one, or a regression that may not fail the gate."""
+        slower = judgement.verdict in ("regressed", "suspect")
+        return slower and not self.fails(judgement)
+
     @property
     def exit_codes(self) -> tuple[int, ...]:
         """The gate's exit codes, the gravest first, before `--fail-on` or `--bisect`."""
@@ -92,7 +97,7 @@ class Outcome:
             EXIT_REGRESSED: any(map(self.fails, self.judgements)),
             EXIT_FAILED: failed,
             EXIT_INCONCLUSIVE: self.mostly_undecided,
-            EXIT_SUSPECT: bool(self.counts["regressed"] or self.counts["suspect"]),
+            EXIT_SUSPECT: any(self._is_suspect(judgement) for judgement in self.judgements),
             EXIT_NO_BASELINE: self.mostly_new,
         }
         return tuple(code for code, there in holds.items() if there) or (EXIT_OK,)

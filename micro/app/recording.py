@@ -214,7 +214,7 @@ def of_newest_machine(baseline: Baseline) -> list[Sample]:
 
 
 def of_newest_code(baseline: Baseline) -> int:
-    """How many sessions measured by the same code as the newest one: of half its figures as many."""
+    """How many sessions measured half of the newest one's figures, or more, by the same code."""
     samples = of_newest_machine(baseline)
     newest = baseline.sessions[-1].sample.figures
     counts = [

@@ -150,12 +150,16 @@ def headline(outcome: Outcome) -> str:
     slower = counts["regressed"] + counts["suspect"]
     if slower:
         return f"SUSPECT: {_figures(slower)} probably slower than the baseline."
-    if outcome.mostly_new:
-        return (
-            f"NOT JUDGED: {_figures(counts['new'])} new to the baseline: "
-            "`micro baseline record --sessions 5` adds them."
-        )
-    return "No regression found."
+    return _nothing_slower(outcome)
+
+
+def _nothing_slower(outcome: Outcome) -> str:
+    if not outcome.mostly_new:
+        return "No regression found."
+    return (
+        f"NOT JUDGED: {_figures(outcome.counts['new'])} new to the baseline: "
+        "`micro baseline record --sessions 5` adds them."
+    )
 
 
 _CAUSES: dict[Lack | None, str] = {
