@@ -54,7 +54,10 @@ cdef uint64_t LARGEST_MESSAGE = 1 << 22
 
 
 cdef class Stream(PeeredWorkload):
-    """One operation: a message of ``level`` bytes to a peer; a batch ends when the peer has all."""
+    """One operation: a message of ``level`` bytes to a peer; a batch ends when the peer has all.
+
+    A batch begins and ends with a switch to the peer: it should be long.
+    """
 
     cdef micro_stream_t stream
     cdef str peer

@@ -430,7 +430,8 @@ cdef class FirstReply(_Connections):
 cdef class ActiveConnections(_Connections):
     """One operation: a request on a connection and its reply, beside ``level`` idle connections.
 
-    ``active`` clients send their requests one after the other, then receive the replies.
+    ``active`` clients send their requests one after the other, then receive the replies: a batch
+    should be many times as long.
     """
 
     cdef int64_t active     # as many as were asked for

@@ -95,6 +95,8 @@ class Probe:
     slices: int = 15
     #: Operations of a batch, at least, for each unit of the level; 0: as many as fill a slice.
     least_batch: int = 0
+    #: The start and the end of a batch weigh: it is as long as a team's.
+    long_batch: bool = False
     #: The parameter whose values are pairs of CPUs, "0-1": their figures are shown as a matrix.
     pairs: str | None = None
     #: Why no team of this kind can run it when a user asks for one.
@@ -164,6 +166,7 @@ class Probe:
             waits=self.waits,
             slices=self.slices,
             least_batch=self.least_batch,
+            long_batch=self.long_batch,
             bytes_per_op=self.bytes_per_op,
             counts=self.counts,
             promise=self.promised(params, levels[0] if levels else None),

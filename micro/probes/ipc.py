@@ -93,6 +93,7 @@ def bandwidth(
         promise=promise,
         waits=True,
         counts=SWITCHES,
+        long_batch=True,
         least_effort="usual",
     )
 

@@ -83,6 +83,7 @@ PROBES = (
         promise=Promise({"write": 1, "read": 1}),
         waits=True,
         no_team=HAS_PEERS,
+        long_batch=True,
         least_effort="usual",
     ),
     Probe(

@@ -63,7 +63,7 @@ class Order:
         plain["foreign_share"], plain["foreign_ns"] = FOREIGN_SHARE, FOREIGN_NS
         for name in ("workload", "params", "workers", "members", "load", "axis_kind", "slowdown"):
             plain[name] = job[name]
-        plain["least_batch"] = job["least_batch"]
+        plain["least_batch"], plain["long_batch"] = job["least_batch"], job["long_batch"]
         plain["counts"] = [count["name"] for count in job["counts"]]
         return plain
 

@@ -136,7 +136,7 @@ def point(
     noise.since()
     found = measure(workload, order, int(min(batch, workload.max_batch)), cpus if single else [])
     op_ns = min(found["slices"][::SLICE_NUMBERS]) / batch
-    traced = single and not order["least_batch"]
+    traced = single and not order["least_batch"] and not order["long_batch"]
     found["trace"] = trace(workload, order, clock_ns, op_ns) if traced else []
     return found | {"noise": noise.since(), "modules": compiled_modules(), "clock_ns": clock_ns}
 

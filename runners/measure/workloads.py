@@ -55,7 +55,8 @@ if TYPE_CHECKING:
 CALIBRATION_RUNS = 3
 #: A team's batch holds so many operations of each member, where that takes up to so many slices:
 #: until all of them are awake, and after the first has ended, some 25 us pass without contention.
-TEAM_OPERATIONS, LONG_SLICES = 1000, 10
+#: So does that of a stream of messages, which begins and ends with a switch to the peer.
+LONG_OPERATIONS, LONG_SLICES = 1000, 10
 #: A slice is worth so many clock reads, that the clock may not show in the figure.
 SLICE_CLOCKS = 200
 CLOCK_LOOKS, CLOCK_READS = 5, 400
@@ -173,7 +174,8 @@ def fitting_batch(
 ) -> int:
     """Operations of a batch at the level of the order that the workload has reached."""
     slice_ns = int(max(order["slice_ns"], SLICE_CLOCKS * clock_ns))
-    least = 1 if order["workers"] == "single" else TEAM_OPERATIONS
+    short = order["workers"] == "single" and not order["long_batch"]
+    least = 1 if short else LONG_OPERATIONS
     return calibrate(workload, slice_ns, least, operations_under_load(order, level))
 
 

@@ -72,6 +72,9 @@ class Job:
     #: A batch holds so many operations at least for each unit of the level: with fewer, a part of
     #: the load would be idle. Single operations are then none under this load, and not traced.
     least_batch: int = 0
+    #: The start and the end of a batch weigh, as tasks wake and others wait for the last operation:
+    #: a batch is as long as a team's, and single operations are not traced.
+    long_batch: bool = False
     #: What an operation costs in system calls at the first level; None where nobody says.
     promise: Promise | None = None
 

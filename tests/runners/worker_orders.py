@@ -18,7 +18,8 @@ def plain_order(**changes: Any) -> Line:
     """An order as it reaches the worker."""
     job = Job("fake", "fake_workloads:Plain", slices=changes.pop("slices", 15))
     job = replace(job, slowdown=changes.pop("slowdown", 0.0))
-    job = replace(job, least_batch=changes.pop("least_batch", 0))
+    for name in ("least_batch", "long_batch"):
+        job = replace(job, **{name: changes.pop(name, getattr(job, name))})
     counted = tuple(Count(name, name) for name in changes.pop("counts", ()))
     job = replace(job, counts=counted)
     if "workload" in changes:

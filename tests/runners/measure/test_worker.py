@@ -140,6 +140,14 @@ def test_a_load_is_met_by_a_batch_and_by_no_single_operation(
     assert len(lines[0]["trace"]) == traced
 
 
+def test_a_batch_whose_start_and_end_weigh_is_long_and_not_traced(visit: Visit) -> None:
+    workload = Plain()
+    workload.max_batch = 1 << 20
+    lines, _ = visit(workload, long_batch=True)
+    assert lines[0]["batch"] == 1000
+    assert lines[0]["trace"] == []
+
+
 class Limited(Plain):
     """A system that holds no more than ``room``."""
 

@@ -131,7 +131,7 @@ def test_a_teams_batch_holds_enough_operations(start_ns: int, op_ns: float, batc
         def run(self, n: int) -> int:
             return start_ns + round(n * op_ns)
 
-    assert workloads.calibrate(Team(), 300_000, workloads.TEAM_OPERATIONS) == batch
+    assert workloads.calibrate(Team(), 300_000, workloads.LONG_OPERATIONS) == batch
 
 
 @pytest.mark.parametrize(
