@@ -1,7 +1,8 @@
-"""Which compiled code was measured: a hash that two builds of the same source share.
+"""Which code was measured: a hash that two builds of the same source share.
 
-A figure of other code is another benchmark's. Of an ELF file only what is loaded into memory
-counts: debug information names the folder of the build, and a wheel is stripped of it.
+A figure of other code, or of batches of other lengths, is another benchmark's. Of an ELF file only
+what is loaded into memory counts: debug information names the folder of the build, and a wheel is
+stripped of it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ _LOADED, _NOTE, _NO_BITS = 0x2, 7, 8
 
 
 @cache
-def code_hash(modules: tuple[str, ...], root: Path = ROOT) -> str | None:
+def code_hash(modules: tuple[str, ...], rule: str = "", root: Path = ROOT) -> str | None:
     """The hash of compiled modules, by their full names, and of the programs beside them.
+
+    ``rule`` says how long a batch is, where one slice does not say it.
 
     None where one of them has no compiled file below ``root``.
     """
-    total = hashlib.sha256()
+    total = hashlib.sha256(rule.encode())
     for module in sorted(modules):
         folder, _, name = module.replace(".", "/").rpartition("/")
         compiled = sorted((root / folder).glob(f"{name}.*so"))

@@ -18,6 +18,7 @@ from runners.analyse.estimate import (
 from runners.machine.code import code_hash
 from runners.measure.clean_level import scaled_too_far
 from runners.measure.sentinel import Clean, Slices
+from runners.measure.workloads import LONG_OPERATIONS, LONG_SLICES
 from runners.model.job import Job
 from runners.model.session import Result, Visit
 
@@ -128,10 +129,17 @@ class Point:
             bytes_per_op=job.bytes_at(self.level),
             batch=self.batch,
             counts=counts,
-            code=code_hash(self.modules) if self.modules else None,
+            code=code_hash(self.modules, batch_rule(job)) if self.modules else None,
             visits=list(visits),
             axis_kind=job.axis_kind,
         )
+
+
+def batch_rule(job: Job) -> str:
+    """What decides the length of a batch, where it is not one slice: the figure depends on it."""
+    long = f"{LONG_OPERATIONS} operations, {LONG_SLICES} slices" if job.long_batch else ""
+    load = f"{job.least_batch} operations under load" if job.least_batch else ""
+    return "; ".join(filter(None, (long, load)))
 
 
 def evaluate(job: Job, level: int | None, raw: Raw, clean: Clean | None) -> Visit:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.machine.code import ROOT, code_hash
+from runners.machine.code import code_hash
 
 SOURCE = "int operation(int x) { return x * 3; }\n"
 
@@ -29,15 +29,15 @@ def test_two_builds_in_two_folders_with_and_without_debug_information_have_one_h
 ) -> None:
     compiled(tmp_path / "one", SOURCE, "-g")
     compiled(tmp_path / "another folder", SOURCE)
-    first = code_hash(("family.work",), tmp_path / "one")
+    first = code_hash(("family.work",), root=tmp_path / "one")
     assert first is not None
-    assert first == code_hash(("family.work",), tmp_path / "another folder")
+    assert first == code_hash(("family.work",), root=tmp_path / "another folder")
 
 
 def test_other_code_has_another_hash(tmp_path: Path) -> None:
     compiled(tmp_path / "one", SOURCE)
     compiled(tmp_path / "two", SOURCE.replace("3", "5"))
-    hashes = {code_hash(("family.work",), tmp_path / name) for name in ("one", "two")}
+    hashes = {code_hash(("family.work",), root=tmp_path / name) for name in ("one", "two")}
     assert len(hashes) == 2
 
 
@@ -46,9 +46,9 @@ def test_a_program_that_the_module_starts_counts(tmp_path: Path) -> None:
         (tmp_path / name / "family").mkdir(parents=True)
         (tmp_path / name / "family" / "work.abi3.so").write_bytes(b"no ELF file")
         (tmp_path / name / "family" / "micro-helper").write_bytes(program)
-    hashes = {code_hash(("family.work",), tmp_path / name) for name in ("one", "two")}
+    hashes = {code_hash(("family.work",), root=tmp_path / name) for name in ("one", "two")}
     assert len(hashes) == 2
 
 
 def test_what_is_not_compiled_has_none() -> None:
-    assert code_hash(("cyext.core.no_such_module",), ROOT) is None
+    assert code_hash(("cyext.core.no_such_module",)) is None
