@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,10 +29,10 @@ from runners.archive.baselines import Baseline, Summary
 from runners.gate.boots import Place, of_one_boot
 from runners.gate.counts import exact_counts, varying_counts
 from runners.gate.evidence import Sample, SessionFigure
-from runners.gate.judge import Judgement, Rules, judge
+from runners.gate.judge import Judgement, Rules, comparable, judge
 from runners.machine import environment
 from runners.measure.schedule import Settings
-from runners.model.benchmark import Benchmark
+from runners.model.benchmark import Benchmark, Scalar
 from runners.model.job import Job
 from runners.model.session import MEMORY_REFUTED
 
@@ -60,8 +60,11 @@ class Outcome:
 
     current: Summary
     baseline: Baseline
+    #: The stored sessions that it was compared with.
     used: Sequence[Summary]
     judgements: Sequence[Judgement]
+    #: Why others were not, and how many those are.
+    left_out: Mapping[str, int] = field(default_factory=dict)
     differences: Sequence[str] = ()
     advisory: str | None = None
     #: Where the nanoseconds of what became slower go.
@@ -90,15 +93,13 @@ class Outcome:
     @property
     def exit_codes(self) -> tuple[int, ...]:
         """The gate's exit codes, the gravest first, before `--fail-on` or `--bisect`."""
-        if not self.used:
-            return (EXIT_NO_BASELINE,)
         failed = any(reason.startswith("failed") for reason in self.current.without.values())
         holds = {
             EXIT_REGRESSED: any(map(self.fails, self.judgements)),
             EXIT_FAILED: failed,
             EXIT_INCONCLUSIVE: self.mostly_undecided,
             EXIT_SUSPECT: any(self._is_suspect(judgement) for judgement in self.judgements),
-            EXIT_NO_BASELINE: self.mostly_new,
+            EXIT_NO_BASELINE: self.mostly_new or not self.used,
         }
         return tuple(code for code, there in holds.items() if there) or (EXIT_OK,)
 
@@ -133,17 +134,29 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
 
     A single file is one, too, and a folder of sessions with any names.
 
-    Raises `BadFile` for a file that is no session.
+    Raises `BadFile` for a file that is no session, `UsageError` where all sessions are of others.
     """
     if where is not None and where.is_file():
-        return Baseline(where, [baselines.summarize(where)], files=1)
+        return _of_key(key, Baseline(where, [baselines.summarize(where)], files=1))
     if where is not None and not where.is_dir():
         raise UsageError(f"{where}: no such directory of baselines, nor file of a session")
     chosen = chosen or configuration()
     folder = baselines.place(key, where, chosen.baselines)
     if where is not None and not baselines.files(folder) and (named := baselines.any_files(where)):
-        return baselines.load(where, found=named)
-    return baselines.load(folder)
+        return _of_key(key, baselines.load(where, found=named))
+    return _of_key(key, baselines.load(folder))
+
+
+def _of_key(key: str, found: Baseline) -> Baseline:
+    """The same without sessions of other systems. Raises `UsageError` where it holds no others."""
+    keys = {environment.key(session.environment) for session in found.sessions}
+    if keys and key not in keys:
+        raise UsageError(
+            f"{found.folder}: of {' and '.join(sorted(keys))}, and the session to judge is of "
+            f"{key}: `micro compare BEFORE AFTER` puts two systems side by side"
+        )
+    own = [each for each in found.sessions if environment.key(each.environment) == key]
+    return replace(found, sessions=own, others=len(found.sessions) - len(own))
 
 
 def new_sessions(where: Path) -> Summary:
@@ -172,20 +185,21 @@ def new_sessions(where: Path) -> Summary:
 
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
     """Judge a session, or several as one."""
-    paths = {session.path for session in current.sessions}
     boots = {session.sample.boot for session in current.sessions}
     known = [
         session
         for session in baseline.sessions
-        if session.path not in paths
+        if not any(session.is_same(own) for own in current.sessions)
         # Stored sessions of one of several new boots would be on both sides.
         and (len(boots) == 1 or session.sample.boot is None or session.sample.boot not in boots)
     ]
-    used = replace(baseline, sessions=known).like(
+    like = replace(baseline, sessions=known).like(
         current.environment, current.settings.get(baselines.CLOCK), _RULES.least_sessions
     )
-    samples = [_with_references(session.sample) for session in used]
     now = _with_references(current.sample)
+    samples = [_with_references(session.sample) for session in like]
+    kept = comparable(samples, now, _RULES) or range(len(like))  # of older code: told as such
+    used, samples = [like[i] for i in kept], [samples[i] for i in kept]
     judged = judge(samples, now, _RULES, chosen.least_effect_of, place_of)
     judged += varying_counts(samples, now, _RULES)
     # What nobody asked this session for is not missing; a shorter one is asked for fewer levels.
@@ -204,9 +218,22 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         baseline,
         used,
         [*_unless_refuted(judged, current), *exact_counts(samples, now)] if used else [],
+        _left_out(baseline, len(known), len(like), len(used)),
         baselines.differences(used, current.environment),
         _advisory(used, current),
     )
+
+
+def _left_out(baseline: Baseline, known: int, like: int, used: int) -> dict[str, int]:
+    """How many stored sessions were not compared with, by why, in words."""
+    older = baseline.files - len(baseline.bad) - len(baseline.sessions) - baseline.others
+    counts = {
+        "older": older,
+        "of another system": baseline.others,
+        "of another machine": known - like,
+        "of other boots or older code": like - used,
+    }
+    return {why: count for why, count in counts.items() if count > 0}
 
 
 def with_profiles(outcome: Outcome) -> Outcome:
@@ -293,11 +320,28 @@ def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
     """Measure the suspects again, in fresh rounds among unchanged controls, and decide.
 
     A suspect is `regressed` if it is slow again, and the controls are not. Against other boots
-    nothing is measured: that takes a session of yet another boot. Of what has regressed, profiles
-    are taken.
+    nothing is measured: that takes a session of yet another boot. Nor is anything where the session
+    was not measured in this boot of this machine. Of what has regressed, profiles are taken.
     """
+    if not _same_boot(environment.describe(), outcome.current.environment):
+        return _undecided(outcome, "only fresh rounds in the session's own boot decide")
     decided = _second_look(outcome, chosen)
     return replace(decided, sides=_explained_now(decided))
+
+
+def _same_boot(here: Mapping[str, Scalar], there: Mapping[str, Scalar]) -> bool:
+    """Whether two environments are of one boot; where a system tells none, of alike machines."""
+    alike = environment.key(here) == environment.key(there)
+    return alike and here.get("boot") == there.get("boot")
+
+
+def _undecided(outcome: Outcome, why: str) -> Outcome:
+    """The same; its suspects say why nothing was measured again."""
+    judged = [
+        replace(j, why=f"{j.why}; {why}") if j.verdict == "suspect" and j.kind == "point" else j
+        for j in outcome.judgements
+    ]
+    return replace(outcome, judgements=judged)
 
 
 def _second_look(outcome: Outcome, chosen: Configuration) -> Outcome:
@@ -307,13 +351,7 @@ def _second_look(outcome: Outcome, chosen: Configuration) -> Outcome:
     samples = [session.sample for session in outcome.used]
     if not of_one_boot(samples, outcome.current.sample, _RULES.least_sessions):
         # Fresh rounds of this boot would show again what this boot has moved.
-        judged = [
-            replace(j, why=f"{j.why}; only a session of another boot decides")
-            if j in suspects
-            else j
-            for j in outcome.judgements
-        ]
-        return replace(outcome, judgements=judged)
+        return _undecided(outcome, "only a session of another boot decides")
     steady = [j for j in outcome.judgements if j.verdict == "unchanged" and j.kind == "point"]
     steady.sort(key=lambda judgement: judgement.detectable or 1.0)
     controls = [judgement.benchmark for judgement in steady[:_CONTROLS]]

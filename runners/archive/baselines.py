@@ -67,6 +67,10 @@ class Summary:
         """The sessions that it stands for: itself alone, mostly."""
         return self.pooled or (self,)
 
+    def is_same(self, other: Summary) -> bool:
+        """Whether both are one session, also under another path, or copied."""
+        return self.path == other.path or self.sample == other.sample
+
 
 @dataclass
 class Baseline:
@@ -76,6 +80,8 @@ class Baseline:
     sessions: list[Summary] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
     files: int = 0
+    #: Sessions of other systems that were found there and left out.
+    others: int = 0
 
     def like(
         self, environment: Mapping[str, Scalar], clock_ns: Scalar | None, least: int
@@ -270,14 +276,14 @@ def _figure_of(result: Result) -> SessionFigure:
     low_s, high_s = result.ci95_s or (value_s, value_s)
     if value_s <= 0 or low_s <= 0:
         return SessionFigure(0.0, 0.0, doubt or "no time measured", result.code, result.counts)
-    error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(result.rounds))
-    return SessionFigure(math.log(value_s), error, doubt, result.code, result.counts)
+    rounds = min(max(result.rounds, 2), _MOST_ROUNDS)
+    error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(rounds))
+    return SessionFigure(math.log(value_s), error, doubt, result.code, result.counts, rounds - 1)
 
 
 @cache
 def _interval_deviations(rounds: int) -> float:
     """How many standard errors an order-statistic interval reaches from the middle."""
-    rounds = min(max(rounds, 2), _MOST_ROUNDS)
     rank, _ = order_statistic_ranks(rounds)
     tail = sum(math.comb(rounds, k) for k in range(rank + 1)) / 2**rounds
     return NormalDist().inv_cdf(1 - tail)

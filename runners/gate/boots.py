@@ -33,20 +33,19 @@ _LEAST_VARIANCE = 1e-16
 
 
 def of_one_boot(baseline: Sequence[Sample], current: Sample, least: int) -> bool:
-    """Whether to judge within today's boot: ``least`` stored sessions of it, or no others."""
+    """Whether to judge within today's boot: ``least`` stored sessions of it, or most of them."""
     same = [s for s in baseline if current.boot is not None and s.boot == current.boot]
-    return len(same) >= least or len(same) == len(baseline)
+    return len(same) >= least or 2 * len(same) > len(baseline)
 
 
-def comparable(baseline: Sequence[Sample], current: Sample, least: int) -> Sequence[Sample]:
-    """The sessions to compare with: those of today's boot where they are enough, else the others.
+def comparable(baseline: Sequence[Sample], current: Sample, least: int) -> list[int]:
+    """Which sessions to compare with: those of today's boot where they are enough, else the others.
 
     A few sessions of today's own boot would make it look more like the baseline than it is.
     """
-    same = [s for s in baseline if current.boot is not None and s.boot == current.boot]
-    if of_one_boot(baseline, current, least):
-        return same
-    return [s for s in baseline if s not in same]
+    within = of_one_boot(baseline, current, least)
+    same = [current.boot is not None and sample.boot == current.boot for sample in baseline]
+    return [i for i, of_today in enumerate(same) if of_today == within]
 
 
 def known_boots(sessions: Sequence[Sample]) -> int:
@@ -77,11 +76,15 @@ def across_boots(rows: Sequence[Change], place_of: Callable[[Benchmark], Place])
             noisier = max(0.0, row.error2 - row.usual_error2 / row.sessions_now)
             # Of the boots' variance, so much is that of the sessions behind a boot's mean.
             fewer = max(0.0, 1 / row.boot_size_now - 1 / row.boot_size)
-            of_sessions = sessions[0][i] * fewer / now + noisier
-            total = of_boots + of_sessions
-            shares = of_boots**2 / boot_dof[i] + of_sessions**2 / sessions[1][i]
+            of_sessions = sessions[0][i] * fewer / now
+            total = of_boots + of_sessions + noisier
+            shares = (
+                of_boots**2 / boot_dof[i]
+                + of_sessions**2 / sessions[1][i]
+                + noisier**2 / row.error_dof
+            )
             row.across = count
-            row.sd = math.sqrt(boots[i] + of_sessions)
+            row.sd = math.sqrt(boots[i] + of_sessions + noisier)
             row.scale = math.sqrt(total)
             row.dof = max(1.0, total**2 / shares)
 

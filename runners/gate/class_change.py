@@ -34,12 +34,12 @@ def class_change(growth: Change, rows: Sequence[Change]) -> str | None:
 
 
 def _ranks_before(points: Sequence[Change]) -> tuple[int, ...]:
-    sessions_s = np.exp([point.mean + point.deviations for point in points]).T
+    sessions_s = np.exp([point.expected + point.deviations for point in points]).T
     return _ranks(find_growth(_levels(points), sessions_s, np.random.default_rng(1)))
 
 
 def _ranks_now(points: Sequence[Change]) -> tuple[int, ...]:
-    today_s = np.exp([point.mean + point.effect for point in points])
+    today_s = np.exp([point.expected + point.effect for point in points])
     errors = np.fmax([point.sd for point in points], np.sqrt([point.error2 for point in points]))
     return _ranks(growth_of_points(_levels(points), today_s, errors, np.random.default_rng(1)))
 

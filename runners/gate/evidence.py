@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from runners.analyse.estimate import LEAST_ROUNDS
 from runners.gate.distributions import t_tail
 from runners.gate.references import Elsewhere, ReferenceBenchmark, elsewhere, explain
 from runners.model.benchmark import Benchmark
@@ -29,9 +30,10 @@ Kind = Literal["point", "curve", "growth", "count"]
 class SessionFigure:
     """What one session measured of one benchmark: the log of its seconds and their standard error.
 
-    ``doubt`` says why it is not to be compared; ``code`` is the hash of the code that was measured;
-    ``counts`` are what it counted beside time. `runners.gate.pooling` makes one figure of several
-    sessions, of so many ``boots`` with ``boot_size`` sessions each (the harmonic mean).
+    ``error_dof`` are the degrees of freedom of that error: one less than its rounds. ``doubt`` says
+    why it is not to be compared; ``code`` is the hash of the code that was measured; ``counts`` are
+    what it counted beside time. `runners.gate.pooling` makes one figure of several sessions, of so
+    many ``boots`` with ``boot_size`` sessions each (the harmonic mean).
     """
 
     log_s: float
@@ -39,6 +41,7 @@ class SessionFigure:
     doubt: str | None = None
     code: str | None = None
     counts: tuple[CountEstimate, ...] = ()
+    error_dof: int = LEAST_ROUNDS - 1
     boots: int = 1
     boot_size: float = 1.0
 
@@ -66,9 +69,12 @@ class Change:
     #: Today's distance from it, and the square of its standard error.
     effect: float
     error2: float
-    #: The same, as the baseline's sessions had it.
+    #: The same, as the baseline's sessions had it where they can be relied on.
     usual_error2: float
-    mean: float = math.nan
+    #: Of a point: what the baseline foretells for today, on today's machine.
+    expected: float = math.nan
+    #: Degrees of freedom of today's error.
+    error_dof: int = LEAST_ROUNDS - 1
     least: float = 0.0
     sd: float = math.nan
     scale: float = math.nan
@@ -148,18 +154,22 @@ def gather(
         for name, figure in current.references.items()
     }
     boots = boot_numbers(baseline)
+    measured = now
     history, now, added = explain(history, now, references)
     rows = []
-    for name, values, value, variance in zip(benchmarks, history, now, added, strict=True):
+    for name, values, value, own, variance in zip(
+        benchmarks, history, now, measured, added, strict=True
+    ):
         figure = current.figures.get(name) or next(
             sample.figures[name] for sample in baseline if name in sample.figures
         )
         mean = mean_of_boots(values, boots)
         error2 = figure.error**2 + float(variance)
-        usual = mean_of_finite([s.figures[name].error ** 2 for s in baseline if name in s.figures])
+        usual = mean_of_finite([_error2(sample.figures.get(name)) for sample in baseline])
         effect = value - mean
-        row = Change(name, "point", values - mean, boots, effect, error2, usual, mean)
+        row = Change(name, "point", values - mean, boots, effect, error2, usual, own - effect)
         row.boots_now, row.boot_size_now = figure.boots, figure.boot_size
+        row.error_dof = figure.error_dof
         rows.append(row)
     curves: dict[Benchmark, list[Change]] = {}
     for row in rows:
@@ -184,6 +194,10 @@ def mean_of_boots(values: Floats, boots: Integers) -> float:
 
 def _log(figure: SessionFigure | None) -> float:
     return figure.log_s if figure is not None and figure.doubt is None else math.nan
+
+
+def _error2(figure: SessionFigure | None) -> float:
+    return figure.error**2 if figure is not None and figure.doubt is None else math.nan
 
 
 def _of_curve(curve: Benchmark, points: Sequence[Change]) -> list[Change]:
@@ -224,6 +238,7 @@ def _combined(curve: Benchmark, kind: Kind, points: Sequence[Change], weights: F
     row = Change(curve, kind, deviations - middle, boots, sums[-1] - middle, error2, usual)
     row.boots_now = min(point.boots_now for point in points)
     row.boot_size_now = min(point.boot_size_now for point in points)
+    row.error_dof = min(point.error_dof for point in points)
     return row
 
 

@@ -90,6 +90,7 @@ class Judgement:
     q: float | None = None
     detectable: float | None = None
     sessions: int = 0
+    #: The baseline's, on today's machine: with what references explain of the distance.
     before_s: float | None = None
     now_s: float | None = None
     #: Of a count that cannot vary: no noise, no other machine and no lack of sessions excuses it.
@@ -110,9 +111,9 @@ def judge(
     for its growth; ``place_of`` says what a boot moves alike.
     """
     stored = baseline
+    baseline = [baseline[i] for i in comparable(baseline, current, rules)]
     one_boot = boots.of_one_boot(baseline, current, rules.least_sessions)
-    baseline = boots.comparable(baseline, current, rules.least_sessions)
-    changed = _of_other_code(baseline, current)
+    changed = _of_other_code(baseline or stored, current)
     baseline = [_without_other_code(sample, current) for sample in baseline]
     names = sorted({name for sample in baseline for name in sample.figures}, key=str)
     judged = _untold(stored, current, names, changed)
@@ -157,11 +158,24 @@ def judge(
     return judged
 
 
+def comparable(baseline: Sequence[Sample], current: Sample, rules: Rules = Rules()) -> list[int]:
+    """Which stored sessions today's is judged against: of today's code, and of chosen boots."""
+    of_this_code = [
+        i
+        for i, sample in enumerate(baseline)
+        if sample.figures.keys().isdisjoint(current.figures)
+        or not _of_other_code([sample], current).issuperset(sample.figures.keys() & current.figures)
+    ]
+    kept = boots.comparable([baseline[i] for i in of_this_code], current, rules.least_sessions)
+    return [of_this_code[i] for i in kept]
+
+
 def _too_few(row: Change, baseline: Sequence[Sample]) -> str:
+    having = sum(row.benchmark in sample.figures for sample in baseline)
     if row.sessions == 0:
-        return "too noisy in every baseline session"
-    if len(baseline) > 1:
-        return "too noisy in all baseline sessions but one"
+        return "unstable in every baseline session that has it"
+    if having > 1:
+        return "unstable in all baseline sessions but one"
     return "one session does not show how far sessions differ"
 
 
@@ -252,8 +266,8 @@ def _told(
         q=row.q if known else None,
         detectable=detectable,
         sessions=row.sessions,
-        before_s=math.exp(row.mean) if point and measured else None,
-        now_s=math.exp(row.mean + row.effect) if point and measured else None,
+        before_s=math.exp(row.expected) if point and measured else None,
+        now_s=math.exp(row.expected + row.effect) if point and measured else None,
         lacks=lacks,
     )
 
@@ -308,7 +322,7 @@ def _verdict(
     detectable = _detectable(row, rules)
     size, slower = abs(row.effect), row.effect > 0
     least = _least(row, rules)
-    seconds = abs(math.exp(row.mean + row.effect) - math.exp(row.mean))
+    seconds = abs(math.exp(row.expected + row.effect) - math.exp(row.expected))
     matters = row.kind != "point" or seconds >= rules.floor_s
     direction = "slower" if slower else "faster"
     if row.kind == "growth":
@@ -336,8 +350,8 @@ def _verdict(
         why = f"sessions differ so much that only {detectable:.0%} could be found"
         return _told(row, "inconclusive", why, detectable, "sessions")
     half = _quantile(0.025, row.dof) * row.scale
-    if size + half <= least:
-        why = f"a change of {math.expm1(least):.1%} is ruled out"
+    if size + half <= row.least:
+        why = f"a change of {math.expm1(row.least):.1%} is ruled out"
         return _told(row, "unchanged", why, detectable)
     differ = "boots" if row.across else "sessions"
     return _told(row, "within noise", f"{differ} differ by {math.expm1(row.sd):.1%}", detectable)

@@ -54,6 +54,7 @@ def _mean(boots: Sequence[Sequence[SessionFigure]]) -> SessionFigure:
             math.fsum((s * f.error) ** 2 for s, f in zip(shares, figures, strict=True))
         ),
         counts=_counts([figure.counts for figure in figures]),
+        error_dof=sum(figure.error_dof for figure in figures),
         boots=len(boots),
         boot_size=len(boots) / sum(1 / len(boot) for boot in boots),
     )

@@ -26,7 +26,7 @@ def figures(
 
     def value(name: str, seconds: float, i: int) -> float:
         factor = slower if name.startswith(only) else 1.0
-        return seconds * factor * math.exp(NOISE[(number * 3 + i * 5) % len(NOISE)])
+        return seconds * factor * math.exp(NOISE[(number * 3 + i * 5) % len(NOISE)] + 1e-6 * number)
 
     results = [
         measured("fd.curve", value("fd.curve", seconds, i), "open_fds", level)

@@ -16,7 +16,7 @@ from micro.app.configuration import Configuration, configuration
 from micro.errors import UsageError
 from micro.probes.catalogue import all_probes
 from micro.reports.insights.verdicts import causes, headline, sentences
-from runners.archive.baselines import Baseline, Summary, of_session
+from runners.archive.baselines import CLOCK, Baseline, Summary, of_session
 from runners.explain.sampling import Explained
 from runners.model.benchmark import Benchmark
 from runners.model.count import Count, CountEstimate
@@ -167,9 +167,35 @@ def test_a_session_at_another_clock_is_not_comparable() -> None:
     assert "sentinel" in found.judgements[0].why
 
 
-def test_a_session_is_not_compared_with_itself() -> None:
+@pytest.mark.parametrize("path", ["0.json", "a copy.json"])
+def test_a_session_is_not_compared_with_itself(path: str) -> None:
     stored = baseline()
-    assert len(compare(stored.sessions[0], stored, DEFAULT).used) == 7
+    own = of_session(figures(0), Path(path))
+    assert len(compare(own, stored, DEFAULT).used) == 7
+
+
+def test_what_was_not_compared_with_is_counted_and_said() -> None:
+    stored = baseline(count=8)
+    for number, session_ in enumerate(stored.sessions):
+        boot = "today" if number < 5 else f"boot {number}"
+        stored.sessions[number] = replace(session_, sample=replace(session_.sample, boot=boot))
+    stored.sessions[7] = replace(
+        stored.sessions[7], settings={**stored.sessions[7].settings, CLOCK: 4000.0}
+    )
+    now = of_session(figures(9))
+    now = replace(now, sample=replace(now.sample, boot="today"))
+    found = compare(now, replace(stored, files=12), DEFAULT)
+    assert len(found.used) == 5
+    assert (
+        "Not compared with: 4 older, 1 of another machine, 2 of other boots or older code."
+        in sentences(found)
+    )
+
+
+def test_without_a_baseline_a_failed_probe_is_told() -> None:
+    found = outcome(count=0, failed=True)
+    assert found.exit_codes == (1, 6)
+    assert headline(found) == "FAILED: 1 could not be measured."
 
 
 def of_code(number: int, changed: int) -> Session:
@@ -259,6 +285,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, again: Session) -> list[set[Benchmark
 
     monkeypatch.setattr(comparing, "_measure", measure)
     monkeypatch.setattr(comparing, "explain", explained)
+    monkeypatch.setattr(comparing.environment, "describe", lambda: figures(9).environment)
     return asked
 
 
@@ -319,6 +346,20 @@ def test_without_suspects_nothing_is_measured_again(monkeypatch: pytest.MonkeyPa
     asked = fresh(monkeypatch, session([]))
     assert comparing.confirm(outcome(), DEFAULT).exit_codes[0] == 0
     assert asked == []
+
+
+@pytest.mark.parametrize("other", [{"boot": "another"}, {"arch": "riscv64"}])
+def test_in_another_boot_or_on_another_machine_nothing_is_measured_again(
+    other: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = fresh(monkeypatch, figures(9, slower=1.1, only="a.x"))
+    here = {**figures(9).environment, **other}
+    monkeypatch.setattr(comparing.environment, "describe", lambda: here)
+    confirmed = comparing.confirm(suspicious(), DEFAULT)
+    (suspect,) = (j for j in confirmed.judgements if j.verdict == "suspect")
+    assert suspect.why.endswith("; only fresh rounds in the session's own boot decide")
+    assert asked == []
+    assert not confirmed.sides.after
 
 
 def test_benchmarks_lead_back_to_their_jobs() -> None:

@@ -195,6 +195,27 @@ def test_sessions_by_any_name_in_one_directory_are_read_and_not_hidden(
     assert len(list(flat.iterdir())) == 8
 
 
+def test_sessions_of_another_system_are_no_baseline(
+    inside: Inside, folder: Path, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in (folder / key(describe())).iterdir():
+        shutil.copy(path, flat)
+    other = figures(9)
+    other.environment = {**describe(), "os": "freebsd"}
+    write(other, flat / "20260103T000000Z.json")
+    new = a_session(tmp_path, slower=1.3)
+    done = inside("compare", new, "--baselines", flat)
+    assert done.returncode == 3
+    assert "Against 8 sessions" in done.stdout
+    assert "Not compared with: 1 of another system." in done.stdout
+    done = inside("compare", new, "--baselines", flat / "20260103T000000Z.json")
+    assert done.returncode == 2
+    assert "20260103T000000Z.json: of freebsd-" in " ".join(done.stderr.split())
+    assert "micro compare BEFORE AFTER" in done.stderr
+
+
 def test_the_directory_of_a_key_is_a_directory_of_baselines(
     inside: Inside, folder: Path, tmp_path: Path
 ) -> None:

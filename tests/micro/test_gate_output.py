@@ -82,7 +82,7 @@ def test_what_was_too_noisy_in_every_baseline_session_is_said_so() -> None:
     assert printed(found).startswith(
         "NOT JUDGED: the baseline's sessions are too few, or too noisy."
     )
-    assert "9 × too noisy in every baseline session" in " ".join(sentences(found))
+    assert "9 × unstable in every baseline session that has it" in " ".join(sentences(found))
 
 
 def test_the_summary_counts_verdicts_and_says_what_could_be_found() -> None:

@@ -133,14 +133,14 @@ def causes(outcome: Outcome, judgement: Judgement) -> str:
 def headline(outcome: Outcome) -> str:
     """What a build's owner must know first."""
     counts = outcome.counts
-    if not outcome.used:
+    failed = sum(reason.startswith("failed") for reason in outcome.current.without.values())
+    if not outcome.used and not failed:
         name = printable(outcome.baseline.folder.name)
         return f"NOT JUDGED: no baseline of {name}: `micro baseline record` makes one."
     if any(map(outcome.fails, outcome.judgements)):
         regressed = [each for each in outcome.judgements if each.verdict == "regressed"]
         how = "slower" if any(each.kind != "count" for each in regressed) else "worse"
         return f"REGRESSED: {_figures(counts['regressed'])} {how} than the baseline."
-    failed = sum(reason.startswith("failed") for reason in outcome.current.without.values())
     if failed:
         return f"FAILED: {failed} could not be measured."
     if outcome.mostly_undecided:
@@ -191,6 +191,9 @@ def sentences(outcome: Outcome) -> list[str]:
         f"{who}{'against' if who else 'Against'} {sessions} of {outcome.baseline.folder.name}: "
         f"{', '.join(parts) or 'nothing to compare'}."
     ]
+    if outcome.left_out:
+        left_out = ", ".join(f"{count} {why}" for why, count in outcome.left_out.items())
+        lines.append(f"Not compared with: {left_out}.")
     reasons = Counter(
         judgement.why.partition(" (")[0]
         for judgement in _points(outcome)

@@ -101,7 +101,7 @@ class Machine:
         return Sample(
             {
                 benchmark(name, curve, x): SessionFigure(
-                    float(value + (shifts or {}).get(name, 0.0)), float(e)
+                    float(value + (shifts or {}).get(name, 0.0)), float(e), error_dof=9
                 )
                 for (name, curve, x), value, e in zip(self.names, values, error, strict=True)
             },

@@ -67,7 +67,8 @@ TODAY, OTHER = sample("today"), sample("other")
         ([TODAY] * 5, True, 5),
         ([TODAY] * 2, True, 2),  # there are no others
         ([TODAY] * 5 + [OTHER], True, 5),
-        ([TODAY] * 4 + [OTHER] * 2, False, 2),  # too few of today's: they stay out
+        ([TODAY] * 4 + [OTHER] * 4, False, 4),  # too few of today's: they stay out
+        ([TODAY] * 4 + [OTHER], True, 4),  # one session of another boot tells less than four
         ([OTHER] * 3, False, 3),
     ],
 )
@@ -77,7 +78,7 @@ def test_sessions_of_todays_boot_are_compared_with_where_they_are_enough(
     assert of_one_boot(stored, TODAY, 5) is within
     found = comparable(stored, TODAY, 5)
     assert len(found) == kept
-    assert {s.boot for s in found} == ({"today"} if within else {"other"})
+    assert {stored[i].boot for i in found} == ({"today"} if within else {"other"})
 
 
 def test_an_unknown_boot_is_never_todays() -> None:

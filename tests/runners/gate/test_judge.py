@@ -263,10 +263,81 @@ def test_why_a_benchmark_has_no_history_is_told() -> None:
     m = machine(13)
     one, other = sessions(m, 2)
     judged = by_name(judge([one, doubtful(other, "s0")], m.session()))
-    assert judged["s0"].why == "too noisy in all baseline sessions but one"
+    assert judged["s0"].why == "unstable in all baseline sessions but one"
     judged = by_name(judge([doubtful(one, "s0"), doubtful(other, "s0")], m.session()))
-    assert judged["s0"].why == "too noisy in every baseline session"
-    assert by_name(judge([one], m.session()))["s0"].why.startswith("one session does not show")
+    assert judged["s0"].why == "unstable in every baseline session that has it"
+    without = replace(other, figures={benchmark("s1"): other.figures[benchmark("s1")]})
+    for stored in ([one], [one, without]):
+        why = by_name(judge(stored, m.session()))["s0"].why
+        assert why == "one session does not show how far sessions differ"
+
+
+def test_errors_of_unstable_sessions_excuse_nothing_of_todays() -> None:
+    """They are not compared with: that they were noisy does not make today's figure surer."""
+    m = machine(4, sd=(0.002, 0.002))
+    name = benchmark("s0")
+    stored = []
+    for _ in range(6):
+        m.start_anew()
+        stored.append(m.session())
+    m.start_anew()
+    noisy = [
+        replace(
+            sample,
+            figures={
+                **sample.figures,
+                name: replace(doubtful(sample, "s0").figures[name], error=0.1),
+            },
+        )
+        for sample in sessions(m, 6)
+    ]
+    m.start_anew()
+    today = m.session()
+    figure = replace(today.figures[name], error=0.02)
+    today = replace(today, figures={**today.figures, name: figure})
+    alone, beside = (by_name(judge(s, today))["s0"] for s in (stored, [*stored, *noisy]))
+    assert alone.interval == pytest.approx(beside.interval, abs=1e-3)
+
+
+def test_unchanged_means_that_a_change_that_matters_is_ruled_out() -> None:
+    m = machine(5, curves=0, singles=30, sd=(0.05, 0.05))
+    judged = judge(sessions(m, 20), m.session())
+    assert {j.verdict for j in judged} == {"within noise"}
+    m = machine(5, curves=0, singles=30, sd=(0.002, 0.002))
+    judged = judge(sessions(m, 20), m.session())
+    assert {j.verdict for j in judged} == {"unchanged"}
+    assert {j.why for j in judged} == {"a change of 3.0% is ruled out"}
+
+
+def test_sessions_of_older_code_choose_no_boot() -> None:
+    """Today's boot has five sessions, all of them of older code: the others are compared with."""
+    m = machine(6, sd=(0.002, 0.005))
+    stored = []
+    for _ in range(8):
+        m.start_anew()
+        stored.append(m.session())
+    old = [
+        replace(s, figures={n: replace(f, code="old") for n, f in s.figures.items()})
+        for s in sessions(m, 5)
+    ]
+    slower = m.session({"s0": math.log(1.5)})
+    stored = [sample for sample in stored if sample.boot != slower.boot]
+    assert by_name(judge([*stored, *old], slower))["s0"].verdict == "regressed"
+
+
+def test_now_is_what_was_measured_and_before_is_what_it_is_compared_with() -> None:
+    """Also where a reference explains a part: the baseline is told as on today's machine."""
+    m = machine(8, curves=0, singles=10, sd=(0.002, 0.002))
+    shifts = (0.0, 0.03, -0.02, 0.01, -0.03, 0.02)
+    samples = []
+    for shift in (*shifts, 0.04):
+        sample = m.session(common=shift)
+        samples.append(replace(sample, references={"clock": SessionFigure(shift, 0.0005)}))
+    *stored, today = samples
+    for name, told in by_name(judge(stored, today)).items():
+        assert told.now_s == pytest.approx(math.exp(today.figures[benchmark(name)].log_s))
+        assert told.now_s / told.before_s - 1 == pytest.approx(told.effect)
+        assert abs(told.effect) < 0.02
 
 
 def test_a_growth_below_a_tenth_is_none() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,3 +80,20 @@ def test_many_boots_find_what_is_slower_in_another() -> None:
     m.start_anew()
     slower = m.session(dict.fromkeys(curve(m, "c0"), math.log(1.5)))
     assert by_name(judge(stored, slower))[curve(m, "c0")[3]].verdict == "regressed"
+
+
+@pytest.mark.parametrize("each", [1, 2])
+def test_one_session_of_each_boot_is_as_good_for_a_noisier_session_of_today(each: int) -> None:
+    """They do not show how far sessions of a boot differ, but today's error is known by itself."""
+    m = Machine(np.random.default_rng(4), curves=0, singles=40, sd=(0.002, 0.002), boot_sd=0.002)
+    stored = []
+    for _ in range(8 // each):
+        m.start_anew()
+        stored += [m.session() for _ in range(each)]
+    m.start_anew()
+    slower = m.session(common=math.log(1.06))
+    noisier = {
+        name: replace(figure, error=0.01, error_dof=9) for name, figure in slower.figures.items()
+    }
+    verdicts = [j.verdict for j in judge(stored, replace(slower, figures=noisier))]
+    assert verdicts.count("regressed") >= 30
