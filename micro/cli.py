@@ -18,7 +18,7 @@ from typing import Any
 
 from micro.app.interruption import Interrupted, interruptible
 from micro.commands import COMMANDS
-from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError
+from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_SKIP, EXIT_USAGE, UsageError
 from micro.reports import say
 from runners.archive.bad_file import BadFile
 
@@ -115,8 +115,17 @@ def _indented(title: str, lines: Iterable[str]) -> str:
     return "\n  ".join((title, *lines))
 
 
-def run(argv: Sequence[str]) -> int:  # noqa: PLR0911 - a return for each way to end
+def run(argv: Sequence[str]) -> int:
     """Parse and carry out; returns the exit code."""
+    code, judged = _carried_out(argv)
+    signalled = code > 128  # git stops bisecting then, as the user wants
+    if "--bisect" in argv and code != EXIT_OK and not judged and not signalled:
+        return EXIT_SKIP  # an error says nothing of the commit
+    return code
+
+
+def _carried_out(argv: Sequence[str]) -> tuple[int, bool]:  # noqa: PLR0911 - each way to end
+    """The exit code, and whether the command came to its end."""
     try:
         chosen = next((word for word in argv if not word.startswith("-")), "")
         arguments, unknown = parser([chosen]).parse_known_args(argv)
@@ -126,23 +135,23 @@ def run(argv: Sequence[str]) -> int:  # noqa: PLR0911 - a return for each way to
             code = int(arguments.module.run(arguments))
             if sys.stdout is not None:
                 sys.stdout.flush()
-            return code
+            return code, code != EXIT_USAGE
     except SystemExit as stop:  # argparse: 0 after --help, 2 after an error it has printed
-        return int(stop.code or 0)
+        return int(stop.code or 0), False
     except Interrupted as stop:
         say("micro: stopped early")
-        return stop.exit_code
+        return stop.exit_code, False
     except (UsageError, BadFile) as error:
         say(f"micro: error: {error}")
-        return EXIT_USAGE
+        return EXIT_USAGE, False
     except BrokenPipeError:
-        return EXIT_OK  # the reader has left (`micro show | head`): nobody to say anything to
+        return EXIT_OK, True  # the reader has left (`micro show | head`): nobody to say anything to
     except (ImportError, SystemError):  # a module that is loaded only where it is needed
         lack = _too_little_memory()
         if lack is None:
             raise
         say(f"micro: error: {lack}")
-        return EXIT_USAGE
+        return EXIT_USAGE, False
     except (OSError, MemoryError) as error:
         # Both read the machine's facts.
         from runners.machine.limits import explain  # noqa: PLC0415
@@ -150,7 +159,7 @@ def run(argv: Sequence[str]) -> int:  # noqa: PLR0911 - a return for each way to
 
         file = getattr(error, "filename", None)
         say(f"micro: error: {f'{file}: ' if file else ''}{explain(error)}")
-        return EXIT_USAGE if isinstance(error, NoTemporaryDirectory) else EXIT_FAILED
+        return EXIT_USAGE if isinstance(error, NoTemporaryDirectory) else EXIT_FAILED, False
     finally:
         _drop_unwritten()
 

@@ -57,8 +57,9 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In words."""
-        if self.q > _FALSE_SHARE:
+        """In words; the mean of blocks and their median must agree that there is a difference."""
+        low, high = self.difference.interval
+        if self.q > _FALSE_SHARE or low <= 0 <= high:
             return "no difference shown"
         return f"B is {'slower' if self.difference.ratio > 0 else 'faster'}"
 

@@ -21,7 +21,7 @@ from micro.errors import (
     EXIT_SUSPECT,
     UsageError,
 )
-from micro.probes.catalogue import all_probes
+from micro.probes.catalogue import all_probes, where_time_goes
 from micro.probes.declaration import Effort
 from runners.archive import baselines
 from runners.archive.bad_file import BadFile
@@ -172,15 +172,20 @@ def new_sessions(where: Path) -> Summary:
         raise BadFile(found.bad[0])
     if not found.sessions:
         raise UsageError(f"{where}: no session in this directory")
-    keys = sorted({environment.key(session.environment) for session in found.sessions})
+    require_one_key(where, [session.environment for session in found.sessions])
+    newest = found.sessions[-1]
+    like = found.like(newest.environment, newest.settings.get(baselines.CLOCK), 1)
+    return baselines.pooled(where, like)
+
+
+def require_one_key(where: Path, environments: Sequence[Mapping[str, Scalar]]) -> None:
+    """Raise `UsageError` where the sessions of a directory are not of one kind of system."""
+    keys = sorted({environment.key(each) for each in environments})
     if len(keys) > 1:
         raise UsageError(
             f"{where}: sessions of {' and '.join(keys)}; give each its own directory, and judge "
             "one after the other"
         )
-    newest = found.sessions[-1]
-    like = found.like(newest.environment, newest.settings.get(baselines.CLOCK), 1)
-    return baselines.pooled(where, like)
 
 
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
@@ -251,9 +256,7 @@ def with_profiles(outcome: Outcome) -> Outcome:
 
 def place_of(benchmark: Benchmark) -> Place:
     """Where a benchmark spends its time: what another boot moves there is alike."""
-    if benchmark.family == "memory":
-        return "memory"
-    return "user space" if benchmark.family in ("cpu", "malloc") else "kernel"
+    return where_time_goes(benchmark.probe)
 
 
 def _unless_disturbed(judged: Sequence[Judgement], sample: Sample) -> Sequence[Judgement]:

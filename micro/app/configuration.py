@@ -77,11 +77,12 @@ def _parsed(path: Path, table: Any) -> Configuration:
     if not isinstance(effects, dict):
         raise UsageError(f"{path}: [tool.micro] least-effect must be a table")
     for pattern, effect in effects.items():
-        if not isinstance(effect, int | float) or not 0 < effect < 100:
+        if type(effect) is not float or not 0 < effect < 1:
             raise UsageError(
-                f"{path}: [tool.micro.least-effect] {pattern!r} must be a share, such as 0.05"
+                f"{path}: [tool.micro.least-effect] {pattern!r} must be a share below 1, such as "
+                "0.05 for 5 %"
             )
     return Configuration(
         path.parent / baselines if baselines else None,
-        {pattern: float(effect) for pattern, effect in effects.items()},
+        effects,
     )

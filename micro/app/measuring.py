@@ -119,7 +119,8 @@ class Storage:
 
     ``path`` is None where the user's state directory cannot be written and no file was named;
     ``trouble`` then says why. Else it says why the newest rounds are not in the file, which holds
-    the first ``rounds``: it is ``refused`` if the system does not let us write it.
+    the first ``rounds``: it is ``refused`` if the system does not let us write it. ``taken`` is the
+    wanted file where another run has made that meanwhile.
     """
 
     path: Path | None
@@ -127,19 +128,30 @@ class Storage:
     trouble: str | None = None
     rounds: int = 0
     refused: bool = False
+    taken: Path | None = None
+    _ours: bool = False
 
     def keep(self, session: Session) -> None:
         """Replace the file by this session, if that is possible."""
         if self.path is None:
             return
         try:
-            stored = writer.write(session, self.path)
+            stored = self._write(session, self.path)
         except OSError as error:
             self.trouble, self.refused = cannot_write(self.path, error), True
         else:
             self.refused = False
             self.trouble = None if stored else "nothing has a value"
             self.rounds = max((v.round for r in session.results for v in r.visits), default=0)
+
+    def _write(self, session: Session, path: Path) -> bool:
+        """Write it where no other run did."""
+        try:
+            self._ours |= (stored := writer.write(session, path, none_there=not self._ours))
+        except FileExistsError:
+            self.taken, self.path = self.taken or path, _free_name(self.taken or path)
+            return self._write(session, self.path)
+        return stored
 
 
 @dataclass(frozen=True)
@@ -290,6 +302,16 @@ def _storage(wanted: Path | None, key: str) -> Storage:
     except OSError as error:
         return Storage(None, wanted=False, trouble=f"{path.parent}: {explain(error)}")
     return Storage(path, wanted=False)
+
+
+def _free_name(path: Path) -> Path:
+    """The file's name with the first number that no other file has: ``session-2.json``."""
+    stem, dot, rest = path.name.partition(".")
+    return next(
+        other
+        for number in itertools.count(2)
+        if not (other := path.with_name(f"{stem}-{number}{dot}{rest}")).exists()
+    )
 
 
 def _check_new_file(wanted: Path) -> None:

@@ -83,7 +83,7 @@ def record(
 
 def _record_one(folder: Path, quick: bool, explain: bool) -> Path:
     began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    partial = folder / f"{began}.partial.json"
+    partial = folder / f"{began}{baselines.PARTIAL}.json"
     try:
         exit_code = measure_session(partial, quick, explain)
     except Interrupted as stop:
@@ -95,7 +95,7 @@ def _record_one(folder: Path, quick: bool, explain: bool) -> Path:
         raise NotRecorded(_unfinished(why, partial), exit_code or EXIT_FAILED)
     failures = new_failures(summarize(partial), baselines.load(folder))
     if failures is not None:
-        refused = partial.rename(folder / f"{began}.refused.json")
+        refused = partial.rename(folder / f"{began}{baselines.REFUSED}.json")
         raise NotRecorded(
             f"the session is no baseline: {failures}; it is kept in {refused}: add it with "
             "`micro baseline accept FILE --force REASON` if this system is meant to fail there",

@@ -142,6 +142,11 @@ def _named(measured: Measured) -> str:
 def _say_where(measured: Measured, quiet: bool) -> None:
     storage = measured.storage
     error = "error: " if storage.wanted and storage.refused else ""
+    if storage.taken is not None:
+        say(
+            f"micro: {storage.taken} was made by another run meanwhile: the session gets a new name"
+        )
+        quiet = False
     if storage.trouble is None:
         if not quiet:
             say(f"stored in {storage.path}")

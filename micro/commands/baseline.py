@@ -18,7 +18,7 @@ from micro.app.writing import writing
 from micro.commands._gate import folder as shipped_or_path
 from micro.commands._gate import machine_key
 from micro.commands._paths import file as a_file
-from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
+from micro.errors import EXIT_OK, EXIT_USAGE, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
 from runners.archive import baselines
@@ -105,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
             "the sessions that came with micro are not changed: leave out --baselines, or name "
             "a directory of yours"
         )
+    if arguments.action == "record" and key != (own := environment.key(environment.describe())):
+        raise UsageError(f"--key {key}: this machine's sessions are of {own}: leave out --key")
     folder = baselines.place(key, arguments.baselines, configuration().baselines)
     if arguments.action not in _READING and arguments.baselines is not None:
         _refuse_flat(arguments.baselines)
@@ -193,7 +195,7 @@ def list_(arguments: argparse.Namespace, folder: Path) -> int:
     bad = [error for each in found for error in each.bad]
     for error in bad:
         say(f"micro: error: {error}")
-    return EXIT_FAILED if bad else EXIT_OK
+    return EXIT_USAGE if bad else EXIT_OK
 
 
 def _below(place: Path) -> list[Baseline]:
@@ -216,25 +218,28 @@ def _age(path: Path) -> str:
     if began is None:
         return "?"
     hours = (datetime.now(UTC) - began).total_seconds() / 3600
+    if hours < -1:
+        return f"{began:%Y-%m-%d}, in the future: a wrong clock"
     return f"{hours:.0f} h ago" if hours < 48 else f"{hours / 24:.0f} days ago"
 
 
 def show(arguments: argparse.Namespace, folder: Path) -> int:
     """The precision: what each benchmark differs by between sessions, what change it would show."""
     baseline = comparing.find(arguments.baselines, folder.name)
+    code = EXIT_USAGE if baseline.bad else EXIT_OK
     out = console(stderr=False)
     for error in baseline.bad:
         say(f"micro: error: {error}")
     if not baseline.files:
         out.print(Text(printable(f"no sessions in {folder}")))
-        return EXIT_OK
+        return code
     count, oldest, newest, models = _about(baseline)
     ages = "" if oldest == "?" else f", {oldest} to {newest}"
     sessions = amount(count, "sessions")
     out.print(Text(printable(f"{baseline.folder}: {sessions}{ages}, on {models or '?'}")))
     if len(baseline.sessions) < 2:
         out.print(Text("Precision takes at least two sessions."))
-        return EXIT_OK
+        return code
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("benchmark", overflow="fold")
     table.add_column("sessions", justify="right")
@@ -253,7 +258,7 @@ def show(arguments: argparse.Namespace, folder: Path) -> int:
     least = Rules().least_sessions
     if len(baseline.sessions) < least:
         out.print(f"Advisory: {len(baseline.sessions)} of {least} sessions.")
-    return EXIT_OK
+    return code
 
 
 def accept(arguments: argparse.Namespace, folder: Path) -> int:

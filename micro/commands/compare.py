@@ -15,7 +15,7 @@ from micro.app.stored import newest
 from micro.app.writing import writing
 from micro.commands._gate import folder
 from micro.commands._paths import file
-from micro.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSED, EXIT_SKIP, UsageError
+from micro.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSED, UsageError
 from micro.reports import printable, say
 from micro.reports.console import console
 from micro.reports.exports.ci import (
@@ -23,6 +23,7 @@ from micro.reports.exports.ci import (
     document,
     github_action_benchmark,
     junit,
+    junit_library,
     workflow_commands,
 )
 from micro.reports.exports.files import check, write_bytes, write_text
@@ -36,7 +37,6 @@ from micro.reports.insights.systems import (
 )
 from micro.reports.terminal.pair import print_pair
 from micro.reports.terminal.verdicts import markdown, print_outcome
-from runners.archive.bad_file import BadFile
 from runners.archive.baselines import Summary, summarize
 from runners.archive.writer import profiles_document
 from runners.machine import environment
@@ -119,16 +119,10 @@ def _codes(text: str) -> frozenset[int]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, and report."""
-    try:
-        if len(arguments.paths) > 1:
-            return compared(arguments)
-        path = arguments.paths[0] if arguments.paths else newest()
-        return judged(comparing.new_sessions(path), arguments.baselines, arguments)
-    except (UsageError, BadFile) as error:
-        if not arguments.bisect:
-            raise
-        say(f"micro: error: {error}")
-        return EXIT_SKIP
+    if len(arguments.paths) > 1:
+        return compared(arguments)
+    path = arguments.paths[0] if arguments.paths else newest()
+    return judged(comparing.new_sessions(path), arguments.baselines, arguments)
 
 
 def compared(arguments: argparse.Namespace) -> int:
@@ -147,6 +141,7 @@ def compared(arguments: argparse.Namespace) -> int:
     except NoSystems as error:
         raise UsageError(str(error)) from None
     for system, name in zip(systems, arguments.paths, strict=True):
+        comparing.require_one_key(name, [session.environment for session in system.sessions])
         system.label = f"{printable(str(name))} ({system_names([system.environment])[0]})"
     shown = compare(systems, every_level=True)
     found = entries(shown)
@@ -166,6 +161,8 @@ def check_written(arguments: argparse.Namespace) -> None:
     """Raise `UsageError` where a file that was asked for cannot be written."""
     if arguments.profiles and not arguments.confirm:
         raise UsageError("--profiles takes --confirm, which takes the profiles")
+    if arguments.junit:
+        junit_library()
     for option in _WRITTEN:
         if path := getattr(arguments, option):
             check(path)

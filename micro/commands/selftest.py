@@ -113,15 +113,20 @@ def _aa(baseline: Baseline, chosen: Configuration, arguments: argparse.Namespace
             arguments.quick,
             lambda number: say(f"session {number} of {arguments.fresh}"),
         )
-    outcomes = [compare(session, baseline, chosen) for session in sessions]
+    compared = [compare(session, baseline, chosen) for session in sessions]
+    outcomes = [outcome for outcome in compared if len(outcome.used) > 1]
+    if not outcomes:
+        raise UsageError(f"{baseline.folder}: no session has two others to be judged against")
     alarms = false_alarms(outcome.judgements for outcome in outcomes)
+    counts = sorted({len(outcome.used) for outcome in outcomes})
+    others = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
     regressed, improved, suspect = (
         _share(alarms.with_verdict[verdict], alarms.sessions)
         for verdict in ("regressed", "improved", "suspect")
     )
     lines = [
-        f"{alarms.sessions} sessions, each against {len(outcomes[0].used)} others; with bounds for "
-        "95 % (Clopper and Pearson), as if sessions were independent:",
+        f"{alarms.sessions} sessions, each against {others} others; with bounds for 95 % (Clopper "
+        "and Pearson), as if sessions were independent:",
         f"sessions with a false regression: {regressed}",
         f"sessions with a false improvement: {improved}",
         f"sessions with a suspect: {suspect}, "

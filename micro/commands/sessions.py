@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.text import Text
 
 from micro.app import stored
+from micro.errors import EXIT_OK, EXIT_USAGE
 from micro.reports import printable, say
 from micro.reports.console import console
 from runners.archive.bad_file import BadFile
@@ -34,9 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"no session is stored yet in {stored.folder()}: run `micro all`")
     shown = files if arguments.all else files[-20:]
     described = [_described(path) for path in shown]
+    code = EXIT_USAGE if any("error" in entry for entry in described) else EXIT_OK
     if arguments.json:
         print(json.dumps({"schema": 1, "sessions": described}))
-        return 0
+        return code
     out = console(stderr=False)
     for entry in described:
         out.print(Text(printable(_line(entry))), soft_wrap=True)
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             out.print(Text(printable(f"  {entry['file']}")), soft_wrap=True)
     if len(shown) < len(files):
         out.print(Text(f"{len(files) - len(shown)} older ones: micro sessions --all"))
-    return 0
+    return code
 
 
 def _described(path: Path) -> dict[str, object]:

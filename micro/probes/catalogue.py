@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import micro.probes
 from micro.errors import UsageError
@@ -18,6 +19,9 @@ from micro.suites.suite import named
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
 from runners.model.job import TEAM_PARAMETERS, TEAMS, Job, Team
+
+if TYPE_CHECKING:
+    from runners.gate.boots import Place
 
 
 class UnknownProbe(UsageError):
@@ -46,6 +50,12 @@ def all_probes() -> tuple[Probe, ...]:
 def walks_caches(name: str) -> bool:
     """Whether the probe of this name, if there is one, declares that its levels are caches."""
     return any(p.axis is not None and p.axis.walks_caches for p in all_probes() if p.name == name)
+
+
+@cache
+def where_time_goes(name: str) -> Place:
+    """What the probe of this name declares; of an unknown one, the kernel."""
+    return next((probe.spends_time_in for probe in all_probes() if probe.name == name), "kernel")
 
 
 @cache

@@ -6,6 +6,7 @@ PROBES = (
     Probe(
         name="cpu.chain",
         workload="cyext.cpu.chain:Chain",
+        spends_time_in="user space",
         title="multiply and add in a chain",
         method="One operation is a 64-bit multiplication and an addition, each waiting for the one "
         "before, in registers; it tells the clock rate the core really ran at.",

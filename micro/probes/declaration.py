@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import Count
 from runners.model.job import TEAMS, Job, Promise, Team, Workers
+
+if TYPE_CHECKING:
+    from runners.gate.boots import Place  # loads numpy
 
 Effort = Literal["quick", "usual", "rigorous"]
 EFFORTS: tuple[Effort, ...] = ("quick", "usual", "rigorous")
@@ -107,6 +110,8 @@ class Probe:
     least_effort: Effort = "quick"
     #: What `verify` counts; a function of parameters and level where it depends on them.
     promise: Promise | Callable[[Mapping[str, Scalar], int | None], Promise] = _NO_CALLS
+    #: Where its time goes: what another boot of the system moves there is alike.
+    spends_time_in: Place = "kernel"
     #: Why `verify` needs no C program to hold it against; "" where one is only missing.
     needs_no_reference: str = ""
     headlines: tuple[Headline, ...] = ()

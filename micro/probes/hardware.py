@@ -83,6 +83,7 @@ PROBES = (
     Probe(
         name="hardware.tlb",
         workload="cyext.hardware.loads:TlbReach",
+        spends_time_in="memory",
         title="machine: dependent loads from many pages",
         method="One operation is a load whose address comes from the load before it, along one "
         "random cycle through touched_pages stretches of 4 KiB, with one line of 64 bytes in "
@@ -104,6 +105,7 @@ PROBES = (
     Probe(
         name="hardware.memory_parallelism",
         workload="cyext.hardware.loads:Parallelism",
+        spends_time_in="memory",
         title="machine: independent loads from memory in parallel",
         method="One operation is a load from size bytes on huge pages; its address comes from "
         "the load before it in the same chain, and loads of different chains need not wait for "

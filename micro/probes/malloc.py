@@ -23,6 +23,7 @@ PROBES = (
     Probe(
         name="malloc.threads",
         workload="cyext.malloc.allocator:Pair",
+        spends_time_in="user space",
         title="malloc and free in many threads",
         method="One operation is malloc() and free() of size bytes; all threads start at one "
         "barrier, thread i on CPU i modulo the CPUs, and the last to end counts.",
@@ -35,6 +36,7 @@ PROBES = (
     Probe(
         name="malloc.processes",
         workload="cyext.malloc.allocator:Pair",
+        spends_time_in="user space",
         title="malloc and free in many processes",
         method="One operation is malloc() and free() of size bytes; all processes start at one "
         "barrier, process i on CPU i modulo the CPUs, and the last to end counts.",
@@ -47,6 +49,7 @@ PROBES = (
     Probe(
         name="malloc.size",
         workload="cyext.malloc.allocator:Pair",
+        spends_time_in="user space",
         title="malloc and free by size",
         method="One operation is malloc() of size bytes and free() of that block, which nobody "
         "touches.",
@@ -65,6 +68,7 @@ PROBES = (
     Probe(
         name="malloc.remote_free",
         workload="cyext.malloc.allocator:RemoteFree",
+        spends_time_in="user space",
         title="free what another thread allocated",
         method="One operation is malloc() of size bytes in one thread and free() of that block in "
         "another, to which 64 blocks at a time are handed over; threads are in such pairs, and "
@@ -80,6 +84,7 @@ PROBES = (
     Probe(
         name="malloc.churn",
         workload="cyext.malloc.allocator:Churn",
+        spends_time_in="user space",
         title="replace random blocks of a live set",
         method="One operation is free() of a random one of live_blocks blocks and malloc() of "
         "another in its place, of a random size from 16 B to 4 KiB; both are drawn beforehand, "

@@ -32,6 +32,7 @@ PROBES = (
     Probe(
         name="memory.copy",
         workload="cyext.memory.moves:Copy",
+        spends_time_in="memory",
         title="copy memory",
         method="One operation copies size bytes between two touched buffers, huge pages advised, "
         "by the C library's memcpy(), a loop over vectors, stores past the caches or rep movsb; "
@@ -57,6 +58,7 @@ PROBES = (
     Probe(
         name="memory.set",
         workload="cyext.memory.moves:Set",
+        spends_time_in="memory",
         title="set memory",
         method="One operation sets size bytes of a touched buffer, huge pages advised, by the C "
         "library's memset() or rep stosb.",
@@ -78,6 +80,7 @@ PROBES = (
     Probe(
         name="memory.write",
         workload="cyext.memory.moves:Write",
+        spends_time_in="memory",
         title="write memory",
         method="One operation stores size bytes to a touched buffer, huge pages advised, by a loop "
         "over vectors or by stores past the caches.",
@@ -99,6 +102,7 @@ PROBES = (
     Probe(
         name="memory.read",
         workload="cyext.memory.moves:Read",
+        spends_time_in="memory",
         title="read memory",
         method="One operation reads size bytes of a touched buffer, huge pages advised, and sums "
         "them up by a loop over vectors, or looks with the C library's memchr() for a byte that "
@@ -121,6 +125,7 @@ PROBES = (
     Probe(
         name="memory.copy_threads",
         workload="cyext.memory.moves:Copy",
+        spends_time_in="memory",
         title="copy memory in many threads",
         method="One operation is a copy of size bytes in each of the threads, between two buffers "
         "of its own, all started at one barrier, and the last to end counts; bandwidth counts "
@@ -147,6 +152,7 @@ PROBES = (
     Probe(
         name="memory.latency",
         workload="cyext.memory.moves:Latency",
+        spends_time_in="memory",
         title="wait for memory",
         method="One operation is a load whose address the load before it brought, along one random "
         "cycle through all 64-byte lines of size bytes, on huge pages or on pages of 4 KiB.",

@@ -83,12 +83,13 @@ SUITE = Suite(
             "a bitmap of two levels: constant",
             8192,
         ),
-        _then("malloc and free, one thread", "malloc.threads", "512 B, balanced", 1),
+        _then("malloc and free, one thread", "malloc.threads", "512 B, balanced", 1, size=512),
         _then(
             "malloc and free, two threads",
             "malloc.threads",
             "about 10 % slower than two processes",
             2,
+            size=512,
         ),
         _then("malloc and free, two processes", "malloc.processes", "", 2),
         _then(

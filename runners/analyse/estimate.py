@@ -127,8 +127,8 @@ def find_doubt(values: Sequence[float], doubts: Doubts = Doubts()) -> str | None
 def mode_gap(values: Floats) -> float | None:
     """The empty stretch between two modes as a share of the median, or None where there is one.
 
-    Two modes: cut at the widest gap, at least a quarter of the values lies on either side, and the
-    gap is wider than four times the spread inside each side.
+    Two modes: cut at the widest gap, at least a quarter of the values (rounded down, two at least)
+    lies on either side, and the gap is wider than four times the spread inside each side.
     """
     ordered = np.sort(values)
     quarter = max(2, len(ordered) // 4)

@@ -45,7 +45,7 @@ def find_scaling(levels: Floats, values: Floats) -> Scaling | None:
     members, medians, intervals = [], [], []
     values = np.where(measured(values), values, np.nan)
     for n, column in zip(levels, values.T, strict=True):
-        # Both ends of a ratio from one worker share its noise; where no round has both, medians do.
+        # Both ends of a ratio from one round share its noise.
         ratios = values[:, 0] * n / column
         ratios = ratios[np.isfinite(ratios)]
         if not len(ratios):

@@ -33,6 +33,8 @@ from runners.model.session import MEMORY_REFUTED, SLOWED, Result, Session
 MOST_SESSIONS = 20
 #: Those that came with the package: of other people's machines, compared with on request alone.
 SHIPPED = Path(__file__).resolve().parents[2] / "baselines"
+#: How the names of sessions end that are no baseline: not measured to the end, or refused.
+PARTIAL, REFUSED = ".partial", ".refused"
 #: A setting that says why a session that failed the gate was accepted.
 ACCEPTED = "accepted_because"
 #: What may differ within a key, and should be known where it does.
@@ -113,11 +115,20 @@ def files(folder: Path) -> list[Path]:
 
 
 def any_files(folder: Path) -> list[Path]:
-    """The files of a folder that may be sessions, whatever their names, in the names' order."""
+    """The files of a folder that may be sessions, whatever their names, in the names' order.
+
+    Not those that are being written, nor what `micro baseline record` kept of no whole session.
+    """
     try:
-        return sorted(p for p in folder.iterdir() if p.name.endswith((".json", ".json.gz")))
+        return sorted(path for path in folder.iterdir() if may_be_session(path.name))
     except OSError:
         return []
+
+
+def may_be_session(name: str) -> bool:
+    """Whether a file's name is one that a whole session may have."""
+    stem = name.removesuffix(".gz").removesuffix(".json")
+    return stem != name and not name.startswith(".") and not stem.endswith((PARTIAL, REFUSED))
 
 
 def load(folder: Path, most: int = MOST_SESSIONS, found: Sequence[Path] | None = None) -> Baseline:
@@ -173,8 +184,8 @@ def is_flat(folder: Path) -> bool:
 def append(path: Path, folder: Path, reason: str | None = None, name: str | None = None) -> Path:
     """Copy a session file into a folder, whole or not at all; the new file's path.
 
-     ``reason`` is stored with it; ``name`` is the new file's, by default that of ``path``.
-    Raises `BadFile` for what does not belong there, `OSError`.
+    ``reason`` is stored with it; ``name`` is the new file's, by default that of ``path`` or its
+    time. Raises `BadFile` for what does not belong there or is there already, `OSError`.
     """
     session = read(path)
     if SLOWED in session.settings:
@@ -184,14 +195,28 @@ def append(path: Path, folder: Path, reason: str | None = None, name: str | None
         raise BadFile(f"{printable(str(path))}: is a session of {own}, not of {folder.name}")
     if reason is not None:
         session.settings = {**session.settings, ACCEPTED: reason}
+    by_name = name is None
     name = name or (path.name if _NAME.fullmatch(path.name) else _time_name(path))
     target = folder / f"{name.removesuffix('.gz')}.gz"
     if target.exists() or target.with_suffix("").exists():
         raise BadFile(f"{printable(str(path))}: {printable(str(target))} exists already")
+    if by_name and (stored := _stored_as(of_session(session, path), folder)):
+        raise BadFile(f"{printable(str(path))}: is stored already as {stored}")
     folder.mkdir(parents=True, exist_ok=True)
     if not write(session, target):
         raise BadFile(f"{printable(str(path))}: holds no figure: no baseline")
     return target
+
+
+def _stored_as(session: Summary, folder: Path) -> str | None:
+    """The name under which a folder has this session, if it does."""
+    for path in files(folder):
+        try:
+            if summarize(path).is_same(session):
+                return path.name
+        except BadFile:
+            continue
+    return None
 
 
 def _time_name(path: Path) -> str:
@@ -225,7 +250,7 @@ def _is_session(path: Path) -> bool:
 
 
 def when(path: Path) -> datetime | None:
-    """When a stored session began, by its name."""
+    """When a stored session began, by its name; of an accepted file, when that was written."""
     if not _NAME.fullmatch(path.name):
         return None
     try:
@@ -252,8 +277,10 @@ def of_session(session: Session, path: Path = Path("this session")) -> Summary:
     for result in session.results:
         if result.value_s is None:
             without[result.benchmark] = f"{result.status}: {result.reason}"
+        elif (figure := _figure_of(result)) is not None:
+            figures[result.benchmark] = figure
         else:
-            figures[result.benchmark] = _figure_of(result)
+            without[result.benchmark] = "unstable: no time measured"
     boot = session.environment.get("boot")
     known = None if boot is None else str(boot)
     sample = Sample(figures, _references(session.settings), known)
@@ -270,12 +297,13 @@ def _references(settings: Mapping[str, Scalar]) -> dict[str, SessionFigure]:
     return {"the sentinel's clock": SessionFigure(math.log(chain_ns * 1e-9), _CHAIN_ERROR)}
 
 
-def _figure_of(result: Result) -> SessionFigure:
+def _figure_of(result: Result) -> SessionFigure | None:
+    """None where it is no time."""
     doubt = result.reason or "unstable" if result.status != "ok" else None
     value_s = result.value_s or 0.0
     low_s, high_s = result.ci95_s or (value_s, value_s)
     if value_s <= 0 or low_s <= 0:
-        return SessionFigure(0.0, 0.0, doubt or "no time measured", result.code, result.counts)
+        return None
     rounds = min(max(result.rounds, 2), _MOST_ROUNDS)
     error = (math.log(high_s) - math.log(low_s)) / (2 * _interval_deviations(rounds))
     return SessionFigure(math.log(value_s), error, doubt, result.code, result.counts, rounds - 1)
@@ -298,7 +326,7 @@ def pooled(folder: Path, sessions: Sequence[Summary]) -> Summary:
         benchmark: reason
         for session in sessions
         for benchmark, reason in session.without.items()
-        if benchmark not in sample.figures
+        if benchmark not in sample.figures or reason.startswith("failed")
     }
     newest = sessions[-1]
     settings = dict(newest.settings)

@@ -29,11 +29,12 @@ def check_writable(folder: Path, name: str = "session.json") -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, none_there: bool = False) -> Iterator[Path]:
     """A new, empty file beside ``path``, which takes its place at the end of the block.
 
     Where that fails or is interrupted, the new file is removed and the old one intact. Raises
-    `OSError`, of which the new file may be the filename.
+    `OSError`, of which the new file may be the filename; with ``none_there`` `FileExistsError`
+    where there is an old one.
     """
     new = beside(path)
     try:
@@ -45,8 +46,22 @@ def replacing(path: Path) -> Iterator[Path]:
         yield new
         if mode & 0o600 != 0o600:
             os.chmod(new, mode)
-        os.replace(new, path)
+        _put(new, path, none_there)
     except BaseException:
         with contextlib.suppress(OSError):
             new.unlink()
         raise
+
+
+def _put(new: Path, path: Path, none_there: bool) -> None:
+    if none_there:
+        try:
+            os.link(new, path)
+            new.unlink()
+        except FileExistsError:
+            raise
+        except OSError:  # this file system has no hard links
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        else:
+            return
+    os.replace(new, path)

@@ -72,15 +72,16 @@ def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in tidy.items() if value != ""}
 
 
-def write(session: Session, path: Path) -> bool:
+def write(session: Session, path: Path, none_there: bool = False) -> bool:
     """Replace ``path`` by this session, whole or not at all; False while there is nothing to store.
 
     Raises `OSError` where the directory cannot be written or is full; the old file is then intact.
+    With ``none_there`` there must be none, or it raises `FileExistsError`.
     """
     stored = suite(session)
     if stored is None:
         return False
-    with replacing(path) as new:
+    with replacing(path, none_there) as new:
         stored.dump(str(new), replace=True)
         with new.open("rb") as file:
             os.fsync(file.fileno())

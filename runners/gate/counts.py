@@ -1,7 +1,7 @@
 """Does an operation cost more of what is counted? Exact counts need no statistics.
 
 What cannot vary is compared as it is: any change for the worse is a regression, on any machine.
-What varies is judged as times are, by `runners.gate.judge`, its sign turned where more is better.
+What varies is judged as times are, by `runners.gate.judge`.
 """
 
 from __future__ import annotations
@@ -80,8 +80,7 @@ def varying_counts(baseline: Sequence[Sample], current: Sample, rules: Rules) ->
 
 
 def _of_count(sample: Sample, count: Count) -> Sample:
-    """The session with this count in place of times; the logarithm of what is worse is higher."""
-    sign = -1.0 if count.direction == "higher" else 1.0
+    """The session with this count in place of times."""
     figures = {}
     for benchmark, figure in sample.figures.items():
         for each in figure.counts:
@@ -91,7 +90,7 @@ def _of_count(sample: Sample, count: Count) -> Sample:
                     for number in (each.interval[0], each.value, each.interval[1])
                 )
                 error = (high - low) / (2 * 1.96)
-                figures[benchmark] = replace(figure, log_s=sign * value, error=error, counts=())
+                figures[benchmark] = replace(figure, log_s=value, error=error, counts=())
     return Sample(figures, boot=sample.boot)
 
 
@@ -100,7 +99,5 @@ def _as_count(judgement: Judgement, count: Count) -> Judgement:
     before, now = judgement.before_s, judgement.now_s
     why = f"{count.unit}: {judgement.why}"
     if before is not None and now is not None:
-        if count.direction == "higher":
-            before, now = 1 / before, 1 / now
         why = f"{amount(f'{now:,.3g}', count.unit)}, was {before:,.3g}"
     return replace(judgement, kind="count", why=why, before_s=None, now_s=None)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from runners.model.amount import amount
 
-Direction = Literal["lower", "higher", "none"]
+Direction = Literal["lower", "none"]
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ PAGE_FAULTS = Count("page_faults", "page faults", exact=True)
 
 def worse(count: Count, before: float, now: float) -> bool:
     """Whether a change is one in the bad direction."""
-    if count.direction == "none":
-        return False
-    return now > before if count.direction == "lower" else now < before
+    return count.direction == "lower" and now > before
 
 
 def agreed_value(estimates: Sequence[CountEstimate]) -> float | None:

@@ -95,10 +95,10 @@ def test_rounds_that_a_full_disk_did_not_take_are_told_from_those_in_the_file(
     storage = Storage(tmp_path / "out.json", wanted=True)
     write = writer.write
 
-    def until_the_third(session: Session, path: Path) -> bool:
+    def until_the_third(session: Session, path: Path, none_there: bool) -> bool:
         if any(len(result.visits) > 3 for result in session.results):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(session, path)
+        return write(session, path, none_there)
 
     monkeypatch.setattr(writer, "write", until_the_third)
     for rounds in range(1, 6):

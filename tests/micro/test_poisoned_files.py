@@ -151,7 +151,7 @@ def test_a_session_of_a_baseline(
     poison(file)
     found = load(folder)
     assert (found.sessions, len(found.bad)) == ([], 1)
-    assert main(["baseline", "list", "--baselines", str(tmp_path / "baselines")]) == 1
+    assert main(["baseline", "list", "--baselines", str(tmp_path / "baselines")]) == 2
     assert "20990101T000000" in refusal(capsys)
     assert main(["baseline", "prune", "--keep", "1", "--baselines", str(folder.parent)]) == 0
     assert os.path.lexists(file)

@@ -49,15 +49,20 @@ def _escaped(text: str) -> str:
     return printable(text).replace("%", "%25")
 
 
+def junit_library() -> Any:
+    """The package junitparser. Raises `UsageError` where it is not installed."""
+    try:
+        return importlib.import_module("junitparser")
+    except ImportError:
+        raise UsageError("--junit takes junitparser: pip install 'osmicro[ci]'") from None
+
+
 def junit(outcome: Outcome) -> bytes:
     """A JUnit file: a case a benchmark; regressed ones fail, undecided ones are skipped.
 
     Raises `UsageError` where junitparser is not installed.
     """
-    try:
-        xml: Any = importlib.import_module("junitparser")
-    except ImportError:
-        raise UsageError("--junit takes junitparser: pip install 'osmicro[ci]'") from None
+    xml = junit_library()
     suite = xml.TestSuite("micro")
     for judgement in filter(_is_case, outcome.judgements):
         group = f"micro.{judgement.benchmark.probe}"

@@ -115,7 +115,7 @@ def curve_sentences(shown: Comparison) -> tuple[list[str], str]:
         several = len(shown.systems) > 1
         parts = [f"{said} ({', '.join(who)})" if several else said for said, who in words.items()]
         sentence = f"{place.label}: {'; '.join(parts)}."
-        growing.append((max(_whole(curve) for curve, _ in rest), sentence))
+        growing.append((max(curve.rise for curve, _ in rest), sentence))
     told = f"Flat: {', '.join(flat)}." if flat else ""
     return _descending(growing), told
 
@@ -126,11 +126,7 @@ def _descending(weighted: Sequence[tuple[float, str]]) -> list[str]:
 
 def _words(curve: CurveSummary) -> str:
     """Growth, range, and how much dearer the last level is than the first."""
-    return f"{words_on_range(curve)}, {ratio_text(_whole(curve))}{'~' * curve.is_shaky}"
-
-
-def _whole(curve: CurveSummary) -> float:
-    return curve.figures[-1].value_s / max(curve.figures[0].value_s, 1e-12)
+    return f"{words_on_range(curve)}, {ratio_text(curve.rise)}{'~' * curve.is_shaky}"
 
 
 def ratio_sentence(shown: Comparison, i: int) -> str:

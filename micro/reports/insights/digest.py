@@ -65,7 +65,7 @@ def digest(system: System) -> Digest:
                     )
             elif (curve := curves.get(key)) is not None and len(curve.levels) > 1:
                 _add(found, headline.group, headline.label, curve)
-    found.growing.sort(key=lambda pair: -rise(pair[1]))
+    found.growing.sort(key=lambda pair: -pair[1].rise)
     return found
 
 
@@ -103,11 +103,6 @@ def figure_text(figure: Figure) -> str:
     moved = figure.bytes_per_op or 0
     text = units.rate(moved, figure.value_s) if moved > 1 else units.duration(figure.value_s)
     return text + "~" * (figure.status == "unstable")
-
-
-def rise(curve: CurveSummary) -> float:
-    """Time at the last level over that at the first."""
-    return curve.figures[-1].value_s / max(curve.figures[0].value_s, 1e-12)
 
 
 def common_levels(curves: Sequence[CurveSummary]) -> tuple[int, ...]:

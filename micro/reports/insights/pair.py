@@ -86,3 +86,12 @@ def _nearest_rounds(first: Figure, second: Figure) -> float:
 def count(found: Sequence[Entry], slower: bool | None) -> int:
     """How many figures have this verdict."""
     return sum(len(entry.cells) for entry in found if entry.slower is slower)
+
+
+def of_other_code(found: Sequence[Entry]) -> int:
+    """How many figures the two systems' micro measured by different code."""
+    return sum(
+        None not in (codes := {before.figure.code, after.figure.code}) and len(codes) == 2
+        for entry in found
+        for _, before, after in entry.cells
+    )

@@ -14,6 +14,7 @@ from micro.reports import printable
 from runners.analyse.estimate import INTERVAL_ROUNDS, median_interval, too_small_a_batch
 from runners.analyse.growth import Floats, Growth, find_growth, round_values
 from runners.analyse.scaling import Scaling, find_scaling
+from runners.archive.baselines import may_be_session
 from runners.archive.reader import read, read_environment
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import Count, CountEstimate
@@ -44,6 +45,8 @@ class Figure:
     sessions: int
     #: The least and the most of all rounds, also those that do not count.
     rounds_s: tuple[float, float] = (0.0, 0.0)
+    #: The hash of micro's code that measured it, where that is known.
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class CurveSummary:
     figures: tuple[Figure, ...]
     growth: Growth | None
     scaling: Scaling | None
+
+    @property
+    def rise(self) -> float:
+        """Time at the last level over that at the first."""
+        return self.figures[-1].value_s / max(self.figures[0].value_s, 1e-12)
 
     @property
     def kind(self) -> AxisKind:
@@ -124,7 +132,7 @@ def session_files(paths: Sequence[Path]) -> list[list[Path]]:
     for path in paths:
         files = [path]
         if path.is_dir():
-            files = sorted(p for s in ("*.json", "*.json.gz") for p in path.rglob(s) if p.is_file())
+            files = sorted(p for p in path.rglob("*") if may_be_session(p.name) and p.is_file())
             if not files:
                 raise NoSystems(f"{printable(str(path))}: no .json files in this directory")
         found.append(files)
@@ -278,8 +286,9 @@ def _no_figure(result: Result) -> str | None:
 
 
 def _pool(results: Sequence[Result]) -> Figure:
-    """One figure of several sessions: their stable ones, or all where none is stable."""
-    used = [result for result in results if result.status == "ok"] or results
+    """One figure of several sessions of the last one's code: the stable ones, or all if none is."""
+    same = [result for result in results if result.code == results[-1].code]
+    used = [result for result in same if result.status == "ok"] or same
     values = [result.value_s or 0.0 for result in used]
     middle, interval = median_interval(values)
     if (
@@ -296,6 +305,7 @@ def _pool(results: Sequence[Result]) -> Figure:
         percentiles_s=_pooled_percentiles(used),
         counts=_pooled_counts(used),
         sessions=len(used),
+        code=used[-1].code,
         rounds_s=_range_of_rounds(used),
     )
 

@@ -13,7 +13,7 @@ from micro.app.explaining import Sides
 from micro.reports import printable
 from micro.reports.insights.causes import environment_differences, hint, slower_words
 from micro.reports.insights.comparison import Cell, Comparison
-from micro.reports.insights.pair import LEAST_FIRM, Entry, count
+from micro.reports.insights.pair import LEAST_FIRM, Entry, count, of_other_code
 from runners.model.amount import amount
 
 _MOST_ENTRIES = 15
@@ -53,6 +53,12 @@ def print_pair(
             _print(out, f"  and {len(chosen) - len(listed)} more probes: --full")
     remarks = [hint(sides, ("A", "B"))] if slower else []
     before, after = (system.environment for system in shown.systems)
+    alike = all(before.get(name) == after.get(name) for name in ("os", "arch"))
+    if alike and (other := of_other_code(found)):
+        remarks.append(
+            f"{other} of {amount(total, 'figures')} were measured by other code: another version "
+            "of micro, or another compiler. Their changes may be micro's own."
+        )
     if differing := environment_differences(before, after):
         remarks.append(f"The systems differ in {'; '.join(differing)}.")
     for remark in filter(None, remarks):

@@ -389,11 +389,16 @@ def test_a_session_that_contradicts_earlier_ones_is_not_saved_by_the_others(fold
     assert baselines.pooled(folder, sessions).settings[MEMORY_REFUTED] == why
 
 
-def test_what_any_of_the_sessions_has_is_not_without_a_value(folder: Path) -> None:
+def test_what_any_of_the_sessions_has_is_not_without_a_value_but_a_failure_stays(
+    folder: Path,
+) -> None:
     one = summary(0)
-    other = summary(1, results=[Result("fd.single", {"size": 512}, None, None, "failed", "EIO")])
-    assert list(map(str, other.without)) == ["fd.single[size=512]"]
-    assert list(map(str, baselines.pooled(folder, [one, other]).without)) == ["fd.gone[size=1]"]
+    for status, kept in (("skipped", []), ("failed", ["fd.single[size=512]"])):
+        result = Result("fd.single", {"size": 512}, None, None, status, "EIO")  # type: ignore[arg-type]
+        other = summary(1, results=[result])
+        assert list(map(str, other.without)) == ["fd.single[size=512]"]
+        without = baselines.pooled(folder, [one, other]).without
+        assert list(map(str, without)) == ["fd.gone[size=1]", *kept]
 
 
 def test_profiles_of_several_sessions_are_those_in_memory_and_in_files(tmp_path: Path) -> None:
@@ -444,3 +449,29 @@ def test_ages_are_read_from_names() -> None:
     )
     assert baselines.when(Path("20261399T030405Z.json")) is None
     assert baselines.when(Path("notes.json")) is None
+
+
+def test_a_session_is_accepted_once(folder: Path, tmp_path: Path) -> None:
+    """Also under another name, or with another time."""
+    file = stored(folder)
+    copy = tmp_path / "copy.json.gz"
+    write(read(file), copy)
+    with pytest.raises(BadFile, match=f"is stored already as {file.name}"):
+        baselines.append(copy, folder)
+
+
+def test_what_is_being_written_and_what_was_kept_of_no_whole_session_is_no_session(
+    folder: Path,
+) -> None:
+    whole = stored(folder)
+    for name in (".0a1b-x.json", "20260101T000000Z.partial.json", "a.refused.json.gz", "x.tmp"):
+        (folder / name).write_bytes(whole.read_bytes())
+    assert baselines.any_files(folder) == [whole]
+
+
+def test_a_figure_without_a_time_is_none() -> None:
+    shown = session()
+    shown.results[3].ci95_s = (0.0, 3e-6)
+    summary_ = of_session(shown)
+    assert shown.results[3].benchmark not in summary_.sample.figures
+    assert summary_.without[shown.results[3].benchmark] == "unstable: no time measured"

@@ -17,8 +17,8 @@ class Interrupt(BaseException):
     pass
 
 
-def write(path: Path) -> None:
-    with replacing(path) as new:
+def write(path: Path, none_there: bool = False) -> None:
+    with replacing(path, none_there) as new:
         os.truncate(new, 3)  # without a file object, which would warn that nobody closed it
 
 
@@ -73,4 +73,23 @@ def test_it_gets_the_rights_that_the_umask_leaves(tmp_path: Path, umask: int) ->
 def test_a_name_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
     path = tmp_path / f"{'é' * 125}.json"
     write(path)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_where_there_must_be_none_an_old_file_stays(
+    tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    path = tmp_path / "session.json"
+    write(path, none_there=True)
+    assert path.read_bytes() == b"\0\0\0"
+    path.write_bytes(b"another run's")
+    with pytest.raises(FileExistsError):
+        write(path, none_there=True)
+    assert path.read_bytes() == b"another run's"
     assert os.listdir(tmp_path) == [path.name]

@@ -62,7 +62,7 @@ def with_interval(times_s: list[float], *place: Any, **rest: Any) -> Result:
 
 COUNTED = st.builds(
     lambda count, values, rounds: CountEstimate(count, values[1], (values[0], values[2]), rounds),
-    st.builds(Count, TEXT, TEXT, st.sampled_from(["lower", "higher", "none"]), st.booleans()),
+    st.builds(Count, TEXT, TEXT, st.sampled_from(["lower", "none"]), st.booleans()),
     st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 3).map(sorted),
     st.integers(1, 1 << 62),
 )
