@@ -8,12 +8,13 @@ import os
 import random
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from micro.app.interruption import Interrupted, interruptible
 from micro.errors import EXIT_USAGE, UsageError
+from runners.archive.schema import printable
 from runners.gate import ab
 from runners.gate.evidence import benjamini_hochberg
 from runners.gate.judge import Rules
@@ -77,6 +78,8 @@ class Outcome:
     comparisons: Sequence[Comparison]
     blocks: int
     interrupted: int = 0
+    #: Why a benchmark that a side measured or tried is not compared.
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 class NotMeasured(Exception):
@@ -89,17 +92,20 @@ def compare(
     """Measure blocks with the commands of the sides A and B; ``on_block`` gets each one's number.
 
     Raises `UsageError` where a command does not start micro, before the first block, or takes these
-    names and options for wrong usage, and `NotMeasured` where one of its runs fails.
+    names and options for wrong usage, and `NotMeasured` where a run brings no results.
     """
     ratios: dict[str, list[float]] = {}
     times: dict[str, dict[str, list[float]]] = {"A": {}, "B": {}}
+    whys: dict[str, str] = {}
     blocks = interrupted = 0
     try:
         with interruptible(), scratch_directory() as state:
             words = {side: _started(text, side) for side, text in commands.items()}
             for blocks in range(options.blocks):
                 on_block(blocks + 1)
-                for name, sides in _block(words, options, state).items():
+                measured, lacking = _block(words, options, state)
+                whys |= lacking
+                for name, sides in measured.items():
                     ratios.setdefault(name, []).append(ab.log_ratio(sides["A"], sides["B"]))
                     for side, values in sides.items():
                         times[side].setdefault(name, []).extend(values)
@@ -114,8 +120,8 @@ def compare(
     if not found:
         if not interrupted:
             raise NotMeasured(
-                "no benchmark was measured by both sides in eleven blocks: a larger --budget gives "
-                "each run more time"
+                "no benchmark was measured by both sides in eleven blocks: "
+                + (next(iter(whys.values()), None) or "a larger --budget gives each run more time")
             )
         return Outcome((), blocks, interrupted)
     shares = benjamini_hochberg([difference.p for difference in found.values()])
@@ -123,7 +129,8 @@ def compare(
         Comparison(name, difference, q, *(median(times[side][name]) for side in "AB"))
         for (name, difference), q in zip(found.items(), shares, strict=True)
     ]
-    return Outcome(compared, blocks, interrupted)
+    lacking = {name: why for name, why in whys.items() if name not in found}
+    return Outcome(compared, blocks, interrupted, lacking)
 
 
 def _started(text: str, side: str) -> list[str]:
@@ -149,23 +156,37 @@ def _started(text: str, side: str) -> list[str]:
 
 def _block(
     commands: Mapping[str, Sequence[str]], options: Options, state: Path
-) -> dict[str, dict[str, list[float]]]:
-    """One block's seconds by benchmark and side, of those benchmarks that all four runs have."""
+) -> tuple[dict[str, dict[str, list[float]]], dict[str, str]]:
+    """One block's seconds by benchmark and side, of those benchmarks that all four runs have.
+
+    And why the others are not in all four.
+    """
     values: dict[str, list[dict[str, float]]] = {"A": [], "B": []}
+    whys: dict[str, str] = {}
     limit_s = _START_S + 4 * options.budget_s
     for side in ab.order(random.Random()):
         command = [*commands[side], *options.arguments]
-        values[side].append(_measured(command, side, state, limit_s))
-    everywhere = set.intersection(*(set(run) for runs in values.values() for run in runs))
-    return {
-        name: {side: [run[name] for run in runs] for side, runs in values.items()}
+        measured, lacking = _measured(command, side, state, limit_s)
+        values[side].append(measured)
+        whys |= {name: f"{side}: {why}" for name, why in lacking.items()}
+    runs = [set(run) for of_side in values.values() for run in of_side]
+    for name in runs[0].union(*runs) - runs[0].intersection(*runs):
+        whys.setdefault(name, "not in all runs of both sides")
+    block = {
+        name: {side: [run[name] for run in of_side] for side, of_side in values.items()}
         for name in values["A"][0]
-        if name in everywhere
+        if all(name in run for run in runs)
     }
+    return block, whys
 
 
-def _measured(command: Sequence[str], side: str, state: Path, limit_s: float) -> dict[str, float]:
-    """Seconds by benchmark of one run. Raises `UsageError`, `NotMeasured`."""
+def _measured(
+    command: Sequence[str], side: str, state: Path, limit_s: float
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Seconds by benchmark of one run, and why others have none.
+
+    Raises `UsageError`, `NotMeasured`.
+    """
     # What both sides learn of the CPU they share; it does not mix with the user's own sessions.
     env = os.environ | {"XDG_STATE_HOME": str(state)}
     try:
@@ -174,14 +195,16 @@ def _measured(command: Sequence[str], side: str, state: Path, limit_s: float) ->
         raise NotMeasured(f"{side}: {error}") from None
     try:
         results = json.loads(done.stdout)["results"]
-        values = {
-            str(Benchmark.of(r["name"], r["params"])): float(r["value"])
-            for r in results
-            if r["value"] is not None
+        named = {str(Benchmark.of(r["name"], r["params"])): r for r in results}
+        values = {name: float(r["value"]) for name, r in named.items() if r["value"] is not None}
+        whys = {
+            name: printable(f"{r['status']}: {r['reason']}")
+            for name, r in named.items()
+            if r["value"] is None
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         said = leash.last_line(done.stderr).removeprefix("micro: error: ")
         if done.exit_code == EXIT_USAGE:
             raise UsageError(f"--{side.lower()}: {said}") from None
         raise NotMeasured(f"{side} ended with exit code {done.exit_code}: {said}") from None
-    return {name: value for name, value in values.items() if 0 < value < math.inf}
+    return {name: value for name, value in values.items() if 0 < value < math.inf}, whys

@@ -80,8 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"micro: stopped early, after {outcome.blocks} of {arguments.blocks} blocks{few}")
     if outcome.comparisons:
         _print(outcome.comparisons, commands, arguments.json)
+    for name, why in outcome.lacking.items():
+        say(f"micro: {name} is not compared: {why}")
     regressed = any(found.regressed for found in outcome.comparisons)
-    return outcome.interrupted or (EXIT_REGRESSED if regressed else EXIT_OK)
+    code = EXIT_REGRESSED if regressed else EXIT_FAILED if outcome.lacking else EXIT_OK
+    return outcome.interrupted or code
 
 
 def _print(comparisons: Sequence[Comparison], commands: Mapping[str, str], as_json: bool) -> None:

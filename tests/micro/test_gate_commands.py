@@ -406,6 +406,27 @@ def test_a_side_that_does_not_measure_is_named(micro: Micro, tmp_path: Path) -> 
     assert "ended with exit code 9: no" in done.stderr
 
 
+def test_what_only_one_side_measures_is_told_and_is_a_failure(micro: Micro, tmp_path: Path) -> None:
+    def result(name: str, value: float | None, status: str = "ok", reason: str = "") -> Any:
+        return {"name": name, "params": {}, "value": value, "status": status, "reason": reason}
+
+    both = result("a.x", 1e-6)
+    for side, other in (
+        ("a", [result("a.y", 1e-6), result("a.z", 1e-6)]),
+        ("b", [result("a.y", None, "failed", "crashed: SIGSEGV")]),
+    ):
+        document = json.dumps({"results": [both, *other]})
+        (tmp_path / side).write_text(
+            f"case \"$*\" in *--version*) echo 'micro 0';; *) echo '{document}';; esac\n"
+        )
+    sides = {name: f"sh '{tmp_path / name}'" for name in "ab"}
+    done = micro("ab", "a", "--a", sides["a"], "--b", sides["b"], "--json")
+    assert done.returncode == 1
+    assert [found["benchmark"] for found in json.loads(done.stdout)["differences"]] == ["a.x"]
+    assert "a.y is not compared: B: failed: crashed: SIGSEGV" in done.stderr
+    assert "a.z is not compared: not in all runs of both sides" in done.stderr
+
+
 def test_what_a_side_takes_for_wrong_usage_is_told_as_such(micro: Micro) -> None:
     command = f"{sys.executable} -m micro"
     done = micro("ab", "fd.opne_close", "--a", command, "--b", command)
