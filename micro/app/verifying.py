@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from micro.app.interruption import Interrupted, interruptible
 from micro.app.workbench import Workbench, workbench
 from micro.errors import EXIT_FAILED, EXIT_OK, UsageError
 from micro.probes.declaration import Probe
-from runners.model.job import Job
+from runners.model.job import Job, Promise
 from runners.verify.agreement import (
     REFERENCES,
     agreement,
@@ -107,10 +108,20 @@ def _untimed(probe: Probe, options: Options) -> Iterator[Task]:
     if options.short:
         every, some = some, some[:1]
     level = level_for(probe)
-    for job in every if "receipts" in options.kinds else ():
-        yield Task(receipts, job, level, (probe.promised(job.params, level),))
+    if "receipts" in options.kinds:
+        ends = () if options.short else _ends_promised(probe)
+        for job, at in (*((job, level) for job in every), *itertools.product(some, ends)):
+            yield Task(receipts, job, at, (probe.promised(job.params, at),))
     for job in some if "faults" in options.kinds else ():
         yield Task(faults, job, level, (probe.promised(job.params, level), options.short))
+
+
+def _ends_promised(probe: Probe) -> tuple[int, ...]:
+    """The ends of the usual levels, where the promise may depend on the level."""
+    if probe.axis is None or isinstance(probe.promise, Promise):
+        return ()
+    ends = dict.fromkeys((probe.axis.levels[0], probe.axis.levels[-1]))
+    return tuple(level for level in ends if level != level_for(probe))
 
 
 def _timed(probe: Probe, options: Options) -> Iterator[Task]:

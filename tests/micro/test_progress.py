@@ -11,6 +11,7 @@ from io import StringIO
 import pytest
 
 from micro.app.measuring import Options
+from micro.reports.terminal import progress
 from micro.reports.terminal.progress import display, steps
 from runners.measure.schedule import Progress
 from runners.model.job import Job
@@ -63,9 +64,11 @@ pytestmark = pytest.mark.usefixtures("plain_environment")
 def test_elsewhere_than_on_a_terminal_a_round_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with display(quiet=False) as shown:
-        for number in (1, 1, 1, 2, 2, 3):
-            shown.step(step(number))
+    now = 100.0
+    shown = progress._Lines(lambda: now)
+    for number in (1, 1, 1, 2, 2, 3):
+        shown.step(step(number))
+        now += 3.0
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -73,6 +76,15 @@ def test_elsewhere_than_on_a_terminal_a_round_is_one_line(
         "round 2: 20% measured, 12 s left",
         "round 3: 30% measured, 12 s left",
     ]
+
+
+def test_rounds_of_less_than_five_seconds_do_not_fill_a_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with display(quiet=False) as shown:
+        for number in range(1, 60):
+            shown.step(step(number))
+    assert capsys.readouterr().err == "round 1: 10% measured, 12 s left\n"
 
 
 def test_before_anything_is_known_no_time_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,6 +215,7 @@ GRID = planted(
 def test_receipts_cover_the_whole_grid_and_the_rest_its_quick_part(
     declare: Callable[..., None], recorders: dict[str, Recorder]
 ) -> None:
+    """A promise that may depend on the level is proved at the ends of the usual ones, too."""
     declare(GRID)
     assert main(["verify"]) == 0
     asked = {
@@ -222,13 +223,13 @@ def test_receipts_cover_the_whole_grid_and_the_rest_its_quick_part(
         for kind, recorder in recorders.items()
     }
     assert asked == {
-        "receipts": [(1, 50), (2, 50), (3, 50)],
+        "receipts": [(1, 50), (2, 50), (3, 50), (1, 10), (1, 1000)],
         "faults": [(1, 50)],
         "linearity": [(1, 50)],
         "agreement": [],
     }
     promises = [promise for _, _, promise in recorders["receipts"].asked]
-    assert [promise.calls["getpgid"] for promise in promises] == [50, 100, 150]
+    assert [promise.calls["getpgid"] for promise in promises] == [50, 100, 150, 10, 1000]
     assert recorders["faults"].asked[0][2:] == (promises[0], False)
 
 
@@ -249,6 +250,15 @@ def test_the_short_form_takes_one_combination_and_nothing_that_needs_time(
     assert len(recorders["faults"].asked) == 1
     assert recorders["faults"].asked[0][-1] is True
     assert recorders["linearity"].asked == []
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_a_promise_for_all_levels_is_proved_at_one(
+    short: bool, declare: Callable[..., None], recorders: dict[str, Recorder]
+) -> None:
+    declare(GRID if short else replace(GRID, promise=Promise()))
+    assert main(["verify", *["--short"] * short]) == 0
+    assert {level for _, level, _ in recorders["receipts"].asked} == {50}
 
 
 def test_only_what_is_asked_for(

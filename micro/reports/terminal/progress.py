@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -21,15 +23,21 @@ class Display:
         """A job is about to be sampled, after the last visit."""
 
 
+#: Rounds that follow each other faster than so many seconds do not each get a line.
+_SECONDS_BETWEEN = 5.0
+
+
 class _Lines(Display):
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._round = 0
+        self._next_s = -math.inf
         self._tenth = -1
         self._console = console(stderr=True)
 
     def step(self, step: Step) -> None:
-        if step.round != self._round:
-            self._round = step.round
+        if step.round != self._round and self._clock() >= self._next_s:
+            self._round, self._next_s = step.round, self._clock() + _SECONDS_BETWEEN
             self._say(f"round {step.round}: {step.share_done:.0%} measured, {_left(step)}")
 
     def profile(self, job: str, share_done: float) -> None:
@@ -104,7 +112,7 @@ def _drawn(progress: Progress) -> Iterator[None]:
 
 @contextmanager
 def display(quiet: bool) -> Iterator[Display]:
-    """A bar on a terminal, one line a round elsewhere, nothing if ``quiet``. On stderr."""
+    """On stderr: a bar on a terminal, elsewhere a line a round or five seconds; or nothing."""
     out = console(stderr=True)
     if quiet:
         yield Display()
