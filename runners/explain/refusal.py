@@ -31,7 +31,7 @@ def reason(error: int, root: Path = ROOT) -> str:
     if error in (errno.EACCES, errno.EPERM) and paranoid is not None and paranoid > 1:
         return (
             f"{PARANOID} is {paranoid}: to sample the kernel it takes {PARANOID}=1 "
-            "(sysctl, root), CAP_PERFMON, or root"
+            "(sysctl, root), CAP_PERFMON with CAP_SYSLOG, or root"
         )
     if error in (errno.EACCES, errno.EPERM):
         return (

@@ -50,7 +50,7 @@ class KernelSymbols:
         if not starts:
             raise NoSymbols(
                 "/proc/kallsyms hides the addresses of the kernel's functions: it takes "
-                "kernel.kptr_restrict=0 (sysctl, root) or root"
+                "CAP_SYSLOG, root, or kernel.kptr_restrict=0 with kernel.perf_event_paranoid=1"
                 if hidden
                 else "the kernel names no functions in /proc/kallsyms: it takes one that is built "
                 "with CONFIG_KALLSYMS"
