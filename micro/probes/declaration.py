@@ -92,9 +92,13 @@ class Probe:
     workers: Workers = "single"
     #: Of a team, unless the levels of the axis are its members.
     members: int = 1
+    #: Bytes that one operation moves: a number, "level", or the parameter that says it.
     bytes_per_op: int | str | None = None
+    #: Its time follows the core's clock up to this level (None: at every level, 0: at none).
     clock_bound_up_to: int | None = None
+    #: Its loop sleeps, or leaves work to others: time in the run queue is then its own.
     waits: bool = False
+    #: Slices of a visit; more where single operations differ by chance.
     slices: int = 15
     #: Operations of a batch, at least, for each unit of the level; 0: as many as fill a slice.
     least_batch: int = 0
