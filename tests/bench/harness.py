@@ -17,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cyext.core.empty import Empty
 from cyext.core.workload import clock_cost
-
 from runners.machine.environment import usable_cpus
 from runners.measure.launch import WORKER, Order, command
 from runners.model.job import Job

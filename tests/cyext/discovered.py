@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from cyext.core.team import Team
 from cyext.core.workload import NotSupported, run_on
-
 from micro.probes.catalogue import all_probes
 from micro.probes.declaration import Choice, Probe
 from runners.model.benchmark import Benchmark

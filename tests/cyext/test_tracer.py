@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyext.core.tracer import call_names, trace
 from held import has_children
+
+from cyext.core.tracer import call_names, trace
 
 SECONDS = 120
 #: Marks its places as os/mark.h does.

@@ -11,17 +11,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 import cyext.core.peers
 import cyext.core.processor
 import cyext.core.workload
-import pytest
 from cyext.core.empty import Empty
 from cyext.core.peered import SelfTimedWorkload
 from cyext.core.team import Team
 from cyext.core.workload import LimitReached, OperationFailed, Workload
 from cyext.fd.descriptors import OpenClose
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from cyext.core.workload import NotSupported, run_on
-from cyext.syscall.filtered import Seccomp
 from held import eventually
 from isolated import isolated
+
+from cyext.core.workload import NotSupported, run_on
+from cyext.syscall.filtered import Seccomp
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 

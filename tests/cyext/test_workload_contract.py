@@ -7,6 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from again import again
+from discovered import CURVES, PROBES, batch, each, levels, make, make_one, workload_class
+from held import Held, address_space_bytes, descriptors, maps, same_as
+from isolated import isolated
+
 import cyext.lock.batons
 import cyext.lock.wakeups
 import cyext.mmap.mappings
@@ -17,13 +23,7 @@ import cyext.sched.wakeups
 import cyext.server.chat
 import cyext.switch.rings
 import cyext.thread.threads
-import pytest
-from again import again
 from cyext.core.workload import LimitReached, run_on
-from discovered import CURVES, PROBES, batch, each, levels, make, make_one, workload_class
-from held import Held, address_space_bytes, descriptors, maps, same_as
-from isolated import isolated
-
 from micro.probes.declaration import Probe
 
 OPERATIONS = 1000

@@ -8,10 +8,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from cyext.core.workload import LimitReached, NotSupported, OperationFailed
-from cyext.fd.descriptors import DupLowest, OpenInterleaved, SocketChurn, SocketCreate, TableGrowth
 from held import Held, children, leave_descriptors, same_as, threads
 from isolated import isolated
+
+from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.fd.descriptors import DupLowest, OpenInterleaved, SocketChurn, SocketCreate, TableGrowth
 
 LISTED = Path("/proc/self/fd")
 linux = pytest.mark.skipif(not LISTED.exists(), reason="needs Linux's /proc")

@@ -14,12 +14,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from isolated import isolated
+
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.event.poll import Poll, PollArray, Select
 from cyext.event.queue import Epoll, EpollEdge, Kqueue
 from cyext.event.signal import Sigio
 from cyext.event.uring import IoUring, why_not
-from isolated import isolated
 
 LEVEL_TRIGGERED = [Select, Poll, Epoll, Kqueue, IoUring]
 EDGE_TRIGGERED = [EpollEdge, Sigio]

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cyext.server.chat
 import pytest
+from held import children
+from isolated import isolated
+
+import cyext.server.chat
 from cyext.core.workload import LimitReached, OperationFailed, run_on
 from cyext.server.chat import Chat
 from cyext.server.exchanges import RequestResponse
-from held import children
-from isolated import isolated
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="bytes are counted on Linux only")
 BYTES_RECEIVED = 128  # where Linux's tcp_info has them

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 import seccomp
+from discovered import CURVES, PROBES, each, levels, make_one, workload_class
+from held import Held, allow_descriptors, leave_descriptors, same_as
+from isolated import isolated
+
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed, run_on
 from cyext.fd.descriptors import OpenClose
 from cyext.memory.moves import Copy
@@ -19,10 +23,6 @@ from cyext.process.parents import ForkExit, VforkExit
 from cyext.sched.wakeups import FavouredServer
 from cyext.thread.threads import CreateJoin
 from cyext.timer.timers import Overshoot
-from discovered import CURVES, PROBES, each, levels, make_one, workload_class
-from held import Held, allow_descriptors, leave_descriptors, same_as
-from isolated import isolated
-
 from micro.probes.declaration import Probe
 
 Forbid = Callable[..., None]

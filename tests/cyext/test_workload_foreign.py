@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from isolated import isolated
+
+from cyext.core import workload as base
 from cyext.core.empty import Empty
 from cyext.core.team import Team
 from cyext.ipc.round_trips import Pipe
 from cyext.process.parents import ForkExit
-from isolated import isolated
-
-from cyext.core import workload as base
 from runners.machine.limits import cpu_usage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")

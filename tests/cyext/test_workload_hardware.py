@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from cyext.core.team import Team
 from cyext.core.workload import LimitReached, NotSupported, run_on
 from cyext.hardware.lines import Add, CoreToCore

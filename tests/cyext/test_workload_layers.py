@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cyext.core.workload import Workload
 from discovered import PROBES, each, workload_class
 
+from cyext.core.workload import Workload
 from micro.probes.declaration import Probe
 
 CYEXT = Path(__file__).resolve().parents[2] / "cyext"

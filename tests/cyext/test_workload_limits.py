@@ -8,13 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cyext.process.parents
 import pytest
-from cyext.core.workload import LimitReached, NotSupported, OperationFailed
-from cyext.malloc.allocator import Pair
-from cyext.memory.moves import Copy
-from cyext.mmap.mappings import Map
-from cyext.port.ports import BindEphemeral
 from discovered import CURVES, PROBES, batch, each, make_one, workload_class
 from held import (
     STATM,
@@ -28,6 +22,12 @@ from held import (
 from isolated import isolated
 
 import cyext.core.limits
+import cyext.process.parents
+from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.malloc.allocator import Pair
+from cyext.memory.moves import Copy
+from cyext.mmap.mappings import Map
+from cyext.port.ports import BindEphemeral
 from micro.probes.declaration import Probe
 
 MIB = 1 << 20

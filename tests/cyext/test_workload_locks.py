@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from again import again
-from cyext.core.team import Team
-from cyext.core.workload import LimitReached, run_on
-from cyext.lock.locks import ReadLock
-from cyext.lock.sysv_semaphores import SysvSemaphore
 from discovered import PROBES, each, make_one
 from held import eventually
 from isolated import isolated
 
+from cyext.core.team import Team
+from cyext.core.workload import LimitReached, run_on
 from cyext.lock import wakeups
+from cyext.lock.locks import ReadLock
+from cyext.lock.sysv_semaphores import SysvSemaphore
 from micro.probes.declaration import Probe
 
 MEMBERS = 3

@@ -11,19 +11,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cyext.process.parents
 import pytest
 from again import again
+from discovered import PROBES, each, make_one
+from held import Held, children, descriptors, leave_address_space, leave_descriptors, maps, same_as
+from isolated import isolated
+
+import cyext.process.parents
 from cyext.core.resources import mapping_refused
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.mmap.mappings import ManyFiles, Protect, Unmap
 from cyext.mmap.page_faults import FaultAnon, FaultFile, Length
 from cyext.mmap.unmapping import Unmap as UnmapPages
 from cyext.process.parents import ForkMaps, ForkRss
-from discovered import PROBES, each, make_one
-from held import Held, children, descriptors, leave_address_space, leave_descriptors, maps, same_as
-from isolated import isolated
-
 from micro.probes.declaration import Probe
 
 KIB, MIB = 1 << 10, 1 << 20

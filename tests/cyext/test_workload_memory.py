@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from again import again
+from held import STATM, address_space_bytes, leave_address_space
+from isolated import isolated
+
 from cyext.core.team import Team
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.malloc.allocator import Churn, Pair, RemoteFree
 from cyext.memory.moves import Copy, Latency, Read, Set, Write
-from held import STATM, address_space_bytes, leave_address_space
-from isolated import isolated
 
 KIB, MIB = 1 << 10, 1 << 20
 SMAPS = Path("/proc/self/smaps")

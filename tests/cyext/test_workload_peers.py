@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 from again import again
-from cyext.event.spread import Spread
-from cyext.ipc.round_trips import Pipe
-from cyext.net.herd import AcceptHerd
-from cyext.sched.wakeups import Wakeup
 from held import children, eventually, threads
 from isolated import isolated
 
 from cyext.core import workload as base
 from cyext.core.errors import NotSupported, OperationFailed
+from cyext.event.spread import Spread
+from cyext.ipc.round_trips import Pipe
+from cyext.net.herd import AcceptHerd
+from cyext.sched.wakeups import Wakeup
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CPUs are bound on Linux only")
 

@@ -10,15 +10,15 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import cyext.port.ports
 import pytest
 from again import again
-from cyext.core.workload import LimitReached, NotSupported, OperationFailed
-from cyext.port.ports import BindEphemeral, ConnectEphemeral
 from held import Held, children, descriptors, eventually, lives, same_as
 from isolated import isolated
 
 import cyext.core.limits
+import cyext.port.ports
+from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.port.ports import BindEphemeral, ConnectEphemeral
 
 LIMIT = 64
 BEYOND = 300

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from again import again
+
 from cyext.core.workload import LimitReached, NotSupported, run_on
 from cyext.net.accepting import Accept
 from cyext.net.replies import HeaderBody, RoundTrip, SendFile

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cyext.fd.descriptors import OpenClose
-from cyext.mmap.mappings import ManyFiles, Map
 from held import descriptors, leave_descriptors
 from isolated import isolated
 
 from cyext.core.errors import NotSupported, OperationFailed
 from cyext.core.scratch import MemoryFile, ScratchDirectory, ScratchFile, cached_file
+from cyext.fd.descriptors import OpenClose
+from cyext.mmap.mappings import ManyFiles, Map
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 10_000_000])

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from again import again
-from cyext.core.workload import LimitReached, run_on
-from cyext.server.connections import ActiveConnections, FirstReply
 from held import Held, children, eventually, same_as
 from isolated import isolated
+
+from cyext.core.workload import LimitReached, run_on
+from cyext.server.connections import ActiveConnections, FirstReply
 
 LIMIT = 64
 BEYOND = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from cyext.core.team import Team
 from cyext.file.shared import Shared
 

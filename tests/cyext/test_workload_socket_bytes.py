@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from again import again
-from cyext.fd.descriptors import SocketCreate
 from hypothesis import given
 from hypothesis import strategies as st
 
 import cyext.core.kernel_memory
 from cyext.core.kernel_memory import Slabs, bytes_each, slabs
+from cyext.fd.descriptors import SocketCreate
 
 TEXT = b"""slabinfo - version: 2.1
 # name <active_objs> <num_objs> <objsize> : tunables

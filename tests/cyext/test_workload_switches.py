@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from again import again
+from held import children
+from isolated import isolated
+
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed, run_on
 from cyext.lock.batons import Baton
 from cyext.switch.rings import Ring, WakeOne, WorkingSet, Yield
-from held import children
-from isolated import isolated
 
 each_peer = pytest.mark.parametrize("peer", ["thread", "process"])
 

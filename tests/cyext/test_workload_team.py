@@ -13,18 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyext.core.empty import Empty
-from cyext.core.peered import SelfTimedWorkload
-from cyext.core.team import Team, parallel
-from cyext.core.workload import (
-    LimitReached,
-    NotSupported,
-    OperationFailed,
-    Workload,
-)
-from cyext.fd.descriptors import OpenClose
-from cyext.mmap.mappings import Map
-from cyext.port.ports import BindEphemeral
 from discovered import CURVES, PROBES, batch, each, levels, make_one, workload_class
 from held import (
     Held,
@@ -39,6 +27,18 @@ from held import (
 )
 from isolated import isolated
 
+from cyext.core.empty import Empty
+from cyext.core.peered import SelfTimedWorkload
+from cyext.core.team import Team, parallel
+from cyext.core.workload import (
+    LimitReached,
+    NotSupported,
+    OperationFailed,
+    Workload,
+)
+from cyext.fd.descriptors import OpenClose
+from cyext.mmap.mappings import Map
+from cyext.port.ports import BindEphemeral
 from micro.probes.declaration import Probe
 
 UNPRIVILEGED = 65_534

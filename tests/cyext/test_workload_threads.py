@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
-import cyext.thread.threads
 import pytest
-from cyext.core.workload import LimitReached, OperationFailed
-from cyext.thread.threads import CreateAlive, CreateJoin
 from held import Held, eventually, guards, same_as, threads
 from isolated import isolated
 
 import cyext.core.limits
+import cyext.thread.threads
+from cyext.core.workload import LimitReached, OperationFailed
+from cyext.thread.threads import CreateAlive, CreateJoin
 
 stacks = pytest.mark.parametrize("stack", ["default", "minimal"])
 linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")

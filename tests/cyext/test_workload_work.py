@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cyext.core.workload import NotSupported
 from cyext.event.queue import Epoll, Register
 from cyext.mmap.mappings import Map

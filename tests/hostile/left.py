@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cyext.core.peers import adopt_orphans
 from weather import CLONE_NEWNS, LIBC, MS_PRIVATE, MS_REC, check
+
+from cyext.core.peers import adopt_orphans
 
 _CLONE_NEWIPC = 0x8000000
 #: How long what was killed may take to go.

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from again import again
-from cyext.core.counters import EventCounters, calls_counted
 
+from cyext.core.counters import EventCounters, calls_counted
 from micro.probes.catalogue import jobs_with, select
 from runners.counts import passes
 from runners.counts.counting_worker import between
