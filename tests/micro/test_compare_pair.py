@@ -114,3 +114,42 @@ def test_files_that_are_named_are_not_pooled(tmp_path: Path) -> None:
     assert len(read_systems([one, other])) == 2
     (pooled,) = read_systems([tmp_path])
     assert len(pooled.sessions) == 2
+
+
+def test_figures_of_other_code_are_told_where_the_systems_are_alike() -> None:
+    """Between unlike systems the code always differs: compilers and processors do."""
+    before, after, elsewhere = system_session(), system_session(5), system_session(5)
+    elsewhere.environment = {**elsewhere.environment, "arch": "riscv64"}
+    for number, results in enumerate((before.results, after.results, elsewhere.results)):
+        for result in results:
+            result.code = f"code {number}"
+    remark = "were measured by other code"
+    assert remark in " ".join(printed(before, after).split())
+    assert remark not in " ".join(printed(before, elsewhere).split())
+    assert remark not in " ".join(printed(before, before).split())
+
+
+def test_one_side_is_of_one_kind_of_system(inside: Inside, tmp_path: Path) -> None:
+    side = tmp_path / "side"
+    side.mkdir()
+    other = system_session()
+    other.environment = {**other.environment, "cpu_count": 64}
+    for name, session in (("a.json", system_session()), ("b.json", other)):
+        stored(side, name, session)
+    after = stored(tmp_path, "after.json", system_session(5))
+    after.with_name("d").mkdir()
+    after = after.rename(tmp_path / "d" / "after.json").parent
+    done = inside("compare", side, after)
+    assert done.returncode == 2
+    assert "give each its own directory" in " ".join(done.stderr.split())
+
+
+def test_sessions_of_older_code_are_not_pooled_with_the_newest() -> None:
+    old, new = system_session(5), system_session()
+    for session, code in ((old, "old"), (new, "new")):
+        for result in session.results:
+            result.code = code
+    (pooled,) = of_sessions([[old, old, new]])
+    (alone,) = of_sessions([[new]])
+    values = {place: figure.value_s for place, figure in pooled.figures.items()}
+    assert values == {place: figure.value_s for place, figure in alone.figures.items()}

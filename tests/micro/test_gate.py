@@ -414,6 +414,8 @@ def test_a_least_effect_of_a_curve_is_that_of_its_points(tmp_path: Path) -> None
         ("[tool]\nmicro = 3", "table"),
         ("[tool.micro]\nleast-effect = 3", "least-effect"),
         ("[tool.micro.least-effect]\n'fd.*' = -1", "fd.*"),
+        ("[tool.micro.least-effect]\n'fd.*' = true", "fd.*"),
+        ("[tool.micro.least-effect]\n'fd.*' = 5", "0.05 for 5 %"),
         ("[tool.micro.least-effect]\n'fd.*' = 'much'", "fd.*"),
         ("not toml", "pyproject.toml"),
     ],

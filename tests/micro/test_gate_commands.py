@@ -99,6 +99,10 @@ def test_mistakes_are_skipped_when_bisecting(inside: Inside, tmp_path: Path) -> 
     assert inside("compare", missing).returncode == 2
     assert inside("compare", missing, "--bisect").returncode == 125
     assert inside("compare", "--fail-on", "9").returncode == 2
+    wrong = ("all", "--only", "fd.opne_close", "--compare", "auto")
+    assert inside(*wrong).returncode == 2
+    assert inside(*wrong, "--bisect").returncode == 125
+    assert inside("compare", "--no-such-option", "--bisect").returncode == 125
     done = inside("compare")
     assert (done.returncode, "micro all" in done.stderr) == (2, True)
 
@@ -320,6 +324,15 @@ def test_a_session_in_which_probes_failed_is_no_baseline(
     assert main(["baseline", "record", *arguments]) == 0  # the stored session fails there, too
 
 
+def test_the_sessions_of_another_machine_are_not_recorded_here(
+    inside: Inside, folder: Path
+) -> None:
+    done = inside("baseline", "record", "--key", "linux-riscv64-9cpu", "--baselines", folder)
+    assert done.returncode == 2
+    assert f"this machine's sessions are of {key(describe())}" in " ".join(done.stderr.split())
+    assert not (folder / "linux-riscv64-9cpu").exists()
+
+
 def test_where_a_baseline_cannot_be_written_nothing_is_measured(inside: Inside) -> None:
     done = inside("baseline", "record", "--sessions", "1", "--baselines", "/dev/null/x")
     assert done.returncode == 2
@@ -371,6 +384,7 @@ def test_a_full_disk_loses_no_session(
 def test_the_selftest_over_stored_sessions(inside: Inside, folder: Path, tmp_path: Path) -> None:
     done = inside("selftest", "aa", "--baselines", folder)
     assert done.returncode == 0
+    assert done.stdout.startswith("8 sessions, each against 7 others; ")
     assert "sessions with a false regression: 0 of 8 (0.0% to 36.9%)" in done.stdout
     done = inside("selftest", "power", "--baselines", folder)
     assert done.stdout.startswith("Simulated")

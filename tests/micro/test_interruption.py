@@ -113,6 +113,27 @@ def test_rounds_that_a_full_disk_did_not_take_are_told_from_those_in_the_file(
     assert len(read(storage.path).results[0].visits) == 3
 
 
+def test_two_runs_with_one_file_keep_both_sessions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both have looked for the file before either wrote it."""
+    path = tmp_path / "out.json"
+    one, other = Storage(path, wanted=True), Storage(path, wanted=True)
+    for rounds in (1, 2):
+        for name, storage in (("a.x", one), ("a.y", other)):
+            shown = session([measured(name, 1e-6, rounds=rounds)])
+            storage.keep(shown)
+    assert [r.name for r in read(path).results] == ["a.x"]
+    assert other.path == tmp_path / "out-2.json"
+    (result,) = read(tmp_path / "out-2.json").results
+    assert (result.name, len(result.visits)) == ("a.y", 2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out-2.json", "out.json"]
+    _say_where(Measured(shown, other, None), quiet=True)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "out.json was made by another run meanwhile" in said
+    assert said.endswith("out-2.json")
+
+
 def test_a_session_stopped_in_its_first_round_prints_what_there_is(
     micro: Micro, tmp_path: Path
 ) -> None:

@@ -248,16 +248,17 @@ def _details(facts: Mapping[str, Scalar]) -> dict[str, str]:
 def _summarise(system: System) -> None:
     sessions: list[dict[Benchmark, Result]] = []
     found: dict[Benchmark, list[Result]] = {}
-    for session in system.sessions:
+    codes: dict[Benchmark, str | None] = {}
+    for session in reversed(system.sessions):
         measured = {}
         for result in session.results:
             place = result.benchmark
             why_not = _no_figure(result)
-            if why_not is None:
+            if why_not is not None:
+                system.missing.setdefault(place, why_not)
+            elif result.code == codes.setdefault(place, result.code):  # that of the newest
                 measured[place] = result
                 found.setdefault(place, []).append(result)
-            else:
-                system.missing[place] = why_not
         sessions.append(measured)
     system.figures = {place: _pool(results) for place, results in found.items()}
     levels: dict[Benchmark, list[Benchmark]] = {}
@@ -286,9 +287,8 @@ def _no_figure(result: Result) -> str | None:
 
 
 def _pool(results: Sequence[Result]) -> Figure:
-    """One figure of several sessions of the last one's code: the stable ones, or all if none is."""
-    same = [result for result in results if result.code == results[-1].code]
-    used = [result for result in same if result.status == "ok"] or same
+    """One figure of several sessions: their stable ones, or all where none is stable."""
+    used = [result for result in results if result.status == "ok"] or results
     values = [result.value_s or 0.0 for result in used]
     middle, interval = median_interval(values)
     if (
