@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from runners.model.session import Result, Visit
+from runners.model.session import Result, counted
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -46,9 +46,9 @@ _MODEL_ERROR = 0.03
 #: Half the 95 % quantiles of chi-squared with one and two degrees of freedom: the log-likelihood
 #: that an exponent may cost, and what growth must gain over none.
 _LIKELY, _GROWS = 1.92, 3.0
-#: Levels and rounds without which nothing is said.
+#: Levels, and rounds with a value, without which nothing is said.
 LEAST_LEVELS = 5
-LEAST_ROUNDS = 3
+LEAST_ROWS = 3
 _RESAMPLES = 100
 
 
@@ -124,16 +124,11 @@ def round_values(points: Sequence[Result]) -> tuple[Floats, Floats]:
 
     Takes the visits that made up each point's figure; points of one worker stand in one row.
     """
-    chosen = [{visit.round: visit.value_s for visit in _counted(point.visits)} for point in points]
+    chosen = [{visit.round: visit.value_s for visit in counted(point.visits)} for point in points]
     rounds = sorted(set().union(*chosen))
     values = np.array([[column.get(number, np.nan) for column in chosen] for number in rounds])
     levels = np.array([point.x or 0 for point in points], dtype=np.float64)
     return levels, values.reshape(len(rounds), len(points))
-
-
-def _counted(visits: Sequence[Visit]) -> Sequence[Visit]:
-    good = [visit for visit in visits if visit.doubt is None]
-    return good if len(good) >= LEAST_ROUNDS else [v for v in visits if v.clean] or visits
 
 
 def find_growth(levels: Floats, values: Floats, rng: np.random.Generator) -> Growth | None:
@@ -143,7 +138,7 @@ def find_growth(levels: Floats, values: Floats, rng: np.random.Generator) -> Gro
     """
     there = measured(values) & (levels > 0)
     rows, columns = there.any(axis=1), there.any(axis=0)
-    if columns.sum() < LEAST_LEVELS or rows.sum() < LEAST_ROUNDS:
+    if columns.sum() < LEAST_LEVELS or rows.sum() < LEAST_ROWS:
         return None
     levels = levels[columns]
     values = _without_worker_effects(np.where(there, values, np.nan)[rows][:, columns])

@@ -20,7 +20,7 @@ from runners.measure.clean_level import scaled_too_far
 from runners.measure.sentinel import Clean, Slices
 from runners.measure.workloads import LONG_OPERATIONS, LONG_SLICES
 from runners.model.job import Job
-from runners.model.session import Result, Visit
+from runners.model.session import LEAST_COUNTED, Result, Visit, counted
 
 NEIGHBOUR = "neighbour on the core"
 OTHERS = "other programs on this CPU"
@@ -97,9 +97,9 @@ class Point:
         visits = self.visits(clean)
         good = [visit for visit in visits if visit.doubt is None]
         reason = None
-        if len(good) < min(3, len(visits)) or 3 * len(good) < len(visits):
+        if len(good) < min(LEAST_COUNTED, len(visits)) or 3 * len(good) < len(visits):
             reason = _disturbance(job, visits)
-        used = good if len(good) >= 3 else [v for v in visits if v.clean] or visits
+        used = counted(visits)
         values = [visit.value_s for visit in used]
         middle, interval = median_interval(values)
         if unpinned is not None:

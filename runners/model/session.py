@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,6 +45,19 @@ class Visit:
     handover_s: float | None = None
     #: The fastest slice of those that make up the value, at the same clock; not stored.
     lowest_s: float | None = None
+
+
+#: Undisturbed visits that a figure rests on alone.
+LEAST_COUNTED = 3
+
+
+def counted(visits: Sequence[Visit]) -> Sequence[Visit]:
+    """The visits that a figure rests on: the undisturbed ones, where they are enough.
+
+    Else those with a clean slice, or all where none has one.
+    """
+    good = [visit for visit in visits if visit.doubt is None]
+    return good if len(good) >= LEAST_COUNTED else [v for v in visits if v.clean] or visits
 
 
 @dataclass

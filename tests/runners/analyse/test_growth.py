@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runners.analyse.growth import (
     LEAST_LEVELS,
-    LEAST_ROUNDS,
+    LEAST_ROWS,
     SHAPES,
     Floats,
     Shape,
@@ -189,7 +189,7 @@ def test_slow_workers_do_not_bend_a_curve() -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "rounds"), [(LEAST_LEVELS - 1, 10), (14, LEAST_ROUNDS - 1), (0, 0)]
+    ("levels", "rounds"), [(LEAST_LEVELS - 1, 10), (14, LEAST_ROWS - 1), (0, 0)]
 )
 def test_too_little_to_tell(levels: int, rounds: int) -> None:
     assert find_growth(LEVELS[:levels], np.ones((rounds, levels)), rng()) is None
