@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from launched import eventually
 from micro_process import DEADLINE_S, REFUSED, ROOT, Micro, has_number, sound
 from sample_sessions import measured, session
 
@@ -29,8 +30,9 @@ def interrupt(
     awaited: str,
     *arguments: object,
     weather: Sequence[str] = (),
+    stored: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Start a long session, and send the signal when it has said the awaited."""
+    """Start a long session, and send the signal when it has said the awaited and stored a round."""
     with micro.start(*LONG, *arguments, weather=weather) as process:
         try:
             assert process.stderr is not None
@@ -39,6 +41,7 @@ def interrupt(
                 said.append(line)
                 if awaited in line:
                     break
+            assert stored is None or eventually(stored.exists)
             process.send_signal(number)
             out, err = process.communicate(timeout=DEADLINE_S)
         except BaseException:
@@ -55,7 +58,7 @@ def test_a_stopped_session_keeps_its_rounds(
     number: signal.Signals, code: int, micro: Micro, tmp_path: Path
 ) -> None:
     file = tmp_path / "out.json"
-    done = interrupt(micro, number, "round 2", "--json", "-o", file)
+    done = interrupt(micro, number, "round 1", "--json", "-o", file, stored=file)
     assert done.returncode == code
     results = sound(done.stdout, "fd.open_close", "fd.open_interleaved", "process.fork_exit")
     assert all(map(has_number, results.values()))
@@ -73,14 +76,10 @@ def test_after_a_second_interrupt_the_file_has_been_named(micro: Micro, tmp_path
     file = tmp_path / "out.json"
     with micro.start(*LONG, "-o", file) as process:
         assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if "round 2" in line:
-                process.send_signal(signal.SIGINT)
-                time.sleep(0.1)  # while it tidies up, stores or prints
-                process.send_signal(signal.SIGINT)
-                break
+        assert eventually(file.exists)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)  # while it tidies up, stores or prints
+        process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=DEADLINE_S)
     # As the interpreter ends a signal has its default action again: a shell says 130, too.
     assert process.returncode in (130, -signal.SIGINT)
@@ -161,8 +160,11 @@ def test_under_nohup_a_hang_up_stops_nothing(micro: Micro) -> None:
     assert has_number(sound(out)["fd.open_close"])
 
 
-def test_workers_die_with_a_killed_session_and_the_next_one_tidies_up(micro: Micro) -> None:
-    done = interrupt(micro, signal.SIGKILL, "round 2")
+def test_workers_die_with_a_killed_session_and_the_next_one_tidies_up(
+    micro: Micro, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.json"
+    done = interrupt(micro, signal.SIGKILL, "round 1", "-o", file, stored=file)
     assert done.returncode == -signal.SIGKILL
     micro.wait_until_gone()
     assert micro.scratch() != []
