@@ -31,3 +31,8 @@ class OperationFailed(OSError):
 
     def __str__(self) -> str:
         return str(self.strerror)
+
+
+def lacking(call: str, error: int) -> NotSupported:
+    """That a system refuses a call without which there is nothing to measure."""
+    return NotSupported(f"{call}: {errno.errorcode.get(error, error)}")

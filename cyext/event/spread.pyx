@@ -10,7 +10,7 @@ from cyext.core.peers cimport atomic_int_fast64_t, micro_body_t, micro_peer_t
 from cyext.core.resources cimport Descriptors
 from cyext.core.peered cimport PeeredWorkload
 
-from cyext.core.errors import NotSupported, OperationFailed
+from cyext.core.errors import NotSupported, OperationFailed, lacking
 from cyext.core.parameters import one_of
 from cyext.core.task_switches import voluntary_switches
 
@@ -28,7 +28,8 @@ cdef extern from "os/mapping.h" nogil:
     void *micro_shared_memory(size_t bytes)
 
 cdef extern from "os/waiting.h" nogil:
-    void micro_yield_to_all(int yes)
+    int micro_yield_to_all(int yes)
+    int micro_try_to_yield()
 
 cdef extern from "event/spread.h" nogil:
     bint MICRO_HAS_SPREAD
@@ -70,6 +71,7 @@ cdef class Spread(PeeredWorkload):
 
     cdef micro_spread_t *spread
     cdef str cpu
+    cdef bint yields
     cdef int64_t next
     cdef int64_t expected
     cdef int64_t switches           # of all threads when counting began; -1 where unknown
@@ -79,9 +81,11 @@ cdef class Spread(PeeredWorkload):
     def __init__(self, epoll="shared", cpu="same"):
         way = one_of(epoll, WAYS)
         self.cpu = cpu
-        one_of(cpu, {"same": True, "free": False})
+        self.yields = one_of(cpu, {"same": True, "free": False})
         if not MICRO_HAS_SPREAD:
             raise NotSupported("this system has no epoll")
+        if self.yields and (status := micro_try_to_yield()):
+            raise lacking("sched_setscheduler", -status)
         self.spread = <micro_spread_t *>micro_shared_memory(sizeof(micro_spread_t))
         if self.spread == NULL:
             raise OperationFailed("mmap", errno, 0)
@@ -129,9 +133,9 @@ cdef class Spread(PeeredWorkload):
         self.start_peers("thread", self.cpu, <micro_body_t>micro_spread_serve, self.spread, count)
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
+        cdef int status = micro_yield_to_all(True) if self.yields else 0
         self.expected = atomic_load(&self.spread.consumed)
-        micro_yield_to_all(True)
-        return 0
+        return self.fail(b"sched_setscheduler", -status, 0) if status else 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i, yields
@@ -151,7 +155,8 @@ cdef class Spread(PeeredWorkload):
         return 0
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:
-        micro_yield_to_all(False)
+        if self.yields:
+            micro_yield_to_all(False)
         return 0
 
     def switches_of_threads(self):

@@ -213,7 +213,8 @@ static int64_t micro_stream_take(micro_peer_t *self, void *argument)
         const ssize_t moved = memory ? micro_ring_take(stream->ring, stream->taken, stream->size)
                                      : read(stream->fds[0], stream->taken, stream->size);
         const int error = moved < 0 ? (memory ? (int)-moved : errno) : 0;
-        if (moved <= 0 && micro_peer_leaves(self))
+        const int slept = memory && moved == 0;   /* as it shall: to ask would cost a system call */
+        if (moved <= 0 && !slept && micro_peer_leaves(self))
             return 0;
         if (error && error != EINTR) {
             self->mail->call = memory ? "futex" : "read";

@@ -1,6 +1,6 @@
 """Waiters that sleep at a futex or at a condition variable, and who wakes or moves them."""
 
-from libc.errno cimport EAGAIN, ENOSYS, ESRCH, errno
+from libc.errno cimport EAGAIN, EINTR, ENOSYS, ESRCH, errno
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uint64_t
 
@@ -8,7 +8,7 @@ from cyext.core.peers cimport micro_peer_leaves, micro_peer_t
 from cyext.core.peered cimport PeeredWorkload
 from cyext.core.workload cimport Workload
 
-from cyext.core.errors import LimitReached, NotSupported, OperationFailed
+from cyext.core.errors import LimitReached, NotSupported, OperationFailed, lacking
 from cyext.core.parameters import one_of
 from cyext.core.peers import KINDS
 
@@ -57,7 +57,8 @@ cdef extern from "os/mapping.h" nogil:
     void *micro_shared_memory(size_t bytes)
 
 cdef extern from "os/waiting.h" nogil:
-    void micro_yield_to_all(int yes)
+    int micro_yield_to_all(int yes)
+    int micro_try_to_yield()
 
 cdef extern from "os/futex.h" nogil:
     bint micro_has_futex()
@@ -86,12 +87,13 @@ cdef int64_t sleep_at_futex(micro_peer_t *self, void *shared) noexcept nogil:
     """Sleep until the word changes, again and again."""
     cdef Bed *bed = <Bed *>shared
     cdef unsigned seen
-    while not micro_peer_leaves(self):
+    while True:
         seen = load_word(&bed.words[0])
         atomic_fetch_add(&bed.asleep, 1)
-        while load_word(&bed.words[0]) == seen and not micro_peer_leaves(self):
-            micro_futex_wait(&bed.words[0], seen, bed.between_processes)
-    return 0
+        while load_word(&bed.words[0]) == seen:
+            if (micro_futex_wait(&bed.words[0], seen, bed.between_processes) == -EINTR
+                    and micro_peer_leaves(self)):
+                return 0
 
 
 cdef int64_t sleep_at_condition(micro_peer_t *self, void *shared) noexcept nogil:
@@ -128,6 +130,8 @@ cdef class Sleepers(PeeredWorkload):
         one_of(peer, KINDS)
         if not at_condition and not micro_has_futex():
             raise NotSupported("this system has no futex")
+        if status := micro_try_to_yield():
+            raise lacking("sched_setscheduler", -status)
         self.peer = peer
         self.at_condition = at_condition
         self.bed = <Bed *>micro_shared_memory(sizeof(Bed))
@@ -221,8 +225,8 @@ cdef class Sleepers(PeeredWorkload):
         return status
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
-        micro_yield_to_all(True)
-        return 0
+        cdef int status = micro_yield_to_all(True)
+        return self.fail(b"sched_setscheduler", -status, 0) if status else 0
 
     cdef int64_t restore(self, uint64_t n) noexcept nogil:
         micro_yield_to_all(False)

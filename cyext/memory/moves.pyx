@@ -11,7 +11,7 @@ from cyext.core.workload cimport Workload
 from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import available_bytes
 from cyext.core.parameters import one_of
-from cyext.core.resources import wants_huge_pages
+from cyext.core.resources import no_huge_pages, wants_huge_pages
 
 
 cdef extern from "os/mapping.h" nogil:
@@ -21,6 +21,9 @@ cdef extern from "os/mapping.h" nogil:
     void *micro_advised_room(size_t bytes, int advice, void **base, size_t *length)
     void micro_touch_here(void *buffer, size_t bytes)
     int munmap(void *address, size_t length)
+    size_t MICRO_HUGE_PAGE_BYTES
+    int64_t micro_minor_faults()
+    bint micro_fell_back(int64_t faults, int64_t huge_pages)
 
 cdef extern from "memory/copy_loops.h" nogil:
     enum:
@@ -63,6 +66,8 @@ cdef class _Buffers(Workload):
     cdef size_t room
     cdef size_t touched
     cdef size_t size
+    cdef bint only_huge      # pages must be huge, or it is another figure
+    cdef size_t huge_up_to   # where the system began to give small ones; 0: nowhere yet
 
     def __cinit__(self, *args, **kwargs):
         self.bases[0] = self.bases[1] = NULL
@@ -80,6 +85,7 @@ cdef class _Buffers(Workload):
         cdef uint64_t reached = self.level
         cdef uint64_t before = self.size
         cdef size_t needed = level + MOST_SHIFT
+        cdef int64_t faults
         cdef int i
         available = available_bytes()
         if available is not None and level > available // 2 // self.count:
@@ -93,9 +99,15 @@ cdef class _Buffers(Workload):
                 self.level = reached
                 raise LimitReached(reached, reason)
         if needed > self.touched:
+            faults = micro_minor_faults()
             for i in range(self.count):
                 memset(<char *>self.buffers[i] + self.touched, 1, needed - self.touched)
+            pages = (needed - self.touched) // MICRO_HUGE_PAGE_BYTES + 2
+            if self.only_huge and micro_fell_back(micro_minor_faults() - faults, pages):
+                self.huge_up_to = self.huge_up_to or max(self.touched, <size_t>1)
             self.touched = needed
+        if self.huge_up_to and needed > self.huge_up_to:
+            raise LimitReached(reached, no_huge_pages())
         self.level = level
         self.size = level
 
@@ -124,6 +136,7 @@ cdef class _Buffers(Workload):
         self.size = 0
         self.room = 0
         self.touched = 0
+        self.huge_up_to = 0
 
     def close(self):
         """Unmap the buffers."""
@@ -272,6 +285,7 @@ cdef class Latency(_Buffers):
         if huge and _huge_pages_are_off():
             raise NotSupported("/sys/kernel/mm/transparent_hugepage/enabled is never")
         self.advice = MICRO_HUGE_PAGES if huge else MICRO_SMALL_PAGES
+        self.only_huge = huge
         self.acquire(1, 4096)
 
     def grow(self, uint64_t level):

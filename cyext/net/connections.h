@@ -57,8 +57,8 @@ static inline int micro_door_open(micro_door_t *door, const char *path)
     return 0;
 }
 
-/* A new connection's first end, or -errno. */
-static inline int micro_door_connect(micro_door_t *door)
+/* The socket of a new connection, before connect(); or -errno. */
+static inline int micro_door_socket(micro_door_t *door)
 {
     const int fd = micro_socket(door->family, SOCK_STREAM);
     if (fd < 0)
@@ -70,12 +70,25 @@ static inline int micro_door_connect(micro_door_t *door)
             return micro_door_fails(door, "setsockopt", -status);
         }
     }
+    return fd;
+}
+
+/* Connect such a socket: itself, or -errno and it is closed. */
+static inline int micro_door_knock(micro_door_t *door, int fd)
+{
     if (connect(fd, &door->address.any, door->length) != 0) {
         const int status = micro_door_fails(door, "connect", errno);
         close(fd);
         return status;
     }
     return fd;
+}
+
+/* A new connection's first end, or -errno. */
+static inline int micro_door_connect(micro_door_t *door)
+{
+    const int fd = micro_door_socket(door);
+    return fd < 0 ? fd : micro_door_knock(door, fd);
 }
 
 /* One connection, both ends of which are here. */

@@ -12,7 +12,7 @@ from cyext.core.resources cimport Descriptors, batch_at
 from cyext.core.peered cimport PeeredWorkload
 
 from cyext.core import limits
-from cyext.core.errors import NotSupported, OperationFailed
+from cyext.core.errors import NotSupported, OperationFailed, lacking
 from cyext.core.parameters import one_of
 from cyext.core.peers import KINDS
 from cyext.core.task_switches import voluntary_switches
@@ -54,7 +54,8 @@ cdef extern from "os/waiting.h" nogil:
     bint micro_has_wait(int how)
     int micro_wait_open(int how, int listener)
     int micro_wait_for(int how, int at)
-    void micro_yield_to_all(int yes)
+    int micro_yield_to_all(int yes)
+    int micro_try_to_yield()
 
 WAITS = {
     "accept": MICRO_WAIT_ACCEPT,
@@ -103,17 +104,22 @@ cdef int64_t wait_and_accept(micro_peer_t *self, void *shared) noexcept nogil:
         self.mail.call = b"epoll_ctl"
         return at
     atomic_fetch_add(&herd.waiting, 1)
-    while error == 0 and not micro_peer_leaves(self):
+    while error == 0:
         if micro_wait_for(herd.how, at) != 0:
             if errno != EINTR:
                 self.mail.call = b"wait for a connection"
                 error = -errno
+            elif micro_peer_leaves(self):
+                break
             continue
         fd = accept(listener, NULL, NULL)
         if fd >= 0:
             close(fd)
             atomic_fetch_add(&herd.accepted, 1)
-        elif errno != EINTR and errno != EAGAIN and errno != ECONNABORTED:
+        elif errno == EINTR:
+            if micro_peer_leaves(self):
+                break
+        elif errno != EAGAIN and errno != ECONNABORTED:
             self.mail.call = b"accept"
             error = -errno
     atomic_fetch_add(&herd.waiting, -1)
@@ -150,6 +156,8 @@ cdef class AcceptHerd(PeeredWorkload):
         one_of(peer, KINDS)  # before anything is open
         if not micro_has_wait(how):
             raise NotSupported(f"this system has no {wait}")
+        if status := micro_try_to_yield():
+            raise lacking("sched_setscheduler", -status)
         self.peer = peer
         self.herd = <Herd *>micro_shared_memory(sizeof(Herd))
         if self.herd == NULL:
@@ -216,7 +224,7 @@ cdef class AcceptHerd(PeeredWorkload):
 
     cdef int64_t prepare(self, uint64_t n) noexcept nogil:
         cdef uint64_t i
-        cdef int fd
+        cdef int fd, status
         for i in range(n):
             fd = micro_socket(AF_INET, SOCK_STREAM)
             if fd < 0:
@@ -226,8 +234,8 @@ cdef class AcceptHerd(PeeredWorkload):
                 return self.fail(b"setsockopt", errno, i)
         self.cursor = 0
         self.expected = atomic_load(&self.herd.accepted)
-        micro_yield_to_all(True)
-        return 0
+        status = micro_yield_to_all(True)
+        return self.fail(b"sched_setscheduler", -status, 0) if status else 0
 
     cdef int64_t loop(self, uint64_t n) noexcept nogil:
         cdef uint64_t i, yields

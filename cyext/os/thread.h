@@ -10,6 +10,13 @@
 #include <sched.h>
 #include <sys/types.h>
 
+/* Of a thread that calls little: glibc takes no less on arm64. */
+#ifdef __aarch64__
+#define MICRO_SMALL_STACK_BYTES 131072
+#else
+#define MICRO_SMALL_STACK_BYTES 65536
+#endif
+
 /* Bind a process (0: the calling thread) or a thread to some CPUs. A system that cannot is left to
  * schedule as it likes. */
 #ifdef __linux__

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #endif
 
 #include "network.h"
@@ -68,16 +68,25 @@ static inline int micro_wait_for(int how, int at)
     return 0;   /* accept() itself waits */
 }
 
-/* Run only where nobody else on the CPU wants to, or as usual again. A system without such a class
- * gets the lowest priority; going back may be refused, and does no harm. */
-static inline void micro_yield_to_all(int yes)
+/* Run only where nobody else on the CPU wants to, or as usual again: 0, or -errno. musl's function
+ * refuses what the kernel grants; elsewhere than on Linux no single thread has such a class. */
+static inline int micro_yield_to_all(int yes)
 {
-#ifdef SCHED_IDLE
+#ifdef __linux__
     const struct sched_param none = {0};
-    sched_setscheduler(0, yes ? SCHED_IDLE : SCHED_OTHER, &none);
+    return syscall(SYS_sched_setscheduler, 0, yes ? SCHED_IDLE : SCHED_OTHER, &none) ? -errno : 0;
 #else
-    setpriority(PRIO_PROCESS, 0, yes ? 19 : 0);
+    (void)yes;
+    return -ENOSYS;
 #endif
+}
+
+/* Whether a loop may yield to all here: 0, or -errno. */
+static inline int micro_try_to_yield(void)
+{
+    const int status = micro_yield_to_all(1);
+    micro_yield_to_all(0);   /* a user who is not root may be refused: the loop yields anyhow */
+    return status;
 }
 
 #endif

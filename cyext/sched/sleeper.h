@@ -42,7 +42,11 @@ static inline int64_t micro_connect_to_server(micro_sleeper_t *sleeper, micro_wa
 {
     if (waker->connection >= 0)
         close(waker->connection);
-    waker->connection = micro_door_connect(&sleeper->door);
+    waker->connection = micro_door_socket(&sleeper->door);
+    if (waker->connection >= 0) {
+        sleeper->woken_ns = micro_now_ns();
+        waker->connection = micro_door_knock(&sleeper->door, waker->connection);
+    }
     if (waker->connection >= 0)
         return 1;
     waker->call = sleeper->door.call;
@@ -57,7 +61,7 @@ static inline int64_t micro_wake_if_due(micro_sleeper_t *sleeper, micro_waker_t 
     if (atomic_load(&sleeper->state) != MICRO_ASLEEP || now_ns < sleeper->due_ns
         || !atomic_compare_exchange_strong(&sleeper->state, &asleep, MICRO_WAKING))
         return 0;
-    sleeper->woken_ns = micro_now_ns();
+    sleeper->woken_ns = micro_now_ns();   /* of a server again, when the socket is made */
     const int64_t woken = sleeper->door.listener >= 0 ? micro_connect_to_server(sleeper, waker)
                                                       : micro_futex_wake(&sleeper->bed, 1, 1);
     if (woken == 0)   /* it was about to sleep: again */

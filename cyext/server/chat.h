@@ -19,7 +19,6 @@
 #define MICRO_SAID_BYTES 100         /* of a message; the first is how many shall hear it */
 #define MICRO_OUTBOX (2 * MICRO_OTHERS)
 #define MICRO_CHAT_BUFFER_BYTES 131072
-#define MICRO_CHAT_STACK_BYTES 65536
 #define MICRO_HEARD_AT_ONCE 64       /* connections that a loop hears of in one call */
 
 enum { MICRO_SAYS, MICRO_HEARS, MICRO_TAKES, MICRO_TELLS, MICRO_ROLES };   /* two of the client first */

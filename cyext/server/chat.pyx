@@ -26,7 +26,7 @@ cdef extern from "server/chat.h" nogil:
         MICRO_ROOM
         MICRO_ROOMS_MOST
         MICRO_ROLES
-        MICRO_CHAT_STACK_BYTES
+        MICRO_SMALL_STACK_BYTES
     ctypedef struct micro_chat_t:
         atomic_int_fast64_t waiting
         int64_t users
@@ -67,7 +67,7 @@ cdef class Chat(PeeredWorkload):
         self.by_events = one_of(model, {"threads": False, "event": True})
         self.tasks = set()
         error = pthread_attr_init(&self.small)
-        error = error or pthread_attr_setstacksize(&self.small, MICRO_CHAT_STACK_BYTES)
+        error = error or pthread_attr_setstacksize(&self.small, MICRO_SMALL_STACK_BYTES)
         if error:
             raise OperationFailed("pthread_attr_setstacksize", error, 0)
         self.chat = micro_chat_new(self.by_events, &call)
@@ -109,7 +109,7 @@ cdef class Chat(PeeredWorkload):
         if by_descriptors < most:
             most, reason = by_descriptors, limit.limit_reason()
         if not self.by_events:
-            threads, why = more_tasks(MICRO_CHAT_STACK_BYTES)
+            threads, why = more_tasks(MICRO_SMALL_STACK_BYTES)
             by_threads = (threads + self.chat.users * MICRO_ROLES) // THREADS_IN_ROOM
             if by_threads < most:
                 most, reason = by_threads, why

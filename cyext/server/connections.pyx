@@ -32,7 +32,7 @@ cdef extern from "os/network.h" nogil:
 
 cdef extern from "server/client.h" nogil:
     enum:
-        MICRO_THREAD_STACK_BYTES
+        MICRO_SMALL_STACK_BYTES
     ctypedef struct micro_server_answer_t:
         int error
         int port
@@ -49,8 +49,8 @@ TASK_BYTES = {
     "fork": 150_000,
     "fork_exec": 150_000,
     "prefork": 150_000,
-    "thread": MICRO_THREAD_STACK_BYTES,
-    "thread_pool": MICRO_THREAD_STACK_BYTES,
+    "thread": MICRO_SMALL_STACK_BYTES,
+    "thread_pool": MICRO_SMALL_STACK_BYTES,
 }
 POOLS = ("prefork", "thread_pool")
 # Each connection has a process, which holds its descriptor: the server holds none.

@@ -22,7 +22,6 @@
 #define MICRO_REQUEST_BYTES 4
 #define MICRO_BACKLOG 1024
 #define MICRO_CONVERSE "converse"   /* what the program that a connection is given to is told to do */
-#define MICRO_THREAD_STACK_BYTES 65536
 #define MICRO_EVENTS 64             /* that a loop takes at once */
 #define MICRO_RING_ENTRIES 256      /* two a completion, and some more */
 #ifndef ETIME
@@ -82,11 +81,13 @@ __attribute__((noreturn)) static inline void micro_server_dies(const char *call,
     _exit(1);
 }
 
-/* Memory for one thing of each descriptor, used as far as it is written to. */
+/* Memory for one thing of each descriptor, used and reserved as far as it is written to: a limit of
+ * 2^30 descriptors is no rarity in containers. */
 static inline void *micro_for_descriptors(micro_server_t *server, size_t bytes)
 {
-    void *memory = micro_shared_memory((size_t)server->most * bytes);
-    if (memory == NULL)
+    void *memory = mmap(NULL, (size_t)server->most * bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
         micro_server_dies("mmap", errno);
     return memory;
 }
@@ -190,7 +191,7 @@ static void micro_small_threads(micro_server_t *server)
 {
     int error = pthread_attr_init(&server->thread);
     if (error == 0)
-        error = pthread_attr_setstacksize(&server->thread, MICRO_THREAD_STACK_BYTES);
+        error = pthread_attr_setstacksize(&server->thread, MICRO_SMALL_STACK_BYTES);
     if (error)
         micro_server_dies("pthread_attr_setstacksize", error);
 }

@@ -164,6 +164,7 @@ PROBES = (
         source=_VON_LEITNER,
         params=_PARAMS,
         axis=_WATCHED,
+        no_team={"processes": "a kqueue is not inherited by a forked process"},
         promise=_level_triggered("kevent"),
         headlines=(_waiting("kqueue"),),
     ),

@@ -155,7 +155,8 @@ PROBES = (
         workload="cyext.mmap.page_faults:FaultAnon",
         title="first write of an anonymous page",
         method="One operation is the first write of one byte of one page of private anonymous "
-        "memory, 4 KiB or 2 MiB long, which the system zeroes; mmap() and munmap() are not timed.",
+        "memory, 4 KiB or 2 MiB long, which the system zeroes; page tables are new in each batch; "
+        "mmap() and munmap() are not timed.",
         source="will-it-scale, page_fault1 (Blanchard)",
         params={"pages": _PAGES},
         counts=(PAGE_FAULTS,),
@@ -168,7 +169,8 @@ PROBES = (
         title="first read of a cached page of a file",
         method="One operation is the first read of one byte of one page of a shared file mapping, "
         "the page being cached but not its neighbours, which would be mapped in the same fault; "
-        "huge pages are of a memory file, and mmap() and munmap() are not timed.",
+        "huge pages are of a memory file; every 32nd page of 4 KiB needs a new page table, and "
+        "mmap() and munmap() are not timed.",
         least_effort="usual",
         source=_LMBENCH.format("lat_pagefault"),
         params={"pages": _PAGES},

@@ -56,6 +56,7 @@ NUMBERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "rename": ((82, 264, 316), (38, 276)),
     "sched_getaffinity": ((204,), (123,)),
     "sched_setaffinity": ((203,), (122,)),
+    "sched_setscheduler": ((144,), (119,)),
     "select": ((23, 270), (72,)),
     "sendto": ((44,), (206,)),
     "sigtimedwait": ((128,), (137,)),

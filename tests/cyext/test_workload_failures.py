@@ -17,8 +17,11 @@ from held import Held, allow_descriptors, leave_descriptors, same_as
 from isolated import isolated
 
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed, run_on
+from cyext.event.spread import Spread
 from cyext.fd.descriptors import OpenClose
+from cyext.lock.wakeups import ConditionWake, FutexWake
 from cyext.memory.moves import Copy
+from cyext.net.herd import AcceptHerd
 from cyext.process.parents import ForkExit, VforkExit
 from cyext.sched.wakeups import FavouredServer
 from cyext.thread.threads import CreateJoin
@@ -412,6 +415,33 @@ def test_sleeps_that_signals_always_end_are_an_error(call: str) -> None:
         workload = Overshoot(call)
         with pytest.raises(OperationFailed, match=rf"^{call}: EINTR after \d+$"):
             with_signals(50e-6, lambda: workload.run(5000))
+        workload.close()
+
+    isolated(check)
+
+
+@pytest.mark.parametrize("workload_class_", [FutexWake, ConditionWake, AcceptHerd, Spread])
+def test_a_loop_that_cannot_yield_to_all_is_skipped_by_name(
+    workload_class_: Any, forbid: Forbid, scratch: Path
+) -> None:
+    """It would go on before the others that it woke sleep again."""
+
+    def check() -> None:
+        before = Held.now(scratch)
+        forbid("sched_setscheduler")
+        with pytest.raises(NotSupported, match=r"^sched_setscheduler: EPERM"):
+            workload_class_()
+        same_as(before, scratch)
+
+    isolated(check)
+
+
+def test_threads_on_any_cpu_are_not_yielded_to(forbid: Forbid) -> None:
+    def check() -> None:
+        run_on(sorted(os.sched_getaffinity(0)))
+        forbid("sched_setscheduler")
+        workload = Spread(cpu="free")
+        assert workload.run(2) > 0
         workload.close()
 
     isolated(check)

@@ -20,6 +20,7 @@ from isolated import isolated
 import cyext.process.parents
 from cyext.core.resources import mapping_refused
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
+from cyext.memory.moves import Latency
 from cyext.mmap.mappings import ManyFiles, Protect, Unmap
 from cyext.mmap.page_faults import FaultAnon, FaultFile, Length
 from cyext.mmap.unmapping import Unmap as UnmapPages
@@ -103,6 +104,26 @@ def test_without_huge_pages_the_setting_is_named(workload_class: Any, scratch: P
         assert workload.run(2) > 0
         workload.close()
         same_as(before, scratch)
+
+    isolated(check)
+
+
+def test_a_latency_of_small_pages_is_no_figure_of_huge_ones() -> None:
+    """Where the difference begins to show, the curve ends; also the second time."""
+
+    def check() -> None:
+        without_huge_pages()
+        workload = Latency(pages="huge")
+        workload.grow(1 << 12)
+        for _ in range(2):
+            with pytest.raises(LimitReached, match="transparent huge page") as caught:
+                workload.grow(1 << 20)
+            assert caught.value.reached == 1 << 12
+            assert workload.run(8) > 0
+            workload.grow(1 << 12)
+        small = Latency(pages="4k")
+        small.grow(1 << 20)
+        assert small.run(8) > 0
 
     isolated(check)
 
