@@ -21,7 +21,7 @@ from boots import SHIPPED, by_boot
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from micro.app.comparing import place_of
-from runners.archive.baselines import CLOCK, Summary, load
+from runners.archive.baselines import CLOCK, Summary, summarize
 from runners.gate.boots import PLACES
 from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, judge
@@ -68,10 +68,8 @@ def verdicts(judged: list[Judgement]) -> str:
 
 def main(directory: Path) -> None:
     """Print a line for each pair of boots, and for each boot held out."""
-    loaded = {session.path: session for session in load(directory).sessions}
     boots = {
-        boot: [loaded[path] for path in paths if path in loaded]
-        for boot, paths in by_boot(directory).items()
+        boot: [summarize(path) for path in paths] for boot, paths in by_boot(directory).items()
     }
     shared = set.intersection(
         *({n for s in sessions for n in s.sample.figures} for sessions in boots.values())
