@@ -134,17 +134,17 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
 
     A single file is one, too, and a folder of sessions with any names.
 
-    Raises `BadFile` for a file that is no session, `UsageError` where all sessions are of others.
+    Raises `BadFile` for a file that is no session.
     """
     if where is not None and where.is_file():
-        return _of_key(key, Baseline(where, [baselines.summarize(where)], files=1))
+        return Baseline(where, [baselines.summarize(where)], files=1)
     if where is not None and not where.is_dir():
         raise UsageError(f"{where}: no such directory of baselines, nor file of a session")
     chosen = chosen or configuration()
     folder = baselines.place(key, where, chosen.baselines)
     if where is not None and not baselines.files(folder) and (named := baselines.any_files(where)):
-        return _of_key(key, baselines.load(where, found=named))
-    return _of_key(key, baselines.load(folder))
+        return baselines.load(where, found=named)
+    return baselines.load(folder)
 
 
 def _of_key(key: str, found: Baseline) -> Baseline:
@@ -189,7 +189,8 @@ def require_one_key(where: Path, environments: Sequence[Mapping[str, Scalar]]) -
 
 
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
-    """Judge a session, or several as one."""
+    """Judge a session, or several as one. Raises `UsageError` for a baseline of another system."""
+    baseline = _of_key(environment.key(current.environment), baseline)
     boots = {session.sample.boot for session in current.sessions}
     known = [
         session

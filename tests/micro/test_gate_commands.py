@@ -218,6 +218,11 @@ def test_sessions_of_another_system_are_no_baseline(
     assert done.returncode == 2
     assert "20260103T000000Z.json: of freebsd-" in " ".join(done.stderr.split())
     assert "micro compare BEFORE AFTER" in done.stderr
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (flat / "20260103T000000Z.json").rename(alone / "20260103T000000Z.json")
+    for action in ("list", "show"):  # nothing is judged there
+        assert inside("baseline", action, "--baselines", alone).returncode == 0
 
 
 def test_the_directory_of_a_key_is_a_directory_of_baselines(
