@@ -147,7 +147,7 @@ def find(where: Path | None, key: str, chosen: Configuration | None = None) -> B
     return baselines.load(folder)
 
 
-def _of_key(key: str, found: Baseline) -> Baseline:
+def of_key(key: str, found: Baseline) -> Baseline:
     """The same without sessions of other systems. Raises `UsageError` where it holds no others."""
     keys = {environment.key(session.environment) for session in found.sessions}
     if keys and key not in keys:
@@ -190,7 +190,7 @@ def require_one_key(where: Path, environments: Sequence[Mapping[str, Scalar]]) -
 
 def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outcome:
     """Judge a session, or several as one. Raises `UsageError` for a baseline of another system."""
-    baseline = _of_key(environment.key(current.environment), baseline)
+    baseline = of_key(environment.key(current.environment), baseline)
     boots = {session.sample.boot for session in current.sessions}
     known = [
         session

@@ -69,5 +69,6 @@ def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:
         return None
     where = None if arguments.compare == "auto" else arguments.compare
     compare.check_written(arguments)
-    comparing.find(where, environment.key(environment.describe()))  # mistakes show before measuring
+    key = environment.key(environment.describe())
+    comparing.of_key(key, comparing.find(where, key))  # mistakes show before measuring
     return lambda session: compare.judged(of_session(session), where, arguments)

@@ -218,6 +218,8 @@ def test_sessions_of_another_system_are_no_baseline(
     assert done.returncode == 2
     assert "20260103T000000Z.json: of freebsd-" in " ".join(done.stderr.split())
     assert "micro compare BEFORE AFTER" in done.stderr
+    done = inside("all", "--only", "cpu", "--compare", flat / "20260103T000000Z.json")
+    assert (done.returncode, done.stdout) == (2, "")
     alone = tmp_path / "alone"
     alone.mkdir()
     (flat / "20260103T000000Z.json").rename(alone / "20260103T000000Z.json")
