@@ -232,9 +232,10 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
 
 def _left_out(baseline: Baseline, known: int, like: int, used: int) -> dict[str, int]:
     """How many stored sessions were not compared with, by why, in words."""
-    older = baseline.files - len(baseline.bad) - len(baseline.sessions) - baseline.others
+    beyond = baseline.files - len(baseline.bad) - len(baseline.sessions) - baseline.others
+    most, of_a_boot = baselines.MOST_SESSIONS, baselines.MOST_OF_A_BOOT
     counts = {
-        "older": older,
+        f"beyond the newest {most}, or {of_a_boot} of a boot": beyond,
         "of another system": baseline.others,
         "of another machine": known - like,
         "of other boots or older code": like - used,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from statistics import NormalDist
 
 from runners.analyse.estimate import order_statistic_ranks
 from runners.archive.bad_file import BadFile
-from runners.archive.reader import read, read_profiles
+from runners.archive.reader import read, read_environment, read_profiles
 from runners.archive.schema import printable
 from runners.archive.user_directory import user_directory
 from runners.archive.writer import write
@@ -31,6 +32,10 @@ from runners.model.session import MEMORY_REFUTED, SLOWED, Result, Session
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
 MOST_SESSIONS = 20
+#: So many of one boot show how its sessions differ; more would push out those of other boots.
+MOST_OF_A_BOOT = 10
+#: How far back other boots are looked for.
+_MOST_LOOKED_AT = 100
 #: Those that came with the package: of other people's machines, compared with on request alone.
 SHIPPED = Path(__file__).resolve().parents[2] / "baselines"
 #: How the names of sessions end that are no baseline: not measured to the end, or refused.
@@ -134,15 +139,19 @@ def may_be_session(name: str) -> bool:
 def load(folder: Path, most: int = MOST_SESSIONS, found: Sequence[Path] | None = None) -> Baseline:
     """The newest ``most`` sessions of a folder, or the last of those ``found``.
 
-    A bad file is named, and the rest still read.
+    No more than `MOST_OF_A_BOOT` are of one boot. A bad file is named, and the rest still read.
     """
     found = files(folder) if found is None else found
     baseline = Baseline(folder, files=len(found))
-    for path in reversed(found):
+    boots: Counter[Scalar] = Counter()
+    for path in reversed(found[-max(most, _MOST_LOOKED_AT) :]):
         if len(baseline.sessions) == most:
             break
         try:
-            baseline.sessions.insert(0, summarize(path))
+            boot = read_environment(path).get("boot")
+            if boot is None or boots[boot] < MOST_OF_A_BOOT:
+                baseline.sessions.insert(0, summarize(path))
+                boots.update(() if boot is None else (boot,))
         except BadFile as error:
             baseline.bad.append(str(error))
     return baseline

@@ -187,8 +187,8 @@ def test_what_was_not_compared_with_is_counted_and_said() -> None:
     found = compare(now, replace(stored, files=12), DEFAULT)
     assert len(found.used) == 5
     assert (
-        "Not compared with: 4 older, 1 of another machine, 2 of other boots or older code."
-        in sentences(found)
+        "Not compared with: 4 beyond the newest 20, or 10 of a boot, 1 of another machine, 2 of "
+        "other boots or older code." in sentences(found)
     )
 
 

@@ -122,6 +122,14 @@ def test_no_more_than_the_newest_twenty_are_compared_with(folder: Path) -> None:
     assert [s.path for s in load(folder).sessions] == paths[2:]
 
 
+def test_many_sessions_of_one_boot_do_not_push_out_other_boots(folder: Path) -> None:
+    boots = ["first"] * 2 + ["second"] * 3 + ["today"] * 17
+    paths = [stored(folder, hour, boot=boot) for hour, boot in enumerate(boots)]
+    loaded = load(folder, most=13)
+    assert [session.path for session in loaded.sessions] == paths[2:5] + paths[-10:]
+    assert loaded.files == 22
+
+
 def test_a_bad_file_is_named_and_the_rest_is_read(folder: Path) -> None:
     stored(folder, 0)
     (folder / "20260101T010000Z.json").write_text("nonsense")
