@@ -13,6 +13,9 @@
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
 #endif
+#ifndef MAP_NORESERVE   /* as on FreeBSD, which reserves nothing for what is not written to */
+#define MAP_NORESERVE 0
+#endif
 
 #if defined(__linux__) && !defined(MADV_COLLAPSE)
 #define MADV_COLLAPSE 25   /* newer than many a C library's headers */

@@ -15,11 +15,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "mapping.h"
+
 #ifndef MAP_STACK
 #define MAP_STACK 0
-#endif
-#ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
 #endif
 #define MICRO_ENOUGH_STACK_BYTES ((size_t)1 << 20)
 
