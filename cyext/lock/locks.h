@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/sentinel.h"
+#include "os/thread.h"
 
 #if defined(_POSIX_SPIN_LOCKS) && _POSIX_SPIN_LOCKS > 0
 #define MICRO_HAS_SPIN_LOCKS 1

@@ -1,4 +1,4 @@
-/* Threads: the CPUs that they run on. */
+/* Threads: the CPUs that they run on, and what some systems' locks cannot do. */
 #ifndef MICRO_OS_THREAD_H
 #define MICRO_OS_THREAD_H
 
@@ -9,6 +9,20 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/types.h>
+
+/* Some systems have no locks between processes: what is asked for is refused, by name. */
+#if defined(__OpenBSD__) || (defined(__NetBSD__) && !defined(_PTHREAD_PSHARED))
+static inline int micro_only_private(int scope)
+{
+    return scope == PTHREAD_PROCESS_PRIVATE ? 0 : ENOTSUP;
+}
+
+#define pthread_mutexattr_setpshared(attributes, scope) ((void)(attributes), micro_only_private(scope))
+#define pthread_condattr_setpshared(attributes, scope) ((void)(attributes), micro_only_private(scope))
+#ifdef __NetBSD__
+#define pthread_rwlockattr_setpshared(attributes, scope) ((void)(attributes), micro_only_private(scope))
+#endif
+#endif
 
 /* Of a thread that calls little: glibc takes no less on arm64. */
 #ifdef __aarch64__
