@@ -170,8 +170,11 @@ def _block(
         values[side].append(measured)
         whys |= {name: f"{side}: {why}" for name, why in lacking.items()}
     runs = [set(run) for of_side in values.values() for run in of_side]
-    for name in runs[0].union(*runs) - runs[0].intersection(*runs):
+    somewhere = runs[0].union(*runs)
+    for name in somewhere - runs[0].intersection(*runs):
         whys.setdefault(name, "not in all runs of both sides")
+    # What neither side has, such as a call of another system, is no loss; a failure is.
+    whys = {name: why for name, why in whys.items() if name in somewhere or "failed: " in why}
     block = {
         name: {side: [run[name] for run in of_side] for side, of_side in values.items()}
         for name in values["A"][0]

@@ -167,7 +167,9 @@ def new_sessions(where: Path) -> Summary:
     """
     if not where.is_dir():
         return baselines.summarize(where)
-    found = baselines.load(where, found=baselines.any_files(where))
+    found = baselines.load(
+        where, found=baselines.any_files(where), of_a_boot=baselines.MOST_SESSIONS
+    )
     if found.bad:
         raise BadFile(found.bad[0])
     if not found.sessions:

@@ -292,7 +292,8 @@ def prune(arguments: argparse.Namespace, folder: Path) -> int:
         raise UsageError(f"{arguments.baselines}: no such directory of baselines")
     with writing(folder):
         gone = baselines.prune(folder, arguments.keep)
-    rest = baselines.load(folder, most=len(baselines.files(folder)))
+    left = len(baselines.files(folder))
+    rest = baselines.load(folder, most=left, of_a_boot=left)
     for error in rest.bad:
         say(f"micro: not a session, left where it is: {error}")
     say(f"{len(gone)} removed, {len(rest.sessions)} kept in {folder}")

@@ -136,22 +136,27 @@ def may_be_session(name: str) -> bool:
     return stem != name and not name.startswith(".") and not stem.endswith((PARTIAL, REFUSED))
 
 
-def load(folder: Path, most: int = MOST_SESSIONS, found: Sequence[Path] | None = None) -> Baseline:
+def load(
+    folder: Path,
+    most: int = MOST_SESSIONS,
+    found: Sequence[Path] | None = None,
+    of_a_boot: int = MOST_OF_A_BOOT,
+) -> Baseline:
     """The newest ``most`` sessions of a folder, or the last of those ``found``.
 
-    No more than `MOST_OF_A_BOOT` are of one boot. A bad file is named, and the rest still read.
+    No more than so many are ``of_a_boot``. A bad file is named, and the rest still read.
     """
     found = files(folder) if found is None else found
     baseline = Baseline(folder, files=len(found))
-    boots: Counter[Scalar] = Counter()
+    boots: Counter[Scalar | None] = Counter()
     for path in reversed(found[-max(most, _MOST_LOOKED_AT) :]):
         if len(baseline.sessions) == most:
             break
         try:
             boot = read_environment(path).get("boot")
-            if boot is None or boots[boot] < MOST_OF_A_BOOT:
+            if boot is None or boots[boot] < of_a_boot:
                 baseline.sessions.insert(0, summarize(path))
-                boots.update(() if boot is None else (boot,))
+                boots[boot] += 1
         except BadFile as error:
             baseline.bad.append(str(error))
     return baseline

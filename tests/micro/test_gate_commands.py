@@ -431,12 +431,12 @@ def test_what_only_one_side_measures_is_told_and_is_a_failure(micro: Micro, tmp_
     def result(name: str, value: float | None, status: str = "ok", reason: str = "") -> Any:
         return {"name": name, "params": {}, "value": value, "status": status, "reason": reason}
 
-    both = result("a.x", 1e-6)
+    both = [result("a.x", 1e-6), result("a.w", None, "skipped", "this system has no kqueue")]
     for side, other in (
         ("a", [result("a.y", 1e-6), result("a.z", 1e-6)]),
         ("b", [result("a.y", None, "failed", "crashed: SIGSEGV")]),
     ):
-        document = json.dumps({"results": [both, *other]})
+        document = json.dumps({"results": [*both, *other]})
         (tmp_path / side).write_text(
             f"case \"$*\" in *--version*) echo 'micro 0';; *) echo '{document}';; esac\n"
         )
@@ -446,6 +446,7 @@ def test_what_only_one_side_measures_is_told_and_is_a_failure(micro: Micro, tmp_
     assert [found["benchmark"] for found in json.loads(done.stdout)["differences"]] == ["a.x"]
     assert "a.y is not compared: B: failed: crashed: SIGSEGV" in done.stderr
     assert "a.z is not compared: not in all runs of both sides" in done.stderr
+    assert "a.w" not in done.stderr
 
 
 def test_what_a_side_takes_for_wrong_usage_is_told_as_such(micro: Micro) -> None:

@@ -128,6 +128,7 @@ def test_many_sessions_of_one_boot_do_not_push_out_other_boots(folder: Path) -> 
     loaded = load(folder, most=13)
     assert [session.path for session in loaded.sessions] == paths[2:5] + paths[-10:]
     assert loaded.files == 22
+    assert len(load(folder, most=22, of_a_boot=22).sessions) == 22
 
 
 def test_a_bad_file_is_named_and_the_rest_is_read(folder: Path) -> None:
