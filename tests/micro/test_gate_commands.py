@@ -178,6 +178,16 @@ def test_baselines_are_listed_shown_accepted_and_pruned(
         assert baseline("list", "--key", key_).returncode == 2
 
 
+def test_prune_counts_all_that_it_keeps_of_one_boot(inside: Inside, folder: Path) -> None:
+    here = folder / key(describe())
+    for number in range(12):
+        session = figures(number)
+        session.environment = describe()
+        write(session, here / f"20270101T{number:02}0000Z.json.gz")
+    done = inside("baseline", "prune", "--keep", "12", "--baselines", folder)
+    assert "8 removed, 12 kept" in " ".join(done.stderr.split())
+
+
 def test_sessions_by_any_name_in_one_directory_are_read_and_not_hidden(
     inside: Inside, folder: Path, tmp_path: Path
 ) -> None:
