@@ -99,7 +99,6 @@ cdef class _Connections(PeeredWorkload):
     cdef bint has_processes
     cdef int64_t pool         # processes or threads that the server has ready
     cdef int64_t cursor
-    cdef object weights       # what a connection takes, by the name of the count, once known
     cdef micro_server_answer_t answer
 
     def __cinit__(self, *args, **kwargs):
@@ -282,8 +281,6 @@ cdef class _Connections(PeeredWorkload):
             if goal < before and self.model in TASK_BYTES:
                 self.restart(goal)  # no task is left that a smaller one would not have
             else:
-                if self.weights is None and goal - before >= GROUPS * self.group():
-                    self.weigh()  # on the way: to go beyond the goal and back takes longer
                 self.have(goal)
         except OperationFailed as error:
             if before == 0:
@@ -332,38 +329,36 @@ cdef class _Connections(PeeredWorkload):
         """
         cdef int64_t before = self.held
         found = PeeredWorkload.counts(self)
-        if self.weights is None:
-            most, _reason = self.limit()
-            if most >= before + GROUPS * self.group():
-                self.weigh()
-                self.settle(before)
-        found.update(self.weights or {})
+        most, _reason = self.limit()
+        if most >= before + GROUPS * self.group():
+            found.update(self.weighed())
+            self.settle(before)
         return found
 
     cdef int64_t group(self):
         return GROUP_OF_TASKS if self.model in TASK_BYTES else GROUP
 
-    cdef weigh(self):
-        """Hold some groups of connections more, and see what they take."""
+    cdef dict weighed(self):
+        """What a connection takes, by the name of the count: some groups more are held for it."""
         cdef int64_t group = self.group()
         kernel_memory = slabs_and_stacks if self.model in TASK_BYTES else slabs
-        self.weights = {}
         time.sleep(FREEING_S)
         snapshots = [kernel_memory()]
         before = task_memory(self.server.pid)
         if snapshots[0] is None and before is None:
-            return
+            return {}
         for _ in range(GROUPS):
             self.have(self.held + group)
             snapshots.append(kernel_memory())
         after = task_memory(self.server.pid)
         if before is None or after is None:
-            return
+            return {}
         written, tables = [
             max(now - then, 0) / (GROUPS * group) for then, now in zip(before, after)]
-        self.weights["user_bytes_per_connection"] = written
+        found = {"user_bytes_per_connection": written}
         if None not in snapshots:
-            self.weights["kernel_bytes_per_connection"] = bytes_each(snapshots, group) + tables
+            found["kernel_bytes_per_connection"] = bytes_each(snapshots, group) + tables
+        return found
 
     def close(self):
         """Leave all connections, end the server."""

@@ -84,7 +84,7 @@ PROBES = (
         params={
             "family": Choice(("tcp", "udp", "unix"), usual=("tcp", "udp", "unix"), quick=("tcp",))
         },
-        counts=(Count("kernel_bytes_per_socket", "B of kernel memory per socket"),),
+        counts=(Count("kernel_bytes_per_socket", "B of kernel memory per socket", weighed=True),),
         promise=Promise(calls={"socket": 1, "close": 1}),
         waits=True,  # closed sockets are freed later, by a kernel thread
     ),

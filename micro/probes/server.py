@@ -25,8 +25,8 @@ _SERVER = (
 )
 _LEVELS = (*powers_of_four(1, 4096), 10000, 16384)
 _BYTES = (
-    Count("kernel_bytes_per_connection", "B of kernel memory per connection held"),
-    Count("user_bytes_per_connection", "B of the server's own memory"),
+    Count("kernel_bytes_per_connection", "B of kernel memory per connection held", weighed=True),
+    Count("user_bytes_per_connection", "B of the server's own memory", weighed=True),
 )
 
 

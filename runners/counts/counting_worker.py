@@ -1,18 +1,21 @@
 """Count what operations cost beside time, job by job, in a process that `measure.start` began.
 
 The order has ``jobs``, each an order of `runners.measure.launch.Order` for one level, with
-``left_out``: the numbers of system calls that do not count. With ``events``, names of
-`cyext.core.counters.EVENTS`, these are counted; without, the system calls that a tracer sees. The
-answer has a line a job, written as soon as it is known:
+``left_out``: the numbers of system calls that do not count; and ``what`` is counted, of which
+``names``. The answer has a line a job, written as soon as it is known:
 
 ``{"system_calls": number}``
-    an operation of one member;
+    for "calls": of an operation of one member, as a tracer sees them;
 ``{"events": [{name: number}, ...]}``
-    an operation, in each of several pairs of batches;
+    for "events", those of `cyext.core.counters.EVENTS`: of an operation, in each of several pairs
+    of batches;
+``{"weights": [{name: number}, ...]}``
+    for "weights": what the workload finds by having many of what it makes, several times;
 ``{"none": reason}``
-    neither.
+    none of these.
 
-What is done once in a batch cancels: each number is from a batch of 2n less one of n operations.
+What is done once in a batch cancels: calls and events are those of a batch of 2n less those of one
+of n operations.
 """
 
 from runners.measure.lean import emit, import_module, pin
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 OPERATIONS = 4
 #: Pairs of batches to count events in, and how long a batch of n is.
 PAIRS, BATCH_NS = 3, 500_000
+WEIGHINGS = 3
 
 
 def made(job: "dict[str, Any]") -> "Workload":
@@ -102,14 +106,22 @@ def between(before: "tuple[int, int, int]", after: "tuple[int, int, int]") -> "f
     return value * wanted_ns / taken_ns
 
 
-def count(job: "dict[str, Any]", names: "list[str]") -> "dict[str, Any]":
+def weights(workload: "Workload", names: "list[str]") -> "dict[str, Any]":
+    """Those of these names that the system tells, time after time."""
+    found = [workload.counts() for _ in range(WEIGHINGS)]
+    return {"weights": [{name: each[name] for name in names if name in each} for each in found]}
+
+
+def count(job: "dict[str, Any]", what: str, names: "list[str]") -> "dict[str, Any]":
     """What the answer's line says of one job."""
     workload: Workload | None = None
     counters = None
     try:
-        if names:  # before the workload is made: what it starts is counted, too
+        if what == "events":  # before the workload is made: what it starts is counted, too
             counters = import_module("cyext.core.counters").EventCounters(names)
         workload = made(job)
+        if what == "weights":
+            return weights(workload, names)
         return system_calls(workload, job) if counters is None else events(workload, counters)
     except Exception as error:
         return {"none": reason_of(error)}
@@ -124,5 +136,5 @@ def work(order: "dict[str, Any]") -> None:
     import_module("cyext.core.workload").mark_loops()
     import_module("cyext.core.team")
     for job in order["jobs"]:
-        emit(**count(job, order["events"]))
+        emit(**count(job, order["what"], order["names"]))
     emit(done=True)

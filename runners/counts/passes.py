@@ -35,6 +35,7 @@ HARDWARE = (
 MIGRATIONS = Count("cpu_migrations", "CPU migrations", "none")
 #: Jobs a process, so that their order fits into an argument (128 KiB), and its longest time.
 _JOBS, _SECONDS = 16, 15
+_ANSWERS = frozenset({"system_calls", "events", "weights", "none"})
 _UNSUPPORTED = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV})
 
 
@@ -72,6 +73,7 @@ def count(jobs: Sequence[Job], launcher: Launcher, cpus: Sequence[int], seconds:
         found.refusals[NO_EVENTS] = refusal
     switching = [job for job in jobs if set(SWITCHES) <= set(job.counts)]
     _events(switching if refusal else jobs, hardware, launcher, cpus, until, found)
+    _weights(jobs, launcher, cpus, until, found)
     return found
 
 
@@ -116,7 +118,7 @@ def _system_calls(
         lines = traced(launcher, COUNTING_WORKER, order, cpus[:1], _SECONDS)["lines"]
         return lines
 
-    for job, line in _answers(jobs, cpus, (), until, run):
+    for job, line in _answers(jobs, cpus, "calls", (), until, run):
         calls = line.get("system_calls")
         # A fraction of a call is a disturbance, such as a call that a signal made come twice.
         if calls is not None and calls >= 0 and float(calls).is_integer():
@@ -135,7 +137,7 @@ def _events(
     def run(order: dict[str, Any]) -> Sequence[Mapping[str, Any]]:
         return launcher.run(COUNTING_WORKER, order).lines
 
-    for job, line in _answers(jobs if names else (), cpus, names, until, run):
+    for job, line in _answers(jobs if names else (), cpus, "events", names, until, run):
         estimates = estimate_counts((*HARDWARE, MIGRATIONS), line.get("events", ()))
         # Where no task moves, which is nearly everywhere, nobody needs to be told.
         found.add(
@@ -144,10 +146,23 @@ def _events(
         )
 
 
+def _weights(
+    jobs: Sequence[Job], launcher: Launcher, cpus: Sequence[int], until: float, found: Counted
+) -> None:
+    def run(order: dict[str, Any]) -> Sequence[Mapping[str, Any]]:
+        return launcher.run(COUNTING_WORKER, order).lines
+
+    some = [job for job in jobs if any(each.weighed for each in job.counts)]
+    names = {each.name for job in some for each in job.counts if each.weighed}
+    for job, line in _answers(some, cpus, "weights", sorted(names), until, run):
+        found.add(job.at(job.points[0]), estimate_counts(job.counts, line.get("weights", ())))
+
+
 def _answers(
     jobs: Sequence[Job],
     cpus: Sequence[int],
-    events: Sequence[str],
+    what: str,
+    names: Sequence[str],
     until: float,
     run: Callable[[dict[str, Any]], Sequence[Mapping[str, Any]]],
 ) -> Iterator[tuple[Job, Mapping[str, Any]]]:
@@ -159,8 +174,9 @@ def _answers(
     left = list(jobs)
     while left and time.monotonic() < until:
         some = left[:_JOBS]
-        order = {"jobs": [_plain(job, cpus, numbers) for job in some], "events": list(events)}
-        lines = [line for line in run(order) if line.keys() & {"system_calls", "events", "none"}]
+        plain = [_plain(job, cpus, numbers) for job in some]
+        order = {"jobs": plain, "what": what, "names": list(names)}
+        lines = [line for line in run(order) if line.keys() & _ANSWERS]
         yield from zip(some, lines, strict=False)
         left = left[len(lines) + (len(lines) < len(some)) :]
 

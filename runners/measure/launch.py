@@ -64,7 +64,7 @@ class Order:
         for name in ("workload", "params", "workers", "members", "load", "axis_kind", "slowdown"):
             plain[name] = job[name]
         plain["least_batch"], plain["long_batch"] = job["least_batch"], job["long_batch"]
-        plain["counts"] = [count["name"] for count in job["counts"]]
+        plain["counts"] = [count["name"] for count in job["counts"] if not count["weighed"]]
         return plain
 
 

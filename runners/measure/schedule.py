@@ -34,7 +34,7 @@ from runners.model.session import (
 #: Visits to a point, as a multiple of the rounds asked for.
 MOST_VISITS = 3
 #: Handing over what was measured, which writes a file, takes at most this share of the time.
-TELLING_SHARE = 0.05
+TELLING_SHARE = 0.02
 #: The share of the budget that a curve may take to grow in one visit, and seconds; there it ends.
 MOST_GROWTH, MOST_GROWTH_S = 0.125, 20.0
 

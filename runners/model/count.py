@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from runners.model.amount import amount
@@ -17,13 +17,16 @@ class Count:
 
     ``unit`` is what stands behind the number: "voluntary switches", "B of kernel memory".
     ``direction`` says which change is an improvement. An ``exact`` count cannot vary from round to
-    round: any change for the worse is a regression, whatever the noise.
+    round: any change for the worse is a regression, whatever the noise. One that is ``weighed`` is
+    found by having many of what the operation makes, which takes long: once a session, and not in
+    the rounds.
     """
 
     name: str
     unit: str
     direction: Direction = "lower"
     exact: bool = False
+    weighed: bool = field(default=False, compare=False)  # how, not what: no file says it
 
 
 @dataclass(frozen=True)

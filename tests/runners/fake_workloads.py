@@ -74,6 +74,16 @@ class Plain:
         self.closed += 1
 
 
+class Weighed(Plain):
+    """Weighs more each time."""
+
+    grams = 0.0
+
+    def counts(self) -> dict[str, float]:
+        self.grams += 1
+        return {**super().counts(), "grams": self.grams}
+
+
 class AtLevel(Plain):
     """Misbehaves once it samples at its second level, so that there is something to keep."""
 

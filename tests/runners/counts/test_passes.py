@@ -16,8 +16,8 @@ from runners.counts import passes
 from runners.counts.counting_worker import between
 from runners.counts.passes import COUNTING_WORKER, MIGRATIONS, Counted, count
 from runners.counts.traced import CannotTrace, traced
-from runners.measure.launch import Launcher
-from runners.model.count import SYSTEM_CALLS, CountEstimate
+from runners.measure.launch import Launcher, Order
+from runners.model.count import SYSTEM_CALLS, Count, CountEstimate
 from runners.model.job import Job, Promise
 from runners.model.session import Result, Session
 
@@ -103,7 +103,8 @@ def test_events_are_counted_between_the_marks_in_user_and_kernel_mode(launcher: 
         EventCounters(["page_faults"]).close()
     except OSError as refused:
         pytest.skip(str(refused))
-    order = {"jobs": [passes._plain(job("mmap.touch"), (0,), {})], "events": ["page_faults"]}
+    order = {"jobs": [passes._plain(job("mmap.touch"), (0,), {})]}
+    order |= {"what": "events", "names": ["page_faults"]}
     wanted = [pytest.approx(1, abs=0.1)] * 3
 
     def counted() -> list[float]:
@@ -114,7 +115,8 @@ def test_events_are_counted_between_the_marks_in_user_and_kernel_mode(launcher: 
 
 
 def test_a_loop_that_another_program_runs_has_no_events(launcher: Launcher) -> None:
-    order = {"jobs": [passes._plain(job("process.fork_exit"), (0,), {})], "events": ["task_ns"]}
+    order = {"jobs": [passes._plain(job("process.fork_exit"), (0,), {})]}
+    order |= {"what": "events", "names": ["task_ns"]}
     (line, *_) = launcher.run(COUNTING_WORKER, order).lines
     assert line.get("events", [{}])[0] == {}
 
@@ -142,6 +144,18 @@ def test_hardware_events_become_counts_of_the_figure(
     assert str(by_name["user_instructions"]) == "1,000 instructions in user mode"
     assert MIGRATIONS.name not in by_name  # no task moved
     assert not found.refusals
+
+
+def test_what_is_weighed_is_found_once_a_session_and_by_no_visit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(passes, "countable_events", lambda: ([], None))
+    grams = Count("grams", "g", weighed=True)
+    one = Job("fake", "tests.runners.fake_workloads:Weighed", counts=(grams, Count("held", "held")))
+    launcher = Launcher(tmp_path)
+    found = count([one], launcher, (0,), A_MINUTE)
+    assert [str(each) for each in found.counts[one.at(None)]] == ["2 g"]
+    assert Order(one, (None,), (0,)).plain()["counts"] == ["held"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +197,7 @@ def test_a_session_keeps_the_counts_of_its_figures() -> None:
 
 def test_a_worker_answers_each_job_with_a_line(launcher: Launcher) -> None:
     missing = Job("fake", "tests.runners.fake_workloads:Missing", promise=Promise())
-    order = {"jobs": [passes._plain(missing, (0,), {})], "events": []}
+    order = {"jobs": [passes._plain(missing, (0,), {})], "what": "calls", "names": []}
     lines = traced(launcher, COUNTING_WORKER, order, (0,), 15)["lines"]
     assert "none" in lines[0]
     assert lines[-1] == {"done": True}
