@@ -40,7 +40,7 @@ from runners.measure.launch import inherited_environment
 from runners.measure.schedule import Progress, Settings
 from runners.measure.survey import Surveyed
 from runners.model.job import Job
-from runners.model.session import Result, Session
+from runners.model.session import BEGAN, Result, Session
 
 DEFAULT = Settings()
 QUICK = Settings(rounds=6, budget_s=26.0)
@@ -199,6 +199,7 @@ def measure(
     """
     require_workloads()
     kernel = _symbols(options)
+    began = datetime.now(UTC)
     facts = environment.describe()
     allocator = _allocator(options.allocator)
     if allocator is not None:
@@ -209,10 +210,14 @@ def measure(
         scheduler = bench.scheduler(jobs, options.settings)
         counted = Counted()
 
-        def keep(session: Session) -> None:
+        def complete(session: Session) -> Session:
             session.environment = facts
+            session.settings = {BEGAN: f"{began:%Y-%m-%dT%H:%M:%SZ}", **session.settings}
             counted.into(session)
-            storage.keep(session)
+            return session
+
+        def keep(session: Session) -> None:
+            storage.keep(complete(session))
 
         def surveyed(found: Surveyed) -> None:
             on_findings([*cpu_findings(found), *setting_findings(facts), *limits()])
@@ -224,8 +229,7 @@ def measure(
                 scheduler.run(on_progress, keep, surveyed)
         except Interrupted as stop:
             interrupted = stop.with_traceback(None)  # which would keep it for longer than we do
-        session = scheduler.session(facts)
-        counted.into(session)
+        session = complete(scheduler.session(facts))
         unexplained: Sequence[str] = ()
         if kernel is not None and interrupted is None:
             try:

@@ -28,7 +28,7 @@ from runners.gate.references import MARGIN
 from runners.machine.environment import key
 from runners.model.benchmark import Benchmark, Scalar
 from runners.model.profile import Profile
-from runners.model.session import MEMORY_REFUTED, SLOWED, Result, Session
+from runners.model.session import BEGAN, MEMORY_REFUTED, SLOWED, Result, Session
 
 #: The newest so many sessions are compared with: older ones tell of an older system.
 MOST_SESSIONS = 20
@@ -76,7 +76,8 @@ class Summary:
 
     def is_same(self, other: Summary) -> bool:
         """Whether both are one session, also under another path, or copied."""
-        return self.path == other.path or self.sample == other.sample
+        began = self.settings.get(BEGAN) == other.settings.get(BEGAN)
+        return self.path == other.path or (began and self.sample == other.sample)
 
 
 @dataclass
@@ -210,7 +211,7 @@ def append(path: Path, folder: Path, reason: str | None = None, name: str | None
     if reason is not None:
         session.settings = {**session.settings, ACCEPTED: reason}
     by_name = name is None
-    name = name or (path.name if _NAME.fullmatch(path.name) else _time_name(path))
+    name = name or (path.name if _NAME.fullmatch(path.name) else _time_name(session, path))
     target = folder / f"{name.removesuffix('.gz')}.gz"
     if target.exists() or target.with_suffix("").exists():
         raise BadFile(f"{printable(str(path))}: {printable(str(target))} exists already")
@@ -233,8 +234,8 @@ def _stored_as(session: Summary, folder: Path) -> str | None:
     return None
 
 
-def _time_name(path: Path) -> str:
-    when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+def _time_name(session: Session, path: Path) -> str:
+    when = session.began or datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return when.strftime("%Y%m%dT%H%M%S.%fZ.json")
 
 

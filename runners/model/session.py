@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from runners.model.benchmark import AxisKind, Benchmark, Scalar
 from runners.model.count import CountEstimate
 from runners.model.profile import Profile
 
+#: The setting that says when a session began, in UTC: ``2026-11-29T17:14:48Z``.
+BEGAN = "began"
 #: The setting that says by how much jobs were slowed on purpose: such a session is no baseline.
 SLOWED = "slowed_down"
 #: The setting that says, in words, what earlier sessions remembered and this one did not bear out:
@@ -125,6 +128,14 @@ class Session:
     curves: list[Curve] = field(default_factory=list)
     #: Where the nanoseconds of its benchmarks go, where that was asked for.
     profiles: list[Profile] = field(default_factory=list)
+
+    @property
+    def began(self) -> datetime | None:
+        """When it began; None where its file does not say."""
+        try:
+            return datetime.fromisoformat(str(self.settings.get(BEGAN))).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
 
     def points(self, curve: Curve) -> list[Result]:
         """The measured results of a curve, ascending."""

@@ -21,7 +21,7 @@ from micro.reports.terminal.session_table import headline, print_session, remark
 from runners.archive import writer
 from runners.archive.reader import read
 from runners.model.count import SYSTEM_CALLS, Count, CountEstimate
-from runners.model.session import HAND_OVERS, Curve, Result, Session
+from runners.model.session import BEGAN, HAND_OVERS, Curve, Result, Session
 
 WIDTHS = pytest.mark.parametrize("width", [80, 100, 140, 300])
 
@@ -65,6 +65,13 @@ def test_every_figure_has_its_unit_and_every_remark_is_whole(width: int) -> None
     ):
         assert figure in text
     assert "…" not in text
+
+
+def test_the_head_says_when_a_session_began_where_its_file_does() -> None:
+    shown = session([measured("fd.x", 1e-6)])
+    assert "UTC" not in printed(shown)
+    shown.settings = {BEGAN: "2026-02-03T05:05:06+01:00"}
+    assert "· 2026-02-03 04:05 UTC" in words(printed(shown))
 
 
 @pytest.mark.parametrize("width", [80, 300])

@@ -1,10 +1,10 @@
-"""Build the wheel and the sdist here, install them elsewhere, and measure something with each.
+"""Build the sdist, from it the wheel, install that elsewhere, and measure something with it.
 
     python tests/portability/wheel.py [INTERPRETER ...]
 
 The wheel, built by the running Python, must serve every interpreter named (``python3.13``, a path):
 it is installed in a fresh virtual environment of each, every workload imported and one probe run.
-The sdist is built and tried with the running Python. What micro requires comes from the network.
+What micro requires comes from the network.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def pip(python: str | Path, *arguments: str | Path) -> None:
     run(python, "-m", "pip", "--disable-pip-version-check", "-q", *arguments)
 
 
-def install_and_measure(interpreter: str, package: Path, folder: Path) -> str:
-    """Try one built package with one interpreter; one line that says what it did."""
+def install_and_measure(interpreter: str, wheel: Path, folder: Path) -> str:
+    """Try the wheel with one interpreter; one line that says what it did."""
     environment = folder / "environment"
     run(interpreter, "-m", "venv", "--clear", environment)
     python = environment / "bin" / "python"
-    pip(python, "install", package)
+    pip(python, "install", wheel)
     workloads = run(python, "-c", IMPORT_ALL, folder=folder).strip()
     micro = environment / "bin" / "micro"
     told = json.loads(run(micro, "run", "fd.open_close", "--quick", "--json", "-q", folder=folder))
@@ -56,7 +56,7 @@ def install_and_measure(interpreter: str, package: Path, folder: Path) -> str:
     try_outside_a_checkout(micro, folder / "elsewhere")
     version = run(python, "-V").strip()
     return (
-        f"{package.name} with {version}: {workloads} workloads imported, fd.open_close measured; "
+        f"{wheel.name} with {version}: {workloads} workloads imported, fd.open_close measured; "
         "baselines and documentation are found"
     )
 
@@ -81,17 +81,15 @@ def try_outside_a_checkout(micro: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Build both and try them; ends with an error where one does not work."""
+    """Build the wheel and try it; ends with an error where it does not work."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run(sys.executable, "-m", "venv", folder / "builder")
         builder = folder / "builder" / "bin" / "python"
         pip(builder, "install", "build")
-        # By way of the sdist: the wheel then shows that nothing is missing from it.
+        # By way of the sdist: the wheel then shows that nothing is missing from that.
         run(builder, "-m", "build", "--outdir", folder / "dist", ROOT)
-        (sdist,) = folder.glob("dist/*.tar.gz")
         (wheel,) = folder.glob("dist/*.whl")
-        print(install_and_measure(sys.executable, sdist, folder), flush=True)
         for interpreter in sys.argv[1:] or [sys.executable]:
             print(install_and_measure(interpreter, wheel, folder), flush=True)
 

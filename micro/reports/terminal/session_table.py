@@ -58,12 +58,14 @@ def print_session(out: Console, session: Session, full: bool = False) -> None:
 
 
 def headline(session: Session) -> str:
-    """One line on the machine, of the facts that are known."""
+    """One line on the machine and the time, of the facts that are known."""
     facts = session.environment
     parts = [str(facts[key]) for key in _HEAD if key in facts]
     if "cpu_count" in facts:
         at = [key for key in _HEAD if key in facts].index("cpu_count")
         parts[at] = amount(parts[at], "CPUs")
+    if session.began is not None:
+        parts.append(f"{session.began:%Y-%m-%d %H:%M} UTC")
     return " · ".join(parts)
 
 

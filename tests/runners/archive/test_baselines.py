@@ -22,8 +22,8 @@ from runners.archive.baselines import Summary, load, of_session, summarize
 from runners.archive.reader import read
 from runners.archive.writer import write
 from runners.machine.environment import key
-from runners.model.benchmark import Benchmark
-from runners.model.session import MEMORY_REFUTED, SLOWED, Result, Session, Visit
+from runners.model.benchmark import Benchmark, Scalar
+from runners.model.session import BEGAN, MEMORY_REFUTED, SLOWED, Result, Session, Visit
 
 ENVIRONMENT = {"os": "linux", "arch": "x86_64", "cpu_count": 2, "cpu_model": "Sample CPU"}
 KEY = key(ENVIRONMENT)
@@ -246,6 +246,33 @@ def test_sessions_are_appended_under_their_time(folder: Path, tmp_path: Path) ->
     os.utime(other, (0, datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp()))
     assert baselines.append(other, folder).name == "20260203T040506.000000Z.json.gz"
     assert len(load(folder).sessions) == 2
+
+
+def test_a_copied_file_is_appended_under_the_time_when_its_session_began(
+    folder: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copied.json"
+    dated = session()
+    dated.settings = {BEGAN: "2026-02-03T04:05:06Z"}
+    write(dated, copied)
+    assert baselines.append(copied, folder).name == "20260203T040506.000000Z.json.gz"
+
+
+@pytest.mark.parametrize("said", ["yesterday", "9" * 99, "0001-01-01T00:00:00+23:59", 7, ""])
+def test_a_session_that_does_not_say_when_it_began(said: Scalar) -> None:
+    assert Session({}, {BEGAN: said}).began is None
+
+
+def test_sessions_that_began_at_different_times_are_two(tmp_path: Path) -> None:
+    first, second, copied = (session() for _ in range(3))
+    for one, began in ((first, "05"), (second, "06"), (copied, "05")):
+        one.settings = {BEGAN: f"2026-02-03T04:{began}:00Z"}
+    one, other, same = (
+        baselines.of_session(each, tmp_path / str(i))
+        for i, each in enumerate((first, second, copied))
+    )
+    assert one.is_same(same)
+    assert not one.is_same(other)
 
 
 def test_nothing_is_ever_replaced(folder: Path, tmp_path: Path) -> None:
