@@ -328,10 +328,14 @@ def confirm(outcome: Outcome, chosen: Configuration) -> Outcome:
 
     A suspect is `regressed` if it is slow again, and the controls are not. Against other boots
     nothing is measured: that takes a session of yet another boot. Nor is anything where the session
-    was not measured in this boot of this machine. Of what has regressed, profiles are taken.
+    was not measured in this boot of this machine, or with another allocator than the C library's.
+    Of what has regressed, profiles are taken.
     """
-    if not _same_boot(environment.describe(), outcome.current.environment):
+    here, there = environment.describe(), outcome.current.environment
+    if not _same_boot(here, there):
         return _undecided(outcome, "only fresh rounds in the session's own boot decide")
+    if here.get("allocator") != there.get("allocator"):
+        return _undecided(outcome, "only fresh rounds with the session's own allocator decide")
     decided = _second_look(outcome, chosen)
     return replace(decided, sides=_explained_now(decided))
 

@@ -24,7 +24,7 @@ from runners.model.session import Result
 #: Measured for two seconds, to tell how sharp figures will be: a system call on a core of our own.
 _MEASURED = "fd.open_close"
 _SETTINGS = Settings(rounds=40, budget_s=2.0)
-_SENTINELS = 5000
+_SENTINELS = 5000  # a CPU, where they are few
 #: A hand-over to a task that sleeps, on the same CPU and on another, and to one that polls.
 _ASLEEP, _POLLED = "ipc.pipe", "hardware.core_to_core"
 _HAND_OVERS = Settings(rounds=5, budget_s=1.0)
@@ -50,12 +50,12 @@ def diagnose() -> Diagnosis:
         watch = Watch()
         surveyed = bench.survey(_SENTINELS)
         (job,) = select([_MEASURED])[0].jobs()
-        session = bench.measure([job], _SETTINGS)
+        measured = bench.measure([job], _SETTINGS, surveyed).results
         found = [*watch.findings(), *cpu_findings(surveyed), *settings(bench.facts), *limits()]
         jobs = [job for probe in select([_ASLEEP, _POLLED]) for job in probe.jobs("quick")]
-        handed_over = bench.measure(jobs, _HAND_OVERS).results
-    (result,) = session.results
-    values = [visit.value_s for visit in result.visits if visit.doubt is None]
+        handed_over = bench.measure(jobs, _HAND_OVERS, surveyed).results
+    visits = [visit for result in measured for visit in result.visits]
+    values = [visit.value_s for visit in visits if visit.doubt is None]
     return Diagnosis(
         [
             *found,
@@ -66,7 +66,7 @@ def diagnose() -> Diagnosis:
         ],
         expected_spread(values, Settings().rounds),
         len(values),
-        len(result.visits),
+        len(visits),
     )
 
 

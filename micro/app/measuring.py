@@ -43,7 +43,7 @@ from runners.model.job import Job
 from runners.model.session import BEGAN, Result, Session
 
 DEFAULT = Settings()
-QUICK = Settings(rounds=6, budget_s=26.0)
+QUICK = Settings(rounds=6, budget_s=27.0)
 RIGOROUS = Settings(rounds=20, most_visits=4, budget_s=3600.0, trace=1000)
 #: The share of the budget after which no more is counted before the rounds.
 _COUNTING_SHARE = 0.05

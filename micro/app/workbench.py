@@ -33,10 +33,12 @@ class Workbench:
         """A scheduler of these jobs, which has not begun."""
         return Scheduler(jobs, self.launcher, settings, self.cpus, self.known)
 
-    def measure(self, jobs: Sequence[Job], settings: Settings) -> Session:
-        """Measure these jobs to the end."""
+    def measure(
+        self, jobs: Sequence[Job], settings: Settings, surveyed: Surveyed | None = None
+    ) -> Session:
+        """Measure these jobs to the end, on CPUs that were ``surveyed`` before, if they were."""
         scheduler = self.scheduler(jobs, settings)
-        scheduler.run()
+        scheduler.run(surveyed=surveyed)
         return scheduler.session(self.facts)
 
     def survey(self, sentinels: int = 500) -> Surveyed:

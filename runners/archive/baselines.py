@@ -43,7 +43,12 @@ PARTIAL, REFUSED = ".partial", ".refused"
 #: A setting that says why a session that failed the gate was accepted.
 ACCEPTED = "accepted_because"
 #: What may differ within a key, and should be known where it does.
-COVARIATES = ("cpu_model", "os_release", "libc", "virtualization", "container", "distribution")
+COVARIATES = (
+    *("cpu_model", "os_release", "libc", "virtualization", "container", "distribution"),
+    "allocator",
+)
+#: What is meant where a session does not say.
+_UNSAID = {"allocator": "the C library's"}
 
 #: The setting that holds the sentinel's time at the best clock.
 CLOCK = "clean_chain_ns"
@@ -279,8 +284,9 @@ def differences(sessions: Iterable[Summary], environment: Mapping[str, Scalar]) 
     known = list(sessions)
     found = []
     for name in COVARIATES:
-        before = {str(s.environment.get(name, "unknown")) for s in known}
-        now = str(environment.get(name, "unknown"))
+        unsaid = _UNSAID.get(name, "unknown")
+        before = {str(s.environment.get(name, unsaid)) for s in known}
+        now = str(environment.get(name, unsaid))
         if before and now not in before:
             found.append(f"{name}: {now}, was {' or '.join(sorted(before)[:3])}")
     return found

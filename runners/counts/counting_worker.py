@@ -23,6 +23,7 @@ from runners.measure.workloads import (
     calibrate,
     levels_are_members,
     make,
+    operations_under_load,
     put_away,
     reason_of,
 )
@@ -73,9 +74,10 @@ def system_calls(workload: "Workload", job: "dict[str, Any]") -> "dict[str, Any]
     return {"system_calls": (seen[2] - seen[1]) / n / job["members"]}
 
 
-def events(workload: "Workload", counters: "Any") -> "dict[str, Any]":
+def events(workload: "Workload", job: "dict[str, Any]", counters: "Any") -> "dict[str, Any]":
     """Those of an operation, in each pair of batches."""
-    n = int(min(calibrate(workload, BATCH_NS), workload.max_batch // 2))
+    under_load = operations_under_load(job, job["levels"][0])
+    n = int(min(calibrate(workload, BATCH_NS, under_load=under_load), workload.max_batch // 2))
     if n < 1:
         return {"none": "a batch holds a single operation here"}
     found = []
@@ -122,7 +124,7 @@ def count(job: "dict[str, Any]", what: str, names: "list[str]") -> "dict[str, An
         workload = made(job)
         if what == "weights":
             return weights(workload, names)
-        return system_calls(workload, job) if counters is None else events(workload, counters)
+        return system_calls(workload, job) if counters is None else events(workload, job, counters)
     except Exception as error:
         return {"none": reason_of(error)}
     finally:

@@ -18,6 +18,7 @@ from runners.counts.calls import canonical
 from runners.counts.traced import CannotTrace, traced
 from runners.explain.refusal import reason
 from runners.measure.launch import Launcher, Order
+from runners.model.amount import amount
 from runners.model.benchmark import Benchmark
 from runners.model.count import SWITCHES, SYSTEM_CALLS, Count, CountEstimate
 from runners.model.job import Job
@@ -26,6 +27,7 @@ from runners.model.session import Session
 COUNTING_WORKER = "runners.counts.counting_worker"
 #: The settings that say, in words, why a session has no such counts.
 NO_SYSTEM_CALLS, NO_EVENTS = "no_system_calls", "no_hardware_counters"
+NOT_COUNTED = "not_counted"
 HARDWARE = (
     Count("user_instructions", "instructions in user mode"),
     Count("kernel_instructions", "instructions in the kernel"),
@@ -33,8 +35,11 @@ HARDWARE = (
     Count("kernel_cycles", "cycles in the kernel"),
 )
 MIGRATIONS = Count("cpu_migrations", "CPU migrations", "none")
-#: Jobs a process, so that their order fits into an argument (128 KiB), and its longest time.
-_JOBS, _SECONDS = 16, 15
+#: Jobs a process, so that their order fits into an argument (128 KiB). To weigh one takes up to a
+#: second, and only between processes can be seen that the time is up.
+_JOBS = {"calls": 16, "events": 16, "weights": 2}
+#: A process's longest time.
+_SECONDS = 15
 _ANSWERS = frozenset({"system_calls", "events", "weights", "none"})
 _UNSUPPORTED = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV})
 
@@ -72,8 +77,8 @@ def count(jobs: Sequence[Job], launcher: Launcher, cpus: Sequence[int], seconds:
     if refusal is not None:
         found.refusals[NO_EVENTS] = refusal
     switching = [job for job in jobs if set(SWITCHES) <= set(job.counts)]
-    _events(switching if refusal else jobs, hardware, launcher, cpus, until, found)
     _weights(jobs, launcher, cpus, until, found)
+    _events(switching if refusal else jobs, hardware, launcher, cpus, until, found)
     return found
 
 
@@ -118,7 +123,7 @@ def _system_calls(
         lines = traced(launcher, COUNTING_WORKER, order, cpus[:1], _SECONDS)["lines"]
         return lines
 
-    for job, line in _answers(jobs, cpus, "calls", (), until, run):
+    for job, line in _answers(jobs, cpus, "calls", (), until, run, found):
         calls = line.get("system_calls")
         # A fraction of a call is a disturbance, such as a call that a signal made come twice.
         if calls is not None and calls >= 0 and float(calls).is_integer():
@@ -137,7 +142,7 @@ def _events(
     def run(order: dict[str, Any]) -> Sequence[Mapping[str, Any]]:
         return launcher.run(COUNTING_WORKER, order).lines
 
-    for job, line in _answers(jobs if names else (), cpus, "events", names, until, run):
+    for job, line in _answers(jobs if names else (), cpus, "events", names, until, run, found):
         estimates = estimate_counts((*HARDWARE, MIGRATIONS), line.get("events", ()))
         # Where no task moves, which is nearly everywhere, nobody needs to be told.
         found.add(
@@ -154,7 +159,7 @@ def _weights(
 
     some = [job for job in jobs if any(each.weighed for each in job.counts)]
     names = {each.name for job in some for each in job.counts if each.weighed}
-    for job, line in _answers(some, cpus, "weights", sorted(names), until, run):
+    for job, line in _answers(some, cpus, "weights", sorted(names), until, run, found):
         found.add(job.at(job.points[0]), estimate_counts(job.counts, line.get("weights", ())))
 
 
@@ -165,20 +170,26 @@ def _answers(
     names: Sequence[str],
     until: float,
     run: Callable[[dict[str, Any]], Sequence[Mapping[str, Any]]],
+    found: Counted,
 ) -> Iterator[tuple[Job, Mapping[str, Any]]]:
     """What workers say of each job, many jobs a process.
 
-    A job that ends its process has no answer, and the next process goes on behind it.
+    A job that ends its process has no answer, and the next process goes on behind it. Those for
+    which no time is left are told.
     """
     numbers = _numbers()
     left = list(jobs)
     while left and time.monotonic() < until:
-        some = left[:_JOBS]
+        some = left[: _JOBS[what]]
         plain = [_plain(job, cpus, numbers) for job in some]
         order = {"jobs": plain, "what": what, "names": list(names)}
         lines = [line for line in run(order) if line.keys() & _ANSWERS]
         yield from zip(some, lines, strict=False)
         left = left[len(lines) + (len(lines) < len(some)) :]
+    if left:
+        told = f"{what} of {amount(len(left), 'jobs')}"
+        before = found.refusals.get(NOT_COUNTED)
+        found.refusals[NOT_COUNTED] = f"{before}, {told}" if before else f"for want of time: {told}"
 
 
 def _plain(job: Job, cpus: Sequence[int], numbers: Mapping[str, Sequence[int]]) -> dict[str, Any]:

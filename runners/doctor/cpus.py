@@ -25,7 +25,14 @@ def cpus(surveyed: Surveyed, root: Path = environment.ROOT) -> Iterator[Finding]
             "run `micro all`: it remembers what it finds",
             "the remembered level is not borne out",
         )
-    if surveyed.clean is None:
+    if surveyed.error is not None:
+        yield Finding(
+            "survey",
+            "warning",
+            f"the CPUs were not looked at to the end: {surveyed.error}",
+            short="the survey of the CPUs failed",
+        )
+    if surveyed.clean is None and surveyed.error is None:
         yield Finding(
             "neighbours",
             "warning",
@@ -34,7 +41,6 @@ def cpus(surveyed: Surveyed, root: Path = environment.ROOT) -> Iterator[Finding]
             "measure on the hardware itself, or at a quieter time",
             "no sharp sentinel level: neighbours cannot be told apart",
         )
-        return
     for cpu, share in sorted(surveyed.clean_share.items()):
         seen = f"CPU {cpu}: the core was ours {share:.0%} of the time"
         short = f"CPU {cpu} ours {share:.0%}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runners.doctor.finding import Finding
 from runners.machine import environment
-from runners.machine.limits import hard_limit, no_flock
+from runners.machine.limits import hard_limit, memory_limit_bytes, no_flock
 
 #: What the longest curves reach where nothing stops them.
 MOST_DESCRIPTORS, MOST_MAPS, MOST_PROCESSES, MOST_PORTS = 1 << 17, 1 << 16, 1 << 15, 28_000
@@ -86,11 +86,13 @@ def _process_limits(root: Path) -> dict[str, int]:
 
 def _memory(root: Path) -> Iterator[Finding]:
     stated = environment.fields(environment.read("proc/meminfo", root))
-    available = environment.number(stated.get("MemAvailable", [""])[0].removesuffix("kB"))
-    if available is not None and available * 1024 < MOST_MEMORY_BYTES:
+    free_kib = environment.number(stated.get("MemAvailable", [""])[0].removesuffix("kB"))
+    known = (None if free_kib is None else free_kib * 1024, memory_limit_bytes(root))
+    available = min((most for most in known if most is not None), default=MOST_MEMORY_BYTES)
+    if available < MOST_MEMORY_BYTES:
         yield _short_curves(
             "memory",
-            f"{available // 1024:,} MiB available: memory curves end at a quarter of it",
+            f"{available >> 20:,} MiB available: memory curves end at a quarter or a half of it",
             "end other programs, or raise the memory limit of the container",
         )
     space = hard_limit(resource.RLIMIT_AS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ LOST, BUSY = 0.01, 0.05
 
 @dataclass(frozen=True)
 class Counts:
-    """What the kernel has counted so far, in seconds of CPU time, and when it was read."""
+    """What the kernel has counted of some CPUs, in seconds of their time, and when it was read."""
 
     at_s: float
     busy_s: float
@@ -33,18 +33,22 @@ class Watch:
 
     def __init__(self, root: Path = environment.ROOT) -> None:
         self._root = root
-        self._start = read_counts(root)
+        self._cpus = environment.usable_cpus(root)
+        self._start = read_counts(self._cpus, root)
 
     def findings(self) -> Iterator[Finding]:
         """What happened since."""
-        cpus = len(environment.usable_cpus(self._root))
-        yield from between(self._start, read_counts(self._root), cpus)
+        yield from between(self._start, read_counts(self._cpus, self._root), len(self._cpus))
 
 
-def read_counts(root: Path = environment.ROOT) -> Counts:
-    """The counts of now; zero where the system has none."""
-    words = environment.read("proc/stat", root).split("\n", 1)[0].split()[1:]
-    ticks = [environment.number(word) or 0 for word in words] + [0] * 8
+def read_counts(cpus: Sequence[int], root: Path = environment.ROOT) -> Counts:
+    """The counts of these CPUs by now; zero where the system has none."""
+    lines = [line.split() for line in environment.read("proc/stat", root).split("\n")]
+    names = {f"cpu{cpu}" for cpu in cpus}
+    ticks = [0] * 8
+    for _, *words in (line for line in lines if line and line[0] in names):
+        for i, word in enumerate(words[: len(ticks)]):
+            ticks[i] += environment.number(word) or 0
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
     throttled = [throttled_us(environment.read(file).encode()) for file in cpu_stats(root)]
     used = os.times()
@@ -61,7 +65,7 @@ def between(before: Counts, after: Counts, cpus: int) -> Iterator[Finding]:
     """Shares of the time between two readings, on ``cpus`` CPUs."""
     wall_s = max(after.at_s - before.at_s, 1e-3)
     stolen = (after.stolen_s - before.stolen_s) / wall_s / cpus
-    throttled = (after.throttled_s - before.throttled_s) / wall_s
+    throttled = (after.throttled_s - before.throttled_s) / wall_s / cpus
     others = after.busy_s - before.busy_s - (after.own_s - before.own_s)
     busy = max(0.0, others / wall_s / cpus)
     yield Finding(

@@ -24,6 +24,7 @@ from runners.measure.workloads import (
     calibrate,
     levels_are_members,
     make,
+    operations_under_load,
     put_away,
     reason_of,
     slow_down,
@@ -164,12 +165,12 @@ def batches(workload: "Any", batch: int, duration_ns: int) -> "list[tuple[int, i
 
 
 def profile(
-    workload: "Any", order: "dict[str, Any]", sampler: "Any", base: "Any"
+    workload: "Any", order: "dict[str, Any]", level: "int | None", sampler: "Any", base: "Any"
 ) -> "dict[str, Any]":
     """Batches without and with sampling, in turns, until enough time was sampled."""
     if order["slowdown"]:
-        slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
-    batch = calibrate(workload, BATCH_NS)
+        slow_down(workload, order, level, base.CHAIN_STEPS)
+    batch = calibrate(workload, BATCH_NS, under_load=operations_under_load(order, level))
     if not workload.began_ns:
         raise base.NotSupported("it times pieces of its operations: samples cannot be told apart")
     stacks = Stacks(Processes())
@@ -201,7 +202,7 @@ def work(order: "dict[str, Any]") -> None:
             grown(order, base, sampling.Sampler)
     except sampling.SamplingRefused as error:
         emit(refused=error.errno)
-    except base.NotSupported as reason:
+    except (base.NotSupported, base.LimitReached) as reason:
         emit(skipped=str(reason))
     except Exception as error:
         emit(failed=reason_of(error))
@@ -225,7 +226,7 @@ def grown(order: "dict[str, Any]", base: "Any", sampler_class: "type[Any]") -> N
                 limit = grower.to(workload, level, base.LimitReached)
             if limit is None or grower.level > before:
                 reached = level if limit is None else limit["reached"]
-                emit(level=reached, **profile(workload, order, sampler, base))
+                emit(level=reached, **profile(workload, order, reached, sampler, base))
             if limit is not None:
                 emit(limit=limit)
                 break
@@ -242,7 +243,7 @@ def team(
     workload: Any = None
     try:
         workload = make(order, level, order["cpus"])
-        emit(level=level, **profile(workload, order, sampler, base))
+        emit(level=level, **profile(workload, order, level, sampler, base))
     finally:
         sampler.close()
         put_away(workload)

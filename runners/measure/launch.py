@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ WORKER, SURVEY_WORKER = "runners.measure.worker", "runners.measure.survey_worker
 PIPE_BYTES = 1 << 20
 LOOK_S = 1.0
 ANSWER_BYTES_MAX = 1 << 26
+_TOLD_OF_JOB = (
+    *("workload", "workers", "members", "load", "axis_kind", "slowdown", "slices"),
+    *("least_batch", "long_batch"),
+)
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -55,17 +59,18 @@ class Order:
 
     def plain(self) -> dict[str, Any]:
         """The order as dictionaries, lists, numbers and text."""
-        plain = asdict(self)
-        job = plain.pop("job")
-        plain["batch"] = {str(level): n for level, n in self.batch.items()}
-        plain["levels"], plain["cpus"] = list(self.levels), list(self.cpus)
-        plain["slices"] = job["slices"]
-        plain["foreign_share"], plain["foreign_ns"] = FOREIGN_SHARE, FOREIGN_NS
-        for name in ("workload", "params", "workers", "members", "load", "axis_kind", "slowdown"):
-            plain[name] = job[name]
-        plain["least_batch"], plain["long_batch"] = job["least_batch"], job["long_batch"]
-        plain["counts"] = [count["name"] for count in job["counts"] if not count["weighed"]]
-        return plain
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "job"}
+        return {
+            **own,
+            **{name: getattr(self.job, name) for name in _TOLD_OF_JOB},
+            "params": dict(self.job.params),
+            "counts": [count.name for count in self.job.counts if not count.weighed],
+            "batch": {str(level): n for level, n in self.batch.items()},
+            "levels": list(self.levels),
+            "cpus": list(self.cpus),
+            "foreign_share": FOREIGN_SHARE,
+            "foreign_ns": FOREIGN_NS,
+        }
 
 
 @dataclass

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+#: Room for the lines of so many CPUs in /proc/stat, each shorter than that.
+CPUS_MOST, CPU_LINE_BYTES = 1024, 128
+
+
 class Noise:
     """What the kernel tells about disturbance, read twice: counts, all cumulative.
 
     ``wait_ns`` in the run queue, ``steal_ticks`` by the hypervisor, ``throttled_us`` by the CPU
-    quotas of the cgroups whose files ``cpu_stats`` are, ``pressure_us`` of the whole system,
-    ``wall_ns`` of the span.
+    quotas of the cgroups whose files ``cpu_stats`` are, ``wall_ns`` of the span.
     """
 
     def __init__(self, cpu_stats: "Sequence[str]") -> None:
@@ -27,36 +30,53 @@ class Noise:
             for name, path in (
                 ("schedstat", "/proc/self/schedstat"),
                 ("stat", "/proc/stat"),
-                ("pressure", "/proc/pressure/cpu"),
                 *(("throttled", path) for path in cpu_stats),
             )
             if (fd := open_to_read(path)) >= 0
         ]
-        self._before = self._read()
+        self._before, self._stat = self._read()
 
-    def _read(self) -> "dict[str, int]":
-        counts = {"wall_ns": time.monotonic_ns()}
+    def _read(self) -> "tuple[dict[str, int], bytes]":
+        counts, stat = {"wall_ns": time.monotonic_ns()}, b""
         for name, fd in self._files:
             try:
-                data = os.pread(fd, 1024, 0)
-                words = data.split(b"\n")
+                data = os.pread(fd, CPUS_MOST * CPU_LINE_BYTES, 0)
                 if name == "schedstat":
-                    counts["wait_ns"] = int(words[0].split()[1])
+                    counts["wait_ns"] = int(data.split()[1])
                 elif name == "stat":
-                    counts["steal_ticks"] = int(words[0].split()[8])
-                elif name == "pressure":
-                    counts["pressure_us"] = int(words[0].rpartition(b"total=")[2])
+                    stat = data
                 elif (us := throttled_us(data)) is not None:
                     counts["throttled_us"] = counts.get("throttled_us", 0) + us
             except (OSError, ValueError, IndexError):
                 continue
+        return counts, stat
+
+    def since(self, cpus: "Sequence[int]" = ()) -> "dict[str, int]":
+        """The counts since the last call.
+
+        Stolen is what was stolen from that of ``cpus`` that lost most, as the others wait for it;
+        without any, from all CPUs of the machine together.
+        """
+        now, stat = self._read()
+        before, self._before = self._before, now
+        counts = {name: value - before.get(name, value) for name, value in now.items()}
+        names = [f"cpu{cpu}" for cpu in cpus] or ["cpu"]
+        try:
+            stolen = (stolen_ticks(stat, name) - stolen_ticks(self._stat, name) for name in names)
+            counts["steal_ticks"] = max(stolen)
+        except (ValueError, IndexError):
+            pass  # this system does not tell
+        self._stat = stat
         return counts
 
-    def since(self) -> "dict[str, int]":
-        """The counts since the last call."""
-        now = self._read()
-        before, self._before = self._before, now
-        return {name: value - before.get(name, value) for name, value in now.items()}
+
+def stolen_ticks(stat: bytes, name: str) -> int:
+    """The stolen time of a CPU, or of all ("cpu"), as /proc/stat has it.
+
+    Raises `ValueError` or `IndexError` where it has none.
+    """
+    begin = f"\n{stat.decode('ascii', 'replace')}".index(f"\n{name} ")
+    return int(stat[begin:].split(maxsplit=9)[8])
 
 
 def open_to_read(path: str) -> int:

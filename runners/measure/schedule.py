@@ -54,7 +54,7 @@ class Settings:
 
     rounds: int = 10
     most_visits: int = MOST_VISITS
-    budget_s: float = 165.0
+    budget_s: float = 174.0
     trace: int = 200
     #: Also operations so short that the clock weighs on them, when the user asks for a trace.
     trace_all: bool = False
@@ -136,11 +136,15 @@ class Scheduler:
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_round: Callable[[Session], None] = lambda _: None,
         on_survey: Callable[[Surveyed], None] = lambda _: None,
+        surveyed: Surveyed | None = None,
     ) -> None:
-        """Survey, then rounds, until all points are good, the budget is spent or visits are."""
+        """Survey, then rounds, until all points are good, the budget is spent or visits are.
+
+        Where the CPUs were ``surveyed`` a moment ago, they are not once more.
+        """
         self._interrupted = True
         try:
-            on_survey(self.survey())
+            on_survey(self.survey(surveyed))
             self._rounds(on_progress, on_round)
             self._interrupted = False
         finally:
@@ -195,10 +199,10 @@ class Scheduler:
         """Seconds since the scheduler was made."""
         return self.clock() - self._started
 
-    def survey(self) -> Surveyed:
+    def survey(self, surveyed: Surveyed | None = None) -> Surveyed:
         """Find the clean level, the best clock, and which of our CPUs slow each other."""
         started = self.clock()
-        found = survey(self.launch, self.cpus, self.agreed.known)
+        found = surveyed or survey(self.launch, self.cpus, self.agreed.known)
         self.measuring_s += self.clock() - started
         self._senses_ns.extend(found.senses_ns)
         self.shared_cores = list(found.shared_cores)
@@ -326,9 +330,8 @@ class Scheduler:
             point.batch = line["batch"]
             point.calibrations += level not in order.batch
             slices = Slices.from_table(line["slices"])
-            wanted = max(5, min(track.job.slices, len(slices.elapsed_ns)))
             point.raw.append(
-                Raw(self.round, line["cpu"], line["batch"], slices, line["noise"], wanted)
+                Raw(self.round, line["cpu"], line["batch"], slices, line["noise"], line["wanted"])
             )
             point.traced_ns.extend(line["trace"])
             point.counts.append(line.get("counts", {}))
@@ -340,8 +343,8 @@ class Scheduler:
         return bool(left and left[0] in track.points and track.points[left[0]].raw)
 
     def _end_curve(self, track: _Track, reached: int) -> None:
-        """End a curve at a limit."""
-        self._refuse(track, [level for level in track.points if (level or 0) > reached])
+        """End a curve at a limit, which what has no levels did not even reach."""
+        self._refuse(track, [level for level in track.points if level is None or level > reached])
 
     @staticmethod
     def _refuse(track: _Track, levels: Sequence[int | None]) -> None:
@@ -421,7 +424,8 @@ class Scheduler:
             job.figure_params,
             track.job.axis,
             max(measured),
-            track.stopped_by,
+            # A limit that moved between rounds ended nothing.
+            track.stopped_by if max(measured) < max(job.levels) else None,
             job.axis_kind,
         )
 

@@ -16,6 +16,8 @@ from runners.measure.sentinel import Clean, Slices
 #: Clean slices of two CPUs at once under this share, while each alone has more than that one.
 SHARED_AT_MOST = 0.02
 ALONE_AT_LEAST = 0.3
+#: Sentinels of all CPUs together, some two seconds, and of each at least.
+MOST_SENSES, LEAST_SENSES = 20_000, 100
 
 
 class Survey(Protocol):
@@ -41,15 +43,18 @@ class Surveyed:
     senses_ns: tuple[sentinel.Floats, ...]
     #: What earlier sessions remembered and this survey does not bear out, in words.
     disagreements: tuple[str, ...] = ()
+    #: Why the survey ended early, or saw nothing.
+    error: str | None = None
 
 
 def survey(launch: Survey, cpus: Sequence[int], known: Clean | None, senses: int = 500) -> Surveyed:
     """Run the sentinel on every CPU alone and on likely siblings at once.
 
-    ``senses`` sentinels a CPU, 0.1 ms apart; ``known`` is what earlier sessions found, and counts
-    as far as this survey bears it out.
+    ``senses`` sentinels a CPU, 0.1 ms apart, fewer on many CPUs; ``known`` is what earlier sessions
+    found, and counts as far as this survey bears it out.
     """
-    answer = launch.survey(cpus, neighbours(cpus), senses)
+    each = min(senses, max(LEAST_SENSES, MOST_SENSES // max(1, len(cpus))))
+    answer = launch.survey(cpus, neighbours(cpus), each)
     alone = {
         line["cpu"]: np.asarray(line["senses"], dtype=np.float64).reshape(-1, 2)
         for line in answer.lines
@@ -64,7 +69,7 @@ def survey(launch: Survey, cpus: Sequence[int], known: Clean | None, senses: int
         if "handover_ns" in line
     }
     if clean is None:
-        return Surveyed(None, {}, (), handovers_ns, every, agreed.disagreements)
+        return Surveyed(None, {}, (), handovers_ns, every, agreed.disagreements, answer.error)
     share = {cpu: _near(senses_ns, clean) for cpu, senses_ns in alone.items()}
     shared = []
     for line in answer.lines:
@@ -74,7 +79,9 @@ def survey(launch: Survey, cpus: Sequence[int], known: Clean | None, senses: int
             apart = min(share.get(first, 0.0), share.get(second, 0.0))
             if together < SHARED_AT_MOST and apart > ALONE_AT_LEAST:
                 shared.append((first, second))
-    return Surveyed(clean, share, tuple(shared), handovers_ns, every, agreed.disagreements)
+    return Surveyed(
+        clean, share, tuple(shared), handovers_ns, every, agreed.disagreements, answer.error
+    )
 
 
 def neighbours(cpus: Sequence[int], most: int = 8) -> list[tuple[int, int]]:

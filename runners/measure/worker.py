@@ -3,10 +3,10 @@
 The order is what `runners.measure.launch.Order` says; the answer is one JSON object a line, each
 written as soon as it is known, so that a crash keeps what was measured:
 
-``{"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "counts", "modules"}``
-    one point; ``slices`` holds six integers a slice, as `Workload.sample` gives them; ``counts``
-    what an operation in them cost beside time, by name, where the order asks for some; ``modules``
-    are the compiled ones that took part;
+``{"level", "batch", "cpu", "wanted", "slices", "trace", "clock_ns", "noise", "counts", "modules"}``
+    one point; so many clean slices were ``wanted``; ``slices`` holds six integers a slice, as
+    `Workload.sample` gives them; ``counts`` what an operation in them cost beside time, by name,
+    where the order asks for some; ``modules`` are the compiled ones that took part;
 ``{"unpinned": reason}``
     the system refused to bind the worker to a CPU: what follows was measured unbound;
 ``{"limit": {"reached", "reason"}}``
@@ -105,7 +105,8 @@ def measure(
             workload.run(batch)
             here = 0
     assert table is not None  # at least one chunk was wanted
-    point = {"batch": batch, "cpu": cpus[0] if cpus else -1, "slices": table.tolist()}
+    point: dict[str, Any] = {"batch": batch, "cpu": cpus[0] if cpus else -1, "wanted": wanted}
+    point["slices"] = table.tolist()
     if order["counts"]:
         point["counts"] = counted(workload, order["counts"])
     return point
@@ -138,7 +139,8 @@ def point(
     op_ns = min(found["slices"][::SLICE_NUMBERS]) / batch
     traced = single and not order["least_batch"] and not order["long_batch"]
     found["trace"] = trace(workload, order, clock_ns, op_ns) if traced else []
-    return found | {"noise": noise.since(), "modules": compiled_modules(), "clock_ns": clock_ns}
+    counted = noise.since(workload.cpus_used())
+    return found | {"noise": counted, "modules": compiled_modules(), "clock_ns": clock_ns}
 
 
 def compiled_modules() -> "list[str]":
@@ -194,7 +196,7 @@ def work(order: "dict[str, Any]") -> None:
                 raise base.LimitReached(measured, reason)
             reached = level if limit is None else limit["reached"]
             if order["slowdown"]:
-                slow_down(workload, order["slowdown"], base.CHAIN_STEPS)
+                slow_down(workload, order, reached, base.CHAIN_STEPS)
             workload.watch_cpus(usage_fd)
             emit(level=reached, **point(workload, order, reached, cpus, clock_ns, noise))
             measured = reached

@@ -201,14 +201,17 @@ def operations_under_load(order: "dict[str, Any]", level: "int | None") -> int:
     return int(max(1, order["least_batch"] * (level or 1)))
 
 
-def slow_down(workload: "Workload", share: float, chain_steps: int) -> None:
-    """Let every operation take this share longer: spin for as many steps as that time holds."""
+def slow_down(
+    workload: "Workload", order: "dict[str, Any]", level: "int | None", chain_steps: int
+) -> None:
+    """Let every operation take a share longer: spin for as many steps as that time holds."""
     workload.slow_down(0.0)
-    batch = calibrate(workload, SPIN_SLICE_NS)
+    under_load = operations_under_load(order, level)
+    batch = calibrate(workload, SPIN_SLICE_NS, under_load=under_load)
     table = workload.sample(SPIN_SLICES, batch)
     op_ns = min(table[::SLICE_NUMBERS]) / batch
     step_ns = min(table[1::SLICE_NUMBERS]) / chain_steps
-    workload.slow_down(share * op_ns / step_ns)
+    workload.slow_down(order["slowdown"] * op_ns / step_ns)
 
 
 def put_away(workload: "Workload | None") -> None:

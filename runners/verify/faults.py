@@ -75,6 +75,9 @@ def faults(
 def _faults(bench: Bench, job: Job, level: int | None, promise: Promise, short: bool) -> Check:
     benchmark = job.at(level)
     plain = bench.traced(job, level, OPERATIONS)
+    if plain["signal"] == "SIGALRM":  # our own time limit
+        said = f"no end within {bench.seconds} s under the tracer: try on an idle machine"
+        return Check(benchmark, "faults", "unclear", said, {"timed_out": True})
     if not any("elapsed_ns" in line for line in plain["lines"]):
         return Check(benchmark, "faults", "skipped", outcome(plain["lines"]) or "no answer")
     armed = dict(plain["armed"])

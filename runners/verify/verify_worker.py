@@ -113,7 +113,7 @@ def count(order: "dict[str, Any]") -> None:
             n = int(min(wanted, workload.max_batch))
             elapsed_ns = workload.run(n)
         emit(n=n, elapsed_ns=elapsed_ns)
-    except base.NotSupported as reason:
+    except (base.NotSupported, base.LimitReached) as reason:
         emit(skipped=str(reason))
     except Exception as error:
         emit(**failure(error))
@@ -142,7 +142,7 @@ def pairs(order: "dict[str, Any]") -> None:
             once += workload.sample(1, n)
             twice += workload.sample(1, 2 * n)
         emit(n=n, once=once.tolist(), twice=twice.tolist(), clock_ns=clock_ns)
-    except base.NotSupported as reason:
+    except (base.NotSupported, base.LimitReached) as reason:
         emit(skipped=str(reason))
     except Exception as error:
         emit(**failure(error))

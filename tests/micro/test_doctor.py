@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from micro_process import Micro
+from sample_sessions import measured
 
 from micro.__main__ import main
 from micro.app import diagnosis
 from micro.app.diagnosis import Diagnosis
 from micro.reports.terminal.findings import finding_table, precision
 from runners.doctor.finding import Finding
+from runners.measure.survey import Surveyed
+from runners.model.job import Job
+from runners.model.session import Result, Session
 
 GOOD = Finding("steal", "good", "none")
 NOTE = Finding("ports", "note", "few ports", "more ports")
@@ -55,6 +60,26 @@ def test_what_is_missing_is_told_once_for_all_it_hits(monkeypatch: pytest.Monkey
         Finding("missing", "note", "a.x, b.z: no kqueue"),
         Finding("missing", "note", "c.w: no fork"),
     ]
+
+
+def test_a_reference_visit_that_failed_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bench:
+        facts: ClassVar[dict[str, str]] = {}
+
+        def survey(self, sentinels: int) -> Surveyed:
+            return Surveyed(None, {}, (), {}, ())
+
+        def measure(self, jobs: Sequence[Job], *_: object) -> Session:
+            killed = Result(jobs[0].name, {}, None, None, "failed", "killed: out of memory")
+            return Session({}, results=[measured("fd.open_close", 1e-6, rounds=9), killed])
+
+    @contextmanager
+    def workbench() -> Iterator[Bench]:
+        yield Bench()
+
+    monkeypatch.setattr(diagnosis, "workbench", workbench)
+    found = diagnosis.diagnose()
+    assert (found.undisturbed, found.visits) == (9, 9)
 
 
 # At the head of a run

@@ -348,16 +348,23 @@ def test_without_suspects_nothing_is_measured_again(monkeypatch: pytest.MonkeyPa
     assert asked == []
 
 
-@pytest.mark.parametrize("other", [{"boot": "another"}, {"arch": "riscv64"}])
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"boot": "another"}, "in the session's own boot"),
+        ({"arch": "riscv64"}, "in the session's own boot"),
+        ({"allocator": "libjemalloc.so.2"}, "with the session's own allocator"),
+    ],
+)
 def test_in_another_boot_or_on_another_machine_nothing_is_measured_again(
-    other: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    other: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = fresh(monkeypatch, figures(9, slower=1.1, only="a.x"))
     here = {**figures(9).environment, **other}
     monkeypatch.setattr(comparing.environment, "describe", lambda: here)
     confirmed = comparing.confirm(suspicious(), DEFAULT)
     (suspect,) = (j for j in confirmed.judgements if j.verdict == "suspect")
-    assert suspect.why.endswith("; only fresh rounds in the session's own boot decide")
+    assert suspect.why.endswith(f"; only fresh rounds {why} decide")
     assert asked == []
     assert not confirmed.sides.after
 

@@ -199,6 +199,13 @@ class Unsupported(Honest):
         raise NotSupported("no such call here")
 
 
+class Scarce(Honest):
+    def __init__(self) -> None:
+        from cyext.core.workload import LimitReached
+
+        raise LimitReached(2, "pthread_create: EAGAIN")
+
+
 class Failing(Honest):
     def run(self, n: int) -> int:
         raise OSError(5, "getpgid: EIO after 0")

@@ -56,6 +56,7 @@ def point(
         "level": level,
         "batch": batch,
         "cpu": cpu,
+        "wanted": max(5, min(order.job.slices, slices)),
         "slices": table,
         "trace": list(trace),
         "clock_ns": 20.0,

@@ -361,6 +361,10 @@ def test_what_differs_from_the_baseline_is_told(folder: Path) -> None:
         "libc: musl 1.2, was unknown",
     ]
     assert baselines.differences(sessions, {**ENVIRONMENT, "os_release": "6.1"}) == []
+    other = {**ENVIRONMENT, "os_release": "6.1", "allocator": "libjemalloc.so.2"}
+    assert baselines.differences(sessions, other) == [
+        "allocator: libjemalloc.so.2, was the C library's"
+    ]
     assert baselines.differences([], now) == []
 
 

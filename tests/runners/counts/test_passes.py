@@ -14,7 +14,7 @@ from cyext.core.counters import EventCounters, calls_counted
 from micro.probes.catalogue import jobs_with, select
 from runners.counts import passes
 from runners.counts.counting_worker import between
-from runners.counts.passes import COUNTING_WORKER, MIGRATIONS, Counted, count
+from runners.counts.passes import COUNTING_WORKER, MIGRATIONS, NOT_COUNTED, Counted, count
 from runners.counts.traced import CannotTrace, traced
 from runners.measure.launch import Launcher, Order
 from runners.model.count import SYSTEM_CALLS, Count, CountEstimate
@@ -76,6 +76,17 @@ def test_a_job_that_ends_its_process_costs_the_others_nothing(launcher: Launcher
 
 def test_nothing_is_begun_when_the_time_is_up(launcher: Launcher) -> None:
     assert count([job("fd.open_close")], launcher, (0,), 0.0).counts == {}
+
+
+def test_what_was_not_counted_for_want_of_time_is_told(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "countable_events", lambda: (["user_instructions"], None))
+    heavy = Job("fake", "nowhere:Heavy", counts=(Count("grams", "g", weighed=True),))
+    found = count([job("fd.open_close"), job("event.poll"), heavy], launcher, (0,), 0.0)
+    assert found.refusals[NOT_COUNTED] == (
+        "for want of time: calls of 2 jobs, weights of 1 job, events of 3 jobs"
+    )
 
 
 def test_nobody_traces_this_process() -> None:

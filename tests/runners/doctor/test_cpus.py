@@ -25,6 +25,13 @@ def look(
     return list(cpus(Surveyed(clean, shares, shared, {}, ()), root))
 
 
+def test_a_survey_that_failed_says_nothing_of_the_cpu(tmp_path: Path) -> None:
+    error = "no worker could be started: EAGAIN"
+    (found,) = cpus(Surveyed(None, {}, (), {}, (), error=error), tmp_path)
+    assert (found.topic, found.weight) == ("survey", "warning")
+    assert error in found.seen
+
+
 @pytest.mark.parametrize(
     ("share", "weight", "words"),
     [

@@ -128,6 +128,8 @@ def test_memory(tmp_path: Path, rlimits: dict[int, int]) -> None:
     found = said(tmp_path, **{"proc/meminfo": "MemAvailable:  4194303 kB\n"})
     assert "4,095 MiB available" in only(found, "memory").seen
     assert said(tmp_path, **{"proc/meminfo": "MemAvailable:  4194304 kB\n"}) == []
+    container = {"sys/fs/cgroup/a/memory.max": f"{512 << 20}\n"}
+    assert "512 MiB available" in only(said(tmp_path / "container", **container), "memory").seen
     rlimits[resource.RLIMIT_AS] = 3 << 30
     assert "RLIMIT_AS 3,072 MiB" in only(said(tmp_path), "address space").seen
 

@@ -11,6 +11,7 @@ from planted import plant
 
 from runners.doctor.finding import Finding
 from runners.doctor.load import Counts, Watch, between, read_counts
+from runners.machine.environment import usable_cpus
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 START = Counts(at_s=100.0, busy_s=50.0, stolen_s=1.0, throttled_s=2.0, own_s=10.0)
@@ -45,7 +46,7 @@ def test_stolen_time_is_a_share_of_all_cpus(stolen_s: float, weight: str) -> Non
 
 def test_a_quota_that_stops_us_is_a_warning() -> None:
     assert "throttling" not in said(throttled_s=0.05)
-    found = said(throttled_s=2.0)["throttling"]
+    found = said(throttled_s=8.0)["throttling"]
     assert (found.weight, found.short) == ("warning", "throttled 20%")
     assert "20.0% of the time" in found.seen
 
@@ -68,13 +69,16 @@ def test_counts_are_read(tmp_path: Path) -> None:
     root = plant(
         tmp_path,
         {
-            "proc/stat": "cpu  100 20 3 4000 500 6 7 80 90 1\ncpu0 1 1 1 1\n",
+            "proc/stat": "cpu  900 99 9 9000 900 9 9 99 99 1\n"
+            "cpu0 60 10 1 2000 250 3 4 50 45 1\n"
+            "cpu1 700 70 5 4000 300 1 1 10 1 0\n"
+            "cpu10 40 10 2 2000 250 3 3 30 45 0\n",
             "proc/self/cgroup": "0::/a/b\n",
             "sys/fs/cgroup/a/b/cpu.stat": "usage_usec 9\nthrottled_usec 1000\n",
             "sys/fs/cgroup/a/cpu.stat": "nr_throttled 5\nthrottled_usec 2500000\n",
         },
     )
-    counts = read_counts(root)
+    counts = read_counts([0, 10], root)
     # Neither idle time nor waiting for disks is work; guests are counted as user time already.
     assert counts.busy_s == pytest.approx((100 + 20 + 3 + 6 + 7) * TICK_S)
     assert counts.stolen_s == pytest.approx(80 * TICK_S)
@@ -91,20 +95,20 @@ def test_version_1_counts_nanoseconds(tmp_path: Path) -> None:
             "sys/fs/cgroup/cpu/cpu.stat": "what is this\nthrottled_time x\n",
         },
     )
-    assert read_counts(root).throttled_s == pytest.approx(2.5)
+    assert read_counts([0], root).throttled_s == pytest.approx(2.5)
 
 
-@pytest.mark.parametrize("stat", ["", "cpu", "cpu 1 2", "cpu x y z", b"\xff\xfe\0", "cpu -1"])
+@pytest.mark.parametrize("stat", ["", "cpu0", "cpu0 1 2", "cpu0 x y z", b"\xff\xfe\0", "cpu0 -1"])
 def test_where_the_system_counts_nothing_there_is_nothing(
     tmp_path: Path, stat: str | bytes
 ) -> None:
-    counts = read_counts(plant(tmp_path, {"proc/stat": stat}))
+    counts = read_counts([0], plant(tmp_path, {"proc/stat": stat}))
     assert (counts.stolen_s, counts.throttled_s) == (0, 0)
     assert counts.busy_s <= 3 * TICK_S
 
 
 def test_a_watch_tells_what_came_after_its_start(tmp_path: Path) -> None:
-    line = "cpu  {0} 0 0 0 0 0 0 {0} 0 0\n"
+    line = "".join(f"cpu{cpu} {{0}} 0 0 0 0 0 0 {{0}} 0 0\n" for cpu in usable_cpus())
     watch = Watch(plant(tmp_path, {"proc/stat": line.format(10**9)}))
     calm = {finding.topic: finding.weight for finding in watch.findings()}
     assert calm == {"steal": "good", "other load": "good"}

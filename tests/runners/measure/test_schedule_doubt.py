@@ -280,7 +280,6 @@ THROTTLED = "throttled by the cgroup's CPU quota"
         ({"throttled_us": 20_001}, THROTTLED),
         ({"wait_ns": 20_000_000}, None),
         ({"wait_ns": 20_000_001}, OTHERS),
-        ({"pressure_us": 900_000}, None),
         ({"wait_ns": 10_000_000, "wall_ns": SECOND // 4}, OTHERS),
     ],
 )

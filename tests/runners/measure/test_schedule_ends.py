@@ -134,6 +134,16 @@ def test_before_the_first_round_nothing_is_claimed() -> None:
     assert (session.results, session.curves) == ([], [])
 
 
+def test_cpus_that_were_surveyed_are_not_surveyed_again() -> None:
+    machine = Machine(seconds=0.1)
+    surveyed = scheduler(machine).survey()
+    machine.now = began = 1000.0
+    run = scheduler(machine, rounds=4)
+    run.run(surveyed=surveyed)
+    assert machine.now - began == pytest.approx(0.4)
+    assert run.clean == surveyed.clean
+
+
 def test_measuring_is_told_from_the_rest_of_the_time() -> None:
     machine = Machine(seconds=1.0)
     run = scheduler(machine, rounds=6)
@@ -193,6 +203,24 @@ def test_a_limit_below_the_first_level_skips_the_job() -> None:
     assert (result.status, result.x, result.value_s) == ("skipped", None, None)
     assert result.reason == "RLIMIT_NOFILE: limit reached before the first point"
     assert session.curves == []
+
+
+def test_a_team_that_cannot_be_had_is_skipped_by_the_name_of_the_limit() -> None:
+    limit = {"limit": {"reached": 0, "reason": "pthread_create: EAGAIN"}}
+    machine = Machine({"a": lambda order, visit: answer(limit)})
+    result = only(measure(machine))
+    assert len(machine.orders) == 1
+    assert (result.status, result.x) == ("skipped", None)
+    assert result.reason == "pthread_create: EAGAIN: limit reached before the first point"
+
+
+def test_a_limit_that_was_met_once_has_not_ended_a_complete_curve() -> None:
+    def once(order: Order, visit: int) -> Answer:
+        return limited(100, measured=False)(order, visit) if visit == 3 else steady(order, visit)
+
+    session = measure(Machine({"curve": once}), CURVE)
+    assert [result.x for result in session.results] == [10, 100, 1000]
+    assert (session.curves[0].reached, session.curves[0].stopped_by) == (1000, None)
 
 
 def test_a_limit_that_falls_takes_its_points_along() -> None:

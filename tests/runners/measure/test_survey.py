@@ -23,10 +23,11 @@ class Machine:
     def __init__(self, *lines: dict[str, Any]) -> None:
         self.lines = list(lines)
         self.asked: list[tuple[Any, ...]] = []
+        self.error: str | None = None
 
     def survey(self, cpus: Sequence[int], pairs: Sequence[tuple[int, int]], senses: int) -> Answer:
         self.asked.append((list(cpus), list(pairs), senses))
-        return Answer(self.lines)
+        return Answer(self.lines, self.error)
 
 
 def alone(cpu: int, own: int, of: int = 500) -> dict[str, Any]:
@@ -44,6 +45,13 @@ def test_every_cpu_and_likely_siblings_are_asked_for() -> None:
     machine = Machine(alone(2, 400))
     survey(machine, (2, 5, 7, 9), None, senses=77)
     assert machine.asked == [([2, 5, 7, 9], [(2, 5), (2, 7), (5, 9), (7, 9)], 77)]
+
+
+@pytest.mark.parametrize(("cpus", "each"), [(2, 5000), (4, 5000), (40, 500), (1000, 100)])
+def test_many_cpus_are_looked_at_for_a_shorter_time(cpus: int, each: int) -> None:
+    machine = Machine()
+    survey(machine, range(cpus), None, senses=5000)
+    assert machine.asked[0][2] == each
 
 
 def test_how_often_each_cpu_was_ours() -> None:
@@ -69,7 +77,14 @@ def test_without_a_level_nothing_is_said_of_cores(lines: list[dict[str, Any]]) -
 
 def test_a_survey_that_crashed_leaves_what_is_known() -> None:
     seen = survey(Machine(), (0, 1), CLEAN)
-    assert (seen.clean, seen.clean_share, seen.senses_ns) == (CLEAN, {}, ())
+    assert (seen.clean, seen.clean_share, seen.senses_ns, seen.error) == (CLEAN, {}, (), None)
+
+
+@pytest.mark.parametrize("lines", [[], [alone(0, 400)]])
+def test_why_a_survey_ended_early_is_kept(lines: list[dict[str, Any]]) -> None:
+    machine = Machine(*lines)
+    machine.error = "crashed: SIGSEGV"
+    assert survey(machine, (0, 1), None).error == "crashed: SIGSEGV"
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_a_curve_is_measured_as_it_grows(visit: Visit) -> None:
         ("grow", 100),
         ("grow", 1000),
     ]
-    keys = {"level", "batch", "cpu", "slices", "trace", "clock_ns", "noise", "modules"}
+    keys = {"level", "batch", "cpu", "wanted", "slices", "trace", "clock_ns", "noise", "modules"}
     assert set(lines[0]) == keys
     assert lines[0]["batch"] == 300
     assert len(lines[0]["trace"]) == 200

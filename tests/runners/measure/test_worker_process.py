@@ -49,16 +49,15 @@ def test_a_line_is_json_whatever_it_holds(value: object) -> None:
 
 PROC = {
     "/proc/self/schedstat": ("100 7 3\n", "900 57 9\n"),
-    "/proc/stat": ("cpu  1 2 3 4 5 6 7 80 9 10\ncpu0 1\n", "cpu  9 9 9 9 9 9 9 83 9 10\ncpu0 1\n"),
+    "/proc/stat": (
+        "cpu  1 2 3 4 5 6 7 80 9\ncpu1 1 1 1 1 1 1 1 40 1\ncpu11 1 1 1 1 1 1 1 7 1\nintr 5\n",
+        "cpu  9 9 9 9 9 9 9 83 9\ncpu1 1 1 1 1 1 1 1 41 1\ncpu11 1 1 1 1 1 1 1 9 1\nintr 9\n",
+    ),
     "/cgroup/cpu.stat": (
         "usage_usec 5\nnr_throttled 1\nthrottled_usec 40\n",
         "usage_usec 9\nnr_throttled 2\nthrottled_usec 90\n",
     ),
     "/cgroup/ours/cpu.stat": ("throttled_time 5000000\n", "throttled_time 5007000\n"),
-    "/proc/pressure/cpu": (
-        "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0.00 total=7\n",
-        "some avg10=9.00 avg60=0.00 avg300=0.00 total=1600\nfull avg10=0.00 total=7\n",
-    ),
 }
 CPU_STATS = ["/cgroup/cpu.stat", "/cgroup/ours/cpu.stat"]
 
@@ -83,9 +82,21 @@ def test_disturbance_is_what_was_counted_since(proc: Callable[[int], None]) -> N
     proc(1)
     counts = counter.since()
     assert isinstance(counts.pop("wall_ns"), int)
-    assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 57, "pressure_us": 600}
+    assert counts == {"wait_ns": 50, "steal_ticks": 3, "throttled_us": 57}
     again = counter.since()
     assert {again[name] for name in counts} == {0}
+
+
+@pytest.mark.parametrize(
+    ("cpus", "ticks"), [([1], 1), ([11], 2), ([1, 11], 2), ([], 3), ([2], None)]
+)
+def test_what_is_stolen_from_other_cpus_does_not_count(
+    proc: Callable[[int], None], cpus: list[int], ticks: int | None
+) -> None:
+    proc(0)
+    counter = noise.Noise(CPU_STATS)
+    proc(1)
+    assert counter.since(cpus).get("steal_ticks") == ticks
 
 
 def test_a_system_that_tells_nothing(proc: Callable[[int], None]) -> None:

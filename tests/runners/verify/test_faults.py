@@ -128,6 +128,12 @@ def test_a_hang_and_a_crash_are_defects() -> None:
     assert verdict(signal="SIGSEGV", lines=NAMED) == ("crash", "dies of SIGSEGV")
 
 
+def test_a_first_run_that_finds_no_end_in_time_is_tried_again_and_no_skip() -> None:
+    bench = Told(lambda batches, fault: record(lines=[], signal="SIGALRM"))
+    found = faults(bench, job(), None, Promise({"openat": 1}))
+    assert (found.verdict, found.data["timed_out"]) == ("unclear", True)
+
+
 def test_only_a_library_may_give_up() -> None:
     assert verdict(signal="SIGABRT", lines=[]) == ("crash", "dies of SIGABRT")
     assert verdict(tolerated=("openat",), signal="SIGABRT", lines=[]) == ("library gave up", None)

@@ -43,6 +43,16 @@ def judged(
     return check
 
 
+def test_what_the_system_is_short_of_is_no_defect() -> None:
+    for line, verdict in (
+        ({"failed": "mmap: ENOMEM after 0", "shortage": True}, "skipped"),
+        ({"failed": "mmap: EINVAL after 0"}, "defect"),
+    ):
+        launcher = Scripted([line, {"done": True}])
+        check = linearity(Bench(launcher, (0,), CLEAN), job(), None)
+        assert (check.verdict, check.detail) == (verdict, f"failed: {line['failed']}")
+
+
 @pytest.mark.parametrize(
     ("ratio", "verdict"),
     [

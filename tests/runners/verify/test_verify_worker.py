@@ -63,6 +63,7 @@ def test_a_batch_is_no_larger_than_the_workload_takes(tmp_path: Path) -> None:
     [
         ("Failing", {"failed": "getpgid: EIO after 0"}),
         ("Unsupported", {"skipped": "no such call here"}),
+        ("Scarce", {"skipped": "stopped at 2: pthread_create: EAGAIN"}),
     ],
 )
 @pytest.mark.parametrize("asked", [{"count": [3]}, {"pairs": 3}])
