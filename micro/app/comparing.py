@@ -284,7 +284,7 @@ def _unless_refuted(judged: Sequence[Judgement], current: Summary) -> Sequence[J
     why = "this session contradicts earlier ones on its clock or its clean level"
     kept = ("new", "missing")
     return [
-        j if j.verdict in kept else replace(j, verdict="inconclusive", why=why, lacks="quiet")
+        j if j.verdict in kept else replace(j, verdict="inconclusive", why=why, lacks="clock")
         for j in judged
     ]
 

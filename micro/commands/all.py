@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _judge(arguments: argparse.Namespace) -> Callable[[Session], int] | None:
     if arguments.compare is None:
+        compare.require_no_gate_options(arguments)
         return None
     where = None if arguments.compare == "auto" else arguments.compare
     compare.check_written(arguments)

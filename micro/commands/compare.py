@@ -43,6 +43,7 @@ from runners.machine import environment
 
 #: Options that name a file to write.
 _WRITTEN = ("profiles", "markdown", "junit", "bencher", "github_benchmark")
+_FAIL_ON = frozenset({EXIT_REGRESSED, EXIT_INCONCLUSIVE})
 
 EXAMPLES = (
     "micro compare before.json after.json",
@@ -91,7 +92,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         type=_codes,
-        default=frozenset({EXIT_REGRESSED, EXIT_INCONCLUSIVE}),
+        default=_FAIL_ON,
         metavar="CODES",
         help="the exit codes to keep: 3 regression, 4 suspect, 5 not judged, 6 no baseline; "
         "the others become 0 (default: 3,5)",
@@ -155,6 +156,15 @@ def compared(arguments: argparse.Namespace) -> int:
     print_pair(console(stderr=False), shown, found, arguments.full, sides)
     code = EXIT_REGRESSED if slower else EXIT_OK
     return comparing.final_code((code,), arguments.fail_on, arguments.bisect)
+
+
+def require_no_gate_options(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` where one was given, for a command that will not judge."""
+    given = [name for name in ("confirm", "bisect", *_WRITTEN) if getattr(arguments, name)]
+    given += ["fail_on"] if arguments.fail_on != _FAIL_ON else []
+    if given:
+        name = given[0].replace("_", "-")
+        raise UsageError(f"--{name} takes --compare, which says what to judge the session by")
 
 
 def check_written(arguments: argparse.Namespace) -> None:

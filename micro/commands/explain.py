@@ -125,6 +125,8 @@ def _compare(arguments: argparse.Namespace) -> int:
         raise UsageError("explain compares two files with profiles: micro explain A.json B.json")
     if arguments.output or arguments.folded or arguments.flame:
         raise UsageError("-o, --folded and --flame store the profiles of probes, not of files")
+    if arguments.parameter or arguments.by != "function":
+        raise UsageError("-p and --by are for probes that are measured now, not for files")
     (before, old_facts), (after, new_facts) = (_profiles(name, names) for name in files)
     pairs = by_change(before, after)
     if not pairs:

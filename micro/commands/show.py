@@ -29,21 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="*", type=file, metavar="FILE", help="stored sessions (default: the newest)"
     )
-    parser.add_argument("--full", action="store_true", help="every point of every curve")
-    parser.add_argument("--short", action="store_true", help="one screen, as after `micro all`")
-    parser.add_argument(
+    parser.add_argument("--plot", action="store_true", help="draw the curves in the terminal")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--full", action="store_true", help="every point of every curve")
+    shape.add_argument("--short", action="store_true", help="one screen, as after `micro all`")
+    shape.add_argument(
         "--noise",
         action="store_true",
         help="print the standard deviation between rounds, for four ways to estimate a figure: "
         "plain, minimum, gated by the sentinel, gated and scaled",
     )
-    parser.add_argument("--plot", action="store_true", help="draw the curves in the terminal")
-    parser.add_argument(
+    shape.add_argument(
         "--like",
         choices=NAMES,
         help="the figures under another suite's names, in its units and order",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document for each file")
+    shape.add_argument("--json", action="store_true", help="one JSON document for each file")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,19 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         if arguments.json:
             print(json.dumps(document(session)))
-        elif arguments.noise:
+            continue
+        if len(arguments.files) > 1:
+            out.rule(Text(printable(str(path))))
+        if arguments.noise:
             out.print(noise_table(session))
             if told := hand_over_text(session):
                 out.print(told)
         elif arguments.like:
             out.print(suite_table(suite(arguments.like), session))
+        elif arguments.short:
+            print_first_screen(out, session, printable(str(path)))
         else:
-            if len(arguments.files) > 1:
-                out.rule(Text(printable(str(path))))
-            if arguments.short:
-                print_first_screen(out, session, printable(str(path)))
-            else:
-                print_session(out, session, full=arguments.full)
-        if arguments.plot and not arguments.json:
+            print_session(out, session, full=arguments.full)
+        if arguments.plot:
             print_curves(out, session)
     return code

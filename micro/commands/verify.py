@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from micro.app.verifying import KINDS, Options, Plan
 from micro.commands._paths import file
+from micro.errors import UsageError
 from micro.probes.catalogue import all_probes, select
 from micro.reports import say
 from micro.reports.console import console
@@ -46,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do the checks; exit code 1 on a defect."""
     probes = select(arguments.names) if arguments.names else list(all_probes())
-    kinds = arguments.only or (KINDS[:2] if arguments.short else KINDS)
+    untimed = KINDS[:2]
+    if arguments.short and (timed := set(arguments.only or ()) - set(untimed)):
+        raise UsageError(
+            f"--short checks nothing that is timed: no {' and no '.join(sorted(timed))}"
+        )
+    kinds = arguments.only or (untimed if arguments.short else KINDS)
     plan = Plan(probes, Options(kinds, arguments.short, arguments.references))
     with steps(len(plan)) as step:
         verified = plan.carry_out(step)

@@ -47,6 +47,15 @@ def all_probes() -> tuple[Probe, ...]:
 
 
 @cache
+def first_values(name: str, effort: Effort) -> dict[str, Scalar]:
+    """The parameters of a probe, with the first values that this effort asks for."""
+    (params,) = (probe.params for probe in all_probes() if probe.name == name)
+    return {
+        key: value.of(effort)[0] if isinstance(value, Choice) else value
+        for key, value in params.items()
+    }
+
+
 def walks_caches(name: str) -> bool:
     """Whether the probe of this name, if there is one, declares that its levels are caches."""
     return any(p.axis is not None and p.axis.walks_caches for p in all_probes() if p.name == name)

@@ -37,18 +37,29 @@ class Operation:
     #: What is told is not the time, but this count of an operation.
     count: str | None = None
 
-    def among(self, results: Sequence[Result]) -> Result | None:
-        """The first result that is a figure of this operation; None where there is none."""
-        for result in results:
-            if (
-                result.name == self.probe
-                and result.x == self.level
-                and result.value_s is not None
-                and self.params.items() <= result.params.items()
-                and ("as" in result.params) == ("as" in self.params)
-                and (self.count is None or self.counted(result) is not None)
-            ):
-                return result
+    def among(
+        self, results: Sequence[Result], unsaid: Sequence[Mapping[str, Scalar]] = ({},)
+    ) -> Result | None:
+        """The result that is a figure of this operation; None where there is none.
+
+        ``unsaid`` is what parameters that the operation does not name may be, the best first.
+        """
+        for values in unsaid:
+            for result in results:
+                if (
+                    result.name == self.probe
+                    and result.x == self.level
+                    and result.value_s is not None
+                    and self.params.items() <= result.params.items()
+                    # A file may be older than a parameter.
+                    and all(
+                        key in self.params or result.params.get(key, value) == value
+                        for key, value in values.items()
+                    )
+                    and ("as" in result.params) == ("as" in self.params)
+                    and (self.count is None or self.counted(result) is not None)
+                ):
+                    return result
         return None
 
     def of_team(self, result: Result) -> Operation | None:

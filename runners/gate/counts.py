@@ -14,7 +14,7 @@ from runners.gate.evidence import Sample
 from runners.gate.judge import Judgement, Rules, Verdict, judge
 from runners.model.amount import amount
 from runners.model.benchmark import Benchmark
-from runners.model.count import Count, CountEstimate, agreed_value, worse
+from runners.model.count import Count, CountEstimate, agreed_value, digits, worse
 
 #: A change of fewer than so many an operation is none.
 FLOOR = 0.01
@@ -53,7 +53,7 @@ def _exact(
         return told("inconclusive", f"rounds counted {now}")
     if was is None:
         return told("inconclusive", f"stored sessions differ in {unit}")
-    why = f"now {now}, was {was:,.4g}"
+    why = f"now {now}, was {digits(was)}"
     if worse(now.count, was, now.value):
         return told("regressed", why)
     return told("improved", why) if worse(now.count, now.value, was) else None
@@ -99,5 +99,5 @@ def _as_count(judgement: Judgement, count: Count) -> Judgement:
     before, now = judgement.before_s, judgement.now_s
     why = f"{count.unit}: {judgement.why}"
     if before is not None and now is not None:
-        why = f"{amount(f'{now:,.3g}', count.unit)}, was {before:,.3g}"
+        why = f"{amount(digits(now), count.unit)}, was {digits(before)}"
     return replace(judgement, kind="count", why=why, before_s=None, now_s=None)

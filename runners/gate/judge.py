@@ -44,7 +44,7 @@ Verdict = Literal[
 
 #: What a verdict needs to be certain: a second look at the suspect, more sessions or other boots in
 #: the baseline, a session without disturbance, or a baseline of this machine.
-Lack = Literal["second look", "sessions", "boots", "quiet", "machine"]
+Lack = Literal["second look", "sessions", "boots", "quiet", "machine", "clock"]
 
 
 @dataclass(frozen=True)

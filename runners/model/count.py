@@ -46,14 +46,14 @@ class CountEstimate:
     @property
     def number(self) -> str:
         """The value alone, or the range of an exact count that varied all the same."""
-        low, high = map(_digits, self.interval)
-        return f"{low} to {high}" if self.count.exact and low != high else _digits(self.value)
+        low, high = map(digits, self.interval)
+        return f"{low} to {high}" if self.count.exact and low != high else digits(self.value)
 
     def __str__(self) -> str:
         return amount(self.number, self.count.unit)
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Four digits, whole from 1,000 on, without an exponent."""
     if 0 < value < _LEAST_SHOWN:
         return f"<{_LEAST_SHOWN}"

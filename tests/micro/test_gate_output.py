@@ -22,7 +22,7 @@ from micro.reports.exports.ci import (
     junit,
     workflow_commands,
 )
-from micro.reports.insights.verdicts import headline, sentences
+from micro.reports.insights.verdicts import failures, headline, sentences
 from micro.reports.markup import markdown_text
 from micro.reports.terminal.verdicts import MOST_BYTES, markdown, print_outcome
 from runners.archive.baselines import of_session
@@ -155,6 +155,38 @@ def test_what_costs_more_of_something_else_is_not_called_slower() -> None:
     told = headline(replace(outcome(), judgements=[replace(found, exact=True)]))
     assert told == "REGRESSED: 1 figure is worse than the baseline."
     assert "slower" in headline(moved(1))
+
+
+def test_each_count_that_rose_is_told_with_its_level() -> None:
+    def rose(level: int, why: str) -> Judgement:
+        place = Benchmark("a.x", (), "waiters", level)
+        return Judgement(place, "regressed", why, kind="count", exact=True)
+
+    judged = [rose(16, "now 16 threads woken, was 1"), rose(256, "now 256 threads woken, was 1")]
+    judged.append(rose(256, "now 76,700 B of kernel memory, was 12,340"))
+    text = printed(replace(outcome(), judgements=judged))
+    for each in judged:
+        assert each.why in text
+    assert text.count("at waiters=256") == 2
+    assert text.count("at waiters=16") == 1
+    assert "levels" not in text
+
+
+def test_what_failed_is_named_everywhere() -> None:
+    pytest.importorskip("junitparser")
+    for shown in (outcome(failed=True), outcome(count=0, failed=True)):
+        ((name, reason),) = failures(shown).items()
+        assert reason.startswith("failed: ")
+        said = f"{name} {reason}"
+        assert any(said in line for line in sentences(shown))
+        assert any(
+            line.startswith(f"::error title=micro::{name} ") for line in workflow_commands(shown)
+        )
+        suite = ElementTree.fromstring(junit(shown)).find("testsuite")
+        assert suite is not None
+        assert suite.get("errors") == "1"
+        named = [case.get("name") for case in suite.iter("testcase")]
+        assert named.count(str(name)) == 1
 
 
 def test_annotations_are_ten_at_most_and_one_line_each() -> None:

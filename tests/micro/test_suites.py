@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from micro_process import Inside
 from rich.console import Console
 from sample_sessions import everything
 
-from micro.probes.catalogue import UnknownProbe, all_probes, select
+from micro.probes.catalogue import UnknownProbe, all_probes, first_values, select
 from micro.probes.declaration import Choice
 from micro.reports.terminal.suite_table import suite_table
 from micro.suites.suite import NAMES, Operation, named, suite
@@ -141,6 +142,18 @@ def test_only_a_figure_with_all_parameters_is_one_of_the_operation() -> None:
     assert Operation("lat", "ipc.pipe", {"cpu": "other"}).among([same]) is None
     assert Operation("lat", "ipc.pipe", level=2).among([same]) is None
     assert Operation("lat", "ipc.pipe").among([result(0)]) is None
+
+
+def test_what_an_operation_leaves_open_is_what_a_usual_session_measures_first() -> None:
+    # result(0)'s parameters are those of a usual session.
+    usual = result(0, value_s=1e-6)
+    other = replace(usual, params={**usual.params, "peer": "thread"})
+    operation = Operation("lat", "ipc.pipe", {"cpu": "same"})
+    unsaid = [first_values("ipc.pipe", effort) for effort in ("usual", "quick")]
+    assert operation.among([other, usual], unsaid) is usual
+    assert operation.among([other], unsaid) is None
+    older = replace(usual, params={"cpu": "same"})  # than the parameter
+    assert operation.among([older], unsaid) is older
 
 
 def team(params: Mapping[str, Scalar], axis: str, x: int, seconds: float = 1e-6) -> Result:

@@ -97,6 +97,30 @@ def test_many_sessions_have_the_interval_of_their_values(tmp_path: Path) -> None
     assert growth.shape == "about linear"
 
 
+def test_after_a_change_of_code_a_curve_rests_on_the_rounds_of_the_new_one(tmp_path: Path) -> None:
+    for i in range(12):
+        session = system_session(1 + i / 100, seed=i)
+        for result in session.results:
+            result.code = "new" if i == 11 else "old"
+        writer.write(session, tmp_path / f"{i:02}.json")
+    (system,) = read_systems([tmp_path])
+    assert {figure.sessions for figure in system.figures.values()} == {1}
+    growth = system.curves[Benchmark("event.poll", (), "watched")].growth
+    assert growth is not None
+    assert growth.shape == "about linear"
+    said = "Linux 6.1 x86_64 2cpu: 12 sessions pooled, without figures of older code of micro."
+    assert said in remarks(compare([system]))
+
+
+def test_of_many_sessions_the_newest_have_their_visits(tmp_path: Path) -> None:
+    for i in range(12):
+        writer.write(system_session(1 + i / 100, seed=i), tmp_path / f"{i:02}.json")
+    (system,) = read_systems([tmp_path])
+    assert [bool(session.results[0].visits) for session in system.sessions] == [False] * 3 + [
+        True
+    ] * 9
+
+
 def test_of_very_many_sessions_some_are_pooled_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,7 +17,7 @@ from sample_systems import HOSTILE, LEVELS, hostile_session, system_session, wri
 
 from micro.cli import run
 from micro.reports.exports.formats import TEXTS, print_rich, print_rich_by_system
-from micro.reports.insights.comparison import compare
+from micro.reports.insights.comparison import Sort, compare
 from micro.reports.insights.conclusions import conclusions, headlines, remarks
 from micro.reports.insights.systems import of_sessions
 from micro.reports.web.page import report
@@ -38,6 +39,27 @@ def printed(shown, width: int = 100, by_system: bool = False) -> str:
 
 LINUX = system_session()
 GVISOR = system_session(5, lambda n: 1 + n / 500, os="gvisor", os_release="4.4.0")
+
+
+@pytest.mark.parametrize("sort", ["group", "name", "ratio"])
+def test_levels_of_a_curve_stay_together_and_ascend(sort: Sort) -> None:
+    few = system_session()  # lacks levels that the other has
+    few.results = [r for r in few.results if r.x is None or r.x % 3]
+    systems_ = of_sessions([[few], [GVISOR]])
+    rows = compare(systems_, sort=sort, every_level=True).rows
+    for curve, levels in itertools.groupby(rows, key=lambda row: row.place.curve):
+        found = [row.place.level or 0 for row in levels]
+        assert found == sorted(found)
+        assert len(found) == sum(row.place.curve == curve for row in rows)
+
+
+def test_a_third_systems_doubt_is_not_the_ratios() -> None:
+    doubtful = system_session(3, os_release="6.9.0")
+    for result in doubtful.results:
+        result.status, result.reason = "unstable", "two modes"
+    told = [line for line in conclusions(shown_of(LINUX, GVISOR, doubtful)) if "against" in line]
+    assert "~" not in told[0]
+    assert "~)" in told[1]
 
 
 # Sentences

@@ -16,19 +16,24 @@ from micro.reports.insights.verdicts import (
     change_words,
     differences,
     entries,
+    failures,
     headline,
     label,
     sentences,
 )
 from runners.gate.judge import Judgement
+from runners.model.benchmark import Benchmark
 
 #: GitHub shows ten annotations a step and drops the others.
 MOST_ANNOTATIONS = 10
 
 
 def workflow_commands(outcome: Outcome) -> list[str]:
-    """GitHub's workflow commands: an error a regression, a warning a suspect or no verdict."""
-    lines = []
+    """GitHub's workflow commands: an error a failure or regression, a warning a suspect or none."""
+    lines = [
+        f"::error title=micro::{_escaped(f'{benchmark} {reason}')}"
+        for benchmark, reason in failures(outcome).items()
+    ]
     if outcome.used and outcome.mostly_undecided:
         lines.append(f"::warning title=micro::{_escaped(headline(outcome))}")
     for entry in entries(outcome.judgements):
@@ -60,13 +65,24 @@ def junit_library() -> Any:
 def junit(outcome: Outcome) -> bytes:
     """A JUnit file: a case a benchmark; regressed ones fail, undecided ones are skipped.
 
+    What could not be measured is an error.
+
     Raises `UsageError` where junitparser is not installed.
     """
     xml = junit_library()
     suite = xml.TestSuite("micro")
+    failed = failures(outcome)
+    for benchmark, reason in failed.items():
+        case = xml.TestCase(printable(str(benchmark)), classname=_group(benchmark))
+        case.result = [xml.Error(printable(reason))]
+        suite.add_testcase(case)
     for judgement in filter(_is_case, outcome.judgements):
-        group = f"micro.{judgement.benchmark.probe}"
-        case = xml.TestCase(printable(label(judgement)), classname=printable(group))
+        if judgement.verdict == "missing" and not failed.keys().isdisjoint(
+            (judgement.benchmark, judgement.benchmark.curve)
+        ):
+            continue
+        group = _group(judgement.benchmark)
+        case = xml.TestCase(printable(label(judgement)), classname=group)
         texts = (change_words(judgement), judgement.why, causes(outcome, judgement))
         told = [text for text in texts if text]
         text = printable(f"{judgement.verdict}: {'; '.join(told)}")
@@ -83,6 +99,10 @@ def junit(outcome: Outcome) -> bytes:
     file = io.BytesIO()
     report.write(file)
     return file.getvalue()
+
+
+def _group(benchmark: Benchmark) -> str:
+    return printable(f"micro.{benchmark.probe}")
 
 
 def _is_case(judgement: Judgement) -> bool:

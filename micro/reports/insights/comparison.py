@@ -131,17 +131,29 @@ def compare(
     }
     chosen = [p for p in places if every_level or p.curve not in curves or _is_end(p, curves)]
     rows = [_row(place, systems, reference) for place in chosen if _is_shown(place, curves)]
-    order = [title for title, _ in GROUPS]
-    keys: dict[Sort, Callable[[Row], tuple[object, ...]]] = {
-        "group": lambda row: (
-            order.index(row.group) if row.group in order else len(order),
-            row.group,
+    return Comparison(tuple(systems), reference, _sorted(rows, sort), curves)
+
+
+def _sorted(rows: Sequence[Row], sort: Sort) -> tuple[Row, ...]:
+    """Rows in order; the levels of a curve stay together, ascending."""
+    titles = [title for title, _ in GROUPS]
+    curves: dict[Benchmark, list[Row]] = {}
+    for row in rows:
+        curves.setdefault(row.place.curve, []).append(row)
+    keys: dict[Sort, Callable[[Sequence[Row]], tuple[object, ...]]] = {
+        "group": lambda curve: (
+            titles.index(curve[0].group) if curve[0].group in titles else len(titles),
+            curve[0].group,
         ),
-        "name": lambda row: (row.place.label, row.place.level or 0),
-        "ratio": lambda row: (-row.spread,),
+        "name": lambda curve: (curve[0].place.label,),
+        "ratio": lambda curve: (-max(row.spread for row in curve),),
     }
-    rows.sort(key=keys[sort])
-    return Comparison(tuple(systems), reference, tuple(rows), curves)
+    ordered = sorted(curves.values(), key=keys[sort])
+    return tuple(row for curve in ordered for row in sorted(curve, key=_level))
+
+
+def _level(row: Row) -> int:
+    return row.place.level or 0
 
 
 def _matches(place: Benchmark, glob: str) -> bool:

@@ -141,9 +141,10 @@ def ratio_sentence(shown: Comparison, i: int) -> str:
     slower = [(row, ratio) for row, ratio, apart in pairs if apart and ratio > 1]
     faster = [(row, ratio) for row, ratio, apart in pairs if apart and ratio < 1]
     even = len(pairs) - len(slower) - len(faster)
+    columns = (i, shown.reference)
     parts = [
-        _side("slower", slower, max(slower, key=_ratio, default=None)),
-        _side("faster", faster, min(faster, key=_ratio, default=None)),
+        _side("slower", slower, max(slower, key=_ratio, default=None), columns),
+        _side("faster", faster, min(faster, key=_ratio, default=None), columns),
         f"too close to call in {even}" if even else "",
     ]
     middle = statistics.median(ratio for _, ratio, _ in pairs)
@@ -157,11 +158,14 @@ def _ratio(pair: tuple[Row, float]) -> float:
     return pair[1]
 
 
-def _side(word: str, pairs: Sequence[object], most: tuple[Row, float] | None) -> str:
+def _side(
+    word: str, pairs: Sequence[object], most: tuple[Row, float] | None, columns: tuple[int, int]
+) -> str:
     if most is None:
         return ""
     row, ratio = most
-    shaky = any(cell is not None and cell.figure.status == "unstable" for cell in row.cells)
+    cells = (row.cells[column] for column in columns)
+    shaky = any(cell is not None and cell.figure.status == "unstable" for cell in cells)
     return f"{word} in {len(pairs)}, most in {row.label} ({ratio_text(ratio)}{'~' * shaky})"
 
 
@@ -197,7 +201,8 @@ def remarks(shown: Comparison) -> list[str]:
     for system in shown.systems:
         if (pooled := len(system.sessions)) > 1:
             spread = f" of {pooled + system.unread:,}, evenly spread" if system.unread else ""
-            found.append(f"{system.label}: {pooled} sessions pooled{spread}.")
+            without = ", without figures of older code of micro" if system.has_older_code else ""
+            found.append(f"{system.label}: {pooled} sessions pooled{spread}{without}.")
         if cut_short := system.sessions[-1].settings.get(CUT_SHORT):
             found.append(
                 f"{system.label}: the session was cut short ({cut_short}); nothing is concluded "

@@ -25,7 +25,8 @@ IDENTITY = (
     *("os", "os_release", "arch", "cpu_count", "cpu_model", "virtualization", "container", "libc"),
     *("allocator", "mitigations_off"),
 )
-#: From so many sessions on, each is one row of a curve's values; below, each round is.
+#: From so many sessions on, each is one row of a curve's values; below, each round is. The visits
+#: of no more sessions are read: they take most of the time, and the newest tell enough of noise.
 _MANY_SESSIONS = 10
 #: No more sessions of one system are pooled: they tell its median to a fifth of what they differ.
 MOST_SESSIONS = 40
@@ -116,6 +117,8 @@ class System:
     sessions: list[Session]
     #: How many more sessions of it there are.
     unread: int = 0
+    #: Whether some figures of its sessions are of older code of micro, and left out.
+    has_older_code: bool = False
     figures: dict[Benchmark, Figure] = field(default_factory=dict)
     #: Why a place has no figure.
     missing: dict[Benchmark, str] = field(default_factory=dict)
@@ -155,14 +158,17 @@ def read_systems(paths: Sequence[Path], labels: Sequence[str] = ()) -> list[Syst
             if file == paths[i]:
                 identity = (*identity, i)  # a file that was named is a column of its own
             groups.setdefault((labels[i],) if labels else identity, []).append(file)
-    pooled = [
-        [read(file, visits=len(files) < _MANY_SESSIONS) for file in _spread(files, MOST_SESSIONS)]
-        for files in groups.values()
-    ]
+    pooled = [_read(_spread(files, MOST_SESSIONS)) for files in groups.values()]
     systems = of_sessions(pooled, list(dict.fromkeys(labels)))
     for system, files in zip(systems, groups.values(), strict=True):
         system.unread = len(files) - len(system.sessions)
     return systems
+
+
+def _read(files: Sequence[Path]) -> list[Session]:
+    """Sessions, the newest of which with their visits and profiles."""
+    older = len(files) - (_MANY_SESSIONS - 1)
+    return [read(file, visits=number >= older) for number, file in enumerate(files)]
 
 
 def _spread(files: Sequence[Path], most: int) -> Sequence[Path]:
@@ -259,6 +265,8 @@ def _summarise(system: System) -> None:
             elif result.code == codes.setdefault(place, result.code):  # that of the newest
                 measured[place] = result
                 found.setdefault(place, []).append(result)
+            else:
+                system.has_older_code = True
         sessions.append(measured)
     system.figures = {place: _pool(results) for place, results in found.items()}
     levels: dict[Benchmark, list[Benchmark]] = {}
@@ -361,16 +369,15 @@ def _curve(
 
 
 def _values(sessions: Sequence[Mapping[Benchmark, Result]], places: Sequence[Benchmark]) -> Floats:
-    """Rows × places of seconds: a row a round, or a session where there are many."""
+    """Rows × places of seconds: a row a round, or a session where many have some of the places."""
     blocks = [np.empty((0, len(places)))]
-    if len(sessions) >= _MANY_SESSIONS:
-        for one in sessions:
-            row = [one[place].value_s if place in one else np.nan for place in places]
-            blocks.append(np.array([row], dtype=np.float64))
-    else:
-        for one in sessions:
-            there = [place in one for place in places]
-            _, values = round_values([one[place] for place in places if place in one])
-            blocks.append(np.full((len(values), len(places)), np.nan))
-            blocks[-1][:, there] = values
+    having = [one for one in sessions if not one.keys().isdisjoint(places)]
+    for one in having:
+        results = [one[place] for place in places if place in one]
+        if len(having) >= _MANY_SESSIONS or not all(result.visits for result in results):
+            values = np.array([[result.value_s for result in results]], dtype=np.float64)
+        else:
+            _, values = round_values(results)
+        blocks.append(np.full((len(values), len(places)), np.nan))
+        blocks[-1][:, [place in one for place in places]] = values
     return np.concatenate(blocks)

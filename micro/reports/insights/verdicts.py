@@ -15,6 +15,8 @@ from micro.reports.insights.causes import KERNEL_FACTS, environment_differences,
 from runners.gate.boots import known_boots
 from runners.gate.judge import Judgement, Lack, Verdict
 from runners.model.amount import amount
+from runners.model.benchmark import Benchmark
+from runners.model.session import MEMORY_REFUTED
 
 #: In the order of what matters, with the colour in a terminal.
 STYLES: dict[Verdict, str] = {
@@ -37,6 +39,7 @@ _REMEDIES: dict[Lack, str] = {
     "boots": "micro baseline record after the next boot",
     "quiet": "micro doctor says what disturbs this machine",
     "machine": "micro baseline record makes a baseline of this machine",
+    "clock": "micro all measures again",
 }
 
 
@@ -82,10 +85,12 @@ class Entry:
         before, after = most.before_s, most.now_s
         told = [units.duration(s) if s is not None else "?" for s in (before, after)]
         level = units.level_of(most.benchmark)
+        where = f"at {level}" if level else ""
         parts = []
         if before is not None or after is not None:
-            where = f" at {level}" if level else ""
-            parts.append(f"{' → '.join(told)}{where}")
+            parts.append(f"{' → '.join(told)} {where}".rstrip())
+        elif most.kind == "count" and where:
+            parts.append(where)
         if len(self.judgements) > 1:
             parts.append(f"{len(self.judgements)} levels")
         if most.interval is not None and most.kind == "point":
@@ -112,7 +117,9 @@ def entries(judgements: Sequence[Judgement], full: bool = False) -> list[Entry]:
     found: dict[tuple[object, ...], list[Judgement]] = {}
     for judgement in judgements:
         if judgement.verdict in _SHOWN or (full and judgement.kind == "point"):
-            key = (judgement.benchmark.curve, judgement.kind, judgement.verdict)
+            # Levels whose times moved belong together; each count is something else.
+            of = (judgement.benchmark, judgement.why) if judgement.kind == "count" else ()
+            key = (judgement.benchmark.curve, judgement.kind, judgement.verdict, *of)
             found.setdefault(key, []).append(judgement)
     ranks = {verdict: rank for rank, verdict in enumerate(STYLES)}
     listed = [Entry(tuple(sorted(levels, key=_level))) for levels in found.values()]
@@ -130,10 +137,19 @@ def causes(outcome: Outcome, judgement: Judgement) -> str:
     return printable(slower_words(outcome.sides, judgement.benchmark))
 
 
+def failures(outcome: Outcome) -> dict[Benchmark, str]:
+    """What failed, a probe or a level of it, and why."""
+    return {
+        benchmark: reason
+        for benchmark, reason in outcome.current.without.items()
+        if reason.startswith("failed")
+    }
+
+
 def headline(outcome: Outcome) -> str:
     """What a build's owner must know first."""
     counts = outcome.counts
-    failed = sum(reason.startswith("failed") for reason in outcome.current.without.values())
+    failed = len(failures(outcome))
     if not outcome.used and not failed:
         name = printable(outcome.baseline.folder.name)
         return f"NOT JUDGED: no baseline of {name}: `micro baseline record` makes one."
@@ -165,6 +181,7 @@ def _nothing_slower(outcome: Outcome) -> str:
 _CAUSES: dict[Lack | None, str] = {
     "quiet": "the machine was busy",
     "machine": "the baseline is of another machine",
+    "clock": "the session contradicts earlier ones on its clock or its clean level",
     "sessions": "the baseline's sessions are too few, or too noisy",
     None: "nothing could be compared",
 }
@@ -180,8 +197,9 @@ def _points(outcome: Outcome) -> list[Judgement]:
 
 def sentences(outcome: Outcome) -> list[str]:
     """After the headline: the counts, whether they decide, and how the machine differs."""
+    failed = [f"{name} {reason}." for name, reason in failures(outcome).items()]
     if not outcome.used:
-        return [printable(line) for line in outcome.baseline.bad]
+        return [printable(line) for line in (*failed, *outcome.baseline.bad)]
     counts = outcome.counts
     parts = [f"{counts[verdict]} {verdict}" for verdict in STYLES if counts[verdict]]
     found = [j.detectable for j in _points(outcome) if j.detectable is not None]
@@ -213,9 +231,9 @@ def sentences(outcome: Outcome) -> list[str]:
         lines.append(lacking)
     if differing := differences(outcome):
         lines.append(f"Unlike the baseline: {'; '.join(differing)}.")
-    else:
+    elif MEMORY_REFUTED not in outcome.current.settings:
         lines.append("The machine is as in the baseline.")
-    return [printable(line) for line in (*lines, *outcome.baseline.bad)]
+    return [printable(line) for line in (*failed, *lines, *outcome.baseline.bad)]
 
 
 def differences(outcome: Outcome) -> list[str]:

@@ -10,7 +10,7 @@ from micro.reports.pictures.chart import Chart, SpreadChart, names_with_room
 from micro.reports.pictures.scales import Scale
 
 #: As in chart.css, by the index of a system.
-_COLOURS = ("#0b62a8", "#c2410c", "#0a7a5c", "#8d3b97", "#8a6100", "#2d8bba", "#5b6570")
+_COLOURS = ("#0b62a8", "#c2410c", "#0a7a5c", "#8d3b97", "#8a6100", "#0f7c99", "#5b6570")
 _MARKS = "os^Dv"
 MISSING = "PNG needs matplotlib: run `python -m pip install 'osmicro[plot]'`, or write .svg"
 

@@ -68,7 +68,7 @@ def print_pair(
         out.print()
         _print(
             out,
-            f"One session cannot tell a change below {LEAST_FIRM - 1:.0%}: another boot of the "
+            f"This comparison tells no change below {LEAST_FIRM - 1:.0%}: another boot of the "
             "same system moves figures by up to 5%. To find smaller changes record sessions of A "
             "with `micro baseline record`, then run `micro compare B`.",
         )

@@ -10,9 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from micro import units
+from micro.probes.catalogue import first_values
+from micro.probes.declaration import Effort
 from micro.suites.suite import Operation, Suite
 from runners.model.amount import amount
 from runners.model.session import Result, Session
+
+#: Of whose first values a parameter has one, where an operation does not say: the best first.
+_EFFORTS: tuple[Effort, ...] = ("usual", "quick")
 
 
 def suite_table(suite: Suite, session: Session) -> Group:
@@ -67,7 +72,8 @@ def _value(suite: Suite, operation: Operation, result: Result) -> str:
 def _rows(suite: Suite, session: Session) -> Iterator[tuple[Operation, Result | None]]:
     """Each operation with its figure, and then those of its teams."""
     for operation in suite.operations:
-        yield operation, operation.among(session.results)
+        unsaid = [first_values(operation.probe, e) for e in _EFFORTS] if operation.probe else []
+        yield operation, operation.among(session.results, unsaid)
         if suite.teams:
             teams = ((operation.of_team(result), result) for result in session.results)
             yield from ((team, result) for team, result in teams if team is not None)

@@ -94,7 +94,7 @@ def test_a_count_that_varies_is_judged_as_times_are(now: float, verdict: str) ->
     )
     assert judgement.verdict == verdict
     assert judgement.kind == "count"
-    assert judgement.why == f"{now:g} voluntary switches, was 0.501"
+    assert judgement.why == f"{now:g} voluntary switches, was 0.5006"
 
 
 def test_a_count_is_only_held_against_what_the_same_code_counted() -> None:
