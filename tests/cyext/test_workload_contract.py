@@ -29,7 +29,7 @@ from micro.probes.declaration import Probe
 OPERATIONS = 1000
 WAITING = 200  # operations that start a process or a thread
 FEW = 20
-CYCLES = 8
+CYCLES = 5
 MIB = 1 << 20
 
 

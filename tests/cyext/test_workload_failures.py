@@ -6,7 +6,7 @@ import errno
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,9 @@ IN_PROCESS |= {
     for probe in PROBES.values()
     if probe.params.get("rotation") == "rotating"
 }
+
+#: Calls that many a workload needs: to forbid them together with others would tell nothing.
+OFTEN_NEEDED = ("clone", "clone3", "kill", "mmap", "mprotect", "openat", "poll", "prlimit", "wait")
 
 # Calls that an operation cannot do without, and how their failure must be told.
 NEEDED = [
@@ -195,21 +198,33 @@ def test_a_forbidden_call_is_an_error_by_name_or_not_needed(
 ) -> None:
     make_one(probe).close()
 
-    def check(call: str) -> None:
+    def check(*calls: str) -> str:
         before = Held.now(scratch)
-        forbid(call, error=errno.EXDEV)
+        forbid(*calls, error=errno.EXDEV)
         told = fails_or_works(probe)
+        if told and len(calls) > 1:
+            return told  # which of them are needed is found out apart
         # A program that cannot even be loaded tells its parent by its exit status only.
         loads = probe.family == "server" or "exec" in probe.name or "spawn" in probe.name
         named = "E" if loads else "EXDEV"
-        assert not told or named in told or os.strerror(errno.EXDEV) in told, (call, told)
-        if call not in ("openat", "wait", "kill"):  # nothing can be seen, or nobody buried or ended
+        assert not told or named in told or os.strerror(errno.EXDEV) in told, (calls, told)
+        # Else nothing can be seen, or nobody buried or ended.
+        if {"openat", "wait", "kill"}.isdisjoint(calls):
             same_as(before, scratch)
+        return told
 
-    for call in sorted(seccomp.NUMBERS.keys() - {"close", "munmap", "fcntl"}):
-        isolated(check, call)
+    def check_each(calls: Sequence[str]) -> None:
+        """Those that a life does without are forbidden together."""
+        told = isolated(check, *calls)
         for path in scratch.iterdir():  # what could not be removed while calls were forbidden
             path.unlink()
+        if told and len(calls) > 1:
+            check_each(calls[: len(calls) // 2])
+            check_each(calls[len(calls) // 2 :])
+
+    for call in OFTEN_NEEDED:
+        check_each([call])
+    check_each(sorted(seccomp.NUMBERS.keys() - {"close", "munmap", "fcntl", *OFTEN_NEEDED}))
 
 
 @pytest.mark.parametrize(
