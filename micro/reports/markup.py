@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from xml.etree.ElementTree import Element, tostring
 
+from micro.reports import printable
+
 #: A child of an element; None is left out.
 Node = Element | str | None
 
@@ -21,9 +23,9 @@ def element(tag: str, attributes: Mapping[str, object] = {}, *children: Node) ->
         if isinstance(child, Element):
             made.append(child)
         elif child and len(made):
-            made[-1].tail = (made[-1].tail or "") + _printable(child)
+            made[-1].tail = (made[-1].tail or "") + printable(child)
         elif child:
-            made.text = (made.text or "") + _printable(child)
+            made.text = (made.text or "") + printable(child)
     return made
 
 
@@ -35,11 +37,7 @@ def style(sheet: str) -> Element:
 
 
 def _value(value: object) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return f"{value:.1f}" if isinstance(value, float) else printable(str(value))
 
 
 def html(nodes: Iterable[Element]) -> str:
@@ -54,7 +52,7 @@ _MARKUP = re.compile(r"[`*_<>\[\]#@|&!\\]|~(?=\S)|:/|www\.")
 def markdown_text(text: str) -> str:
     """The text with those words in backticks that could mean something else than themselves."""
     runs: list[tuple[bool, list[str]]] = []
-    for word in _printable(text).split(" "):
+    for word in printable(text).split(" "):
         is_code = _MARKUP.search(word) is not None
         if not runs or runs[-1][0] != is_code:
             runs.append((is_code, []))

@@ -37,6 +37,12 @@ def growth_words(curve: CurveSummary) -> str:
     return f"{words} to {before}, then {units.duration(growth.cliff.after_s)} at {after}"
 
 
+def marked_growth_words(curve: CurveSummary) -> str:
+    """The same with ``~`` where it rests on unstable figures."""
+    words = growth_words(curve)
+    return words + "~" * (bool(words) and curve.is_shaky)
+
+
 def _ends(curve: CurveSummary) -> str:
     """``154 ns at 1 to 11 ns at 32``."""
     ends = [(curve.figures[at].value_s, curve.levels[at]) for at in (0, -1)]

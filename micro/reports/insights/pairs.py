@@ -11,8 +11,8 @@ from runners.model.benchmark import Benchmark
 
 #: With fewer CPUs there is a single pair, and nothing to compare.
 LEAST_CPUS = 3
-#: Multiples of the least figure from which on a cell is tinted, and more so at each.
-_TINTS = (1.1, 1.5, 3.0, 10.0)
+#: Multiples of another figure from which on a cell is tinted, and more so at each.
+TINTS = (1.1, 1.5, 3.0, 10.0)
 
 Pair = tuple[int, int]
 
@@ -35,7 +35,7 @@ class Matrix:
     def tint(self, figure: Figure) -> int:
         """How far a figure is above the least: from 0, where they are alike, to 4."""
         least_s = min(one.value_s for one in self.figures.values())
-        return sum(figure.value_s >= step * least_s for step in _TINTS)
+        return sum(figure.value_s >= step * least_s for step in TINTS)
 
 
 def pair_of(place: Benchmark) -> tuple[Benchmark, Pair] | None:

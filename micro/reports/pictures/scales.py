@@ -72,13 +72,8 @@ def binary_scale(values: Iterable[float]) -> Scale:
     first, last = math.ceil(math.log2(low)), math.floor(math.log2(high))
     every = max(1, math.ceil((last - first) / _MOST_TICKS))
     powers = [power for power in range(first, last + 1) if (power - first) % every == 0]
-    ticks = tuple((2.0**power, size_text(2**power if power >= 0 else 1)) for power in powers)
+    ticks = tuple((2.0**power, units.size(2**power if power >= 0 else 1)) for power in powers)
     return Scale(low, high, True, ticks)
-
-
-def size_text(size: int) -> str:
-    """``64 KiB``."""
-    return units.size(size)
 
 
 def rate_text(bytes_per_s: float) -> str:

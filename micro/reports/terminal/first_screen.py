@@ -18,7 +18,7 @@ from micro.reports.insights.digest import (
     digest,
     figure_text,
 )
-from micro.reports.insights.growth_words import growth_words
+from micro.reports.insights.growth_words import marked_growth_words
 from micro.reports.insights.systems import CurveSummary, of_session
 from micro.reports.terminal.session_table import cut_short_sentence, headline
 from runners.model.amount import amount
@@ -132,7 +132,7 @@ def _compared(group: str, curves: Sequence[tuple[str, CurveSummary]], width: int
             cells.append("–" if figure is None else figure_text(figure))
         last = units.level(curve.levels[-1], kind)
         cells.append(f"{figure_text(curve.figures[-1])} ({last})")
-        rows.append([*cells, _growth(curve)])
+        rows.append([*cells, marked_growth_words(curve)])
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     found = []
     for row in rows:
@@ -160,7 +160,7 @@ def _rows(curves: Sequence[tuple[str, CurveSummary]], first_level: bool) -> list
         first, last = (units.level(x, curve.kind) for x in (curve.levels[0], curve.levels[-1]))
         start = f"{figure_text(curve.figures[0])}{f' ({first})' if first_level else ''}"
         end = f"{figure_text(curve.figures[-1])} ({last})"
-        words = f"{spark(curve):{_SPARK_WIDTH}}  {_growth(curve)}"
+        words = f"{spark(curve):{_SPARK_WIDTH}}  {marked_growth_words(curve)}"
         cells.append((f"   {label}", start, end, words))
     sizes = [max(len(row[i]) for row in cells) for i in range(3)]
     return [
@@ -177,11 +177,6 @@ def _within(row: str, width: int) -> list[str]:
     if len(text) > width:
         return textwrap.wrap(row, width, subsequent_indent="     ")
     return [text.rstrip(), words.rjust(width)]
-
-
-def _growth(curve: CurveSummary) -> str:
-    words = growth_words(curve)
-    return words + "~" * (bool(words) and curve.is_shaky)
 
 
 def spark(curve: CurveSummary) -> str:

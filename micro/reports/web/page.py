@@ -17,7 +17,7 @@ from micro.reports.insights.digest import (
     digest,
     figure_text,
 )
-from micro.reports.insights.growth_words import growth_words
+from micro.reports.insights.growth_words import marked_growth_words
 from micro.reports.insights.systems import CurveSummary, System, base_name
 from micro.reports.markup import element, html, style
 from micro.reports.pictures import svg
@@ -143,7 +143,7 @@ def _growth(shown: Digest) -> list[Element]:
     parts = []
     if shown.growing:
         rows = [
-            line(label, [cell(_ends(curve)), cell(_words(curve), "words")])
+            line(label, [cell(_ends(curve)), cell(marked_growth_words(curve), "words")])
             for label, curve in shown.growing[:_MOST_GROWING]
         ]
         heading = head(["from – to", "growth"])
@@ -158,11 +158,6 @@ def _ends(curve: CurveSummary) -> str:
     ends = ((curve.levels[i], curve.figures[i]) for i in (0, -1))
     told = [f"{figure_text(figure)} ({units.level(x, curve.kind)})" for x, figure in ends]
     return " → ".join(told)
-
-
-def _words(curve: CurveSummary) -> str:
-    words = growth_words(curve)
-    return words + "~" * (bool(words) and curve.is_shaky)
 
 
 def _said(texts: Sequence[str]) -> list[Element]:

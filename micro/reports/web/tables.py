@@ -10,12 +10,10 @@ from xml.etree.ElementTree import Element
 
 from micro import units
 from micro.reports.insights.comparison import Cell, Comparison, ratio_text
+from micro.reports.insights.pairs import TINTS
 from micro.reports.insights.systems import System
 from micro.reports.markup import Node, element
 from runners.model.benchmark import Benchmark
-
-#: Ratios from which on a cell is tinted, and more so at each.
-_TINTS = (1.1, 1.5, 3.0, 10.0)
 
 
 def anchor(place: Benchmark) -> str:
@@ -105,7 +103,7 @@ def _heat_cell(cell: Cell | None, reference: bool, reason: str) -> Element:
 
 def _tint(ratio: float) -> str | None:
     side, factor = ("slow", ratio) if ratio >= 1 else ("fast", 1 / max(ratio, 1e-12))
-    strength = sum(factor >= step for step in _TINTS)
+    strength = sum(factor >= step for step in TINTS)
     return f"{side}{strength}" if strength else None
 
 
