@@ -78,6 +78,7 @@ def test_a_reference_visit_that_failed_leaves_the_others(monkeypatch: pytest.Mon
         yield Bench()
 
     monkeypatch.setattr(diagnosis, "workbench", workbench)
+    monkeypatch.setattr(diagnosis, "unavailable", lambda probes: {})
     found = diagnosis.diagnose()
     assert (found.undisturbed, found.visits) == (9, 9)
 
