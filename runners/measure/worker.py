@@ -178,7 +178,7 @@ def work(order: "dict[str, Any]") -> None:
             emit(unpinned=refused)
             cpus = []
         workload = None if by_members else make(order, None, cpus)
-        noise = Noise(order.get("cpu_stats", ()))
+        noise = Noise(order.get("cpu_stats", ()), order["cpus"])
         usage_fd = open_to_read(order.get("cpu_usage") or "")
         for level in order["levels"]:
             limit: Any = None

@@ -99,6 +99,24 @@ def test_what_is_stolen_from_other_cpus_does_not_count(
     assert counter.since(cpus).get("steal_ticks") == ticks
 
 
+@pytest.mark.parametrize(("cpu", "most"), [(1, 1024), (6, 1024), (255, 1 << 15)])
+def test_no_more_is_read_than_the_cpus_take(
+    proc: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, cpu: int, most: int
+) -> None:
+    # What a worker allocates moves what the probe beside it measures.
+    asked = []
+
+    def pread(fd: int, count: int, offset: int) -> bytes:
+        asked.append(count)
+        return b""
+
+    proc(0)
+    monkeypatch.setattr(noise.os, "pread", pread)
+    noise.Noise(CPU_STATS, [0, cpu]).since([cpu])
+    assert max(asked) <= most + 2 * noise.CPU_LINE_BYTES
+    assert max(asked) >= (cpu + 2) * noise.CPU_LINE_BYTES
+
+
 def test_a_system_that_tells_nothing(proc: Callable[[int], None]) -> None:
     assert set(noise.Noise(CPU_STATS).since()) == {"wall_ns"}
 
