@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import seccomp
 from again import again
+from fake_workloads import Plain
 from isolated import isolated
 
 from runners.explain.costs import costs
-from runners.explain.explain_worker import Processes, Stacks
+from runners.explain.explain_worker import Processes, Stacks, profile
 from runners.explain.refusal import cannot_explain, reason
 from runners.explain.sampling import Explained, Explaining
 from runners.explain.symbols import kernel_symbols
@@ -78,6 +80,18 @@ class Starved(Launcher):
 
 
 @pytest.mark.usefixtures("_can_sample")
+def test_a_profile_is_taken_under_the_load_of_the_measurement() -> None:
+    class NotSupported(Exception):
+        pass
+
+    workload = Plain()
+    workload.max_batch, workload.began_ns = 10_000, 0  # type: ignore[attr-defined]
+    order = {"slowdown": 0.0, "least_batch": 64, "sampled_ns": 0}
+    with pytest.raises(NotSupported):
+        profile(workload, order, 16, None, SimpleNamespace(NotSupported=NotSupported))
+    assert min(n for kind, n in workload.diary if kind == "run") == 64 * 16
+
+
 def test_a_process_that_got_no_cpu_has_no_profile(tmp_path: Path) -> None:
     explaining = Explaining(Job("core.empty", "cyext.core.empty:Empty"), kernel_symbols(), 1)
     explaining.process(Starved(tmp_path), usable_cpus())

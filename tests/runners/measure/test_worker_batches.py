@@ -171,3 +171,10 @@ def test_a_rounded_level_is_close_below(level: int) -> None:
     rounded = workloads.round_down(level)
     assert level * 0.99 <= rounded <= level
     assert workloads.round_down(rounded) == rounded
+
+
+def test_a_slow_down_is_found_under_the_load_of_the_measurement() -> None:
+    workload = Plain()
+    workload.max_batch = 10_000
+    workloads.slow_down(workload, {"least_batch": 64, "slowdown": 0.5}, 16, 6000)
+    assert min(n for kind, n in workload.diary if kind == "run") == 64 * 16
