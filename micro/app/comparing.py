@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from micro.app.configuration import Configuration, configuration
 from micro.app.explaining import SESSION_SAMPLED_NS, Sides, explain, figures_explained, together
@@ -21,7 +22,7 @@ from micro.errors import (
     EXIT_SUSPECT,
     UsageError,
 )
-from micro.probes.catalogue import all_probes, where_time_goes
+from micro.probes.catalogue import all_probes, is_clock_bound, where_time_goes
 from micro.probes.declaration import Effort
 from runners.archive import baselines
 from runners.archive.bad_file import BadFile
@@ -205,7 +206,8 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
         current.environment, current.settings.get(baselines.CLOCK), _RULES.least_sessions
     )
     now = _with_references(current.sample)
-    samples = [_with_references(session.sample) for session in like]
+    clock_ns = current.settings.get(baselines.CLOCK)
+    samples = [_with_references(_at_clock(session, clock_ns)) for session in like]
     kept = comparable(samples, now, _RULES) or range(len(like))  # of older code: told as such
     used, samples = [like[i] for i in kept], [samples[i] for i in kept]
     judged = judge(samples, now, _RULES, chosen.least_effect_of, place_of)
@@ -293,6 +295,29 @@ def _rounds(session: Summary) -> float:
     """How many rounds a session was to have: six are a quick one's."""
     rounds = session.settings.get("rounds")
     return rounds if isinstance(rounds, int | float) else 0
+
+
+def _at_clock(session: Summary, clock_ns: Scalar | None) -> Sample:
+    """A stored session's figures as today's session would state them.
+
+    Each session states clock-bound figures at the best clock that it saw or remembers. A machine
+    has several, some percent apart, and a short session may see only a slower one.
+    """
+    own_ns = session.settings.get(baselines.CLOCK)
+    if not (_is_time(own_ns) and _is_time(clock_ns)):
+        return session.sample
+    slower = math.log(clock_ns / own_ns)
+    figures = {
+        benchmark: replace(figure, log_s=figure.log_s + slower)
+        if is_clock_bound(benchmark)
+        else figure
+        for benchmark, figure in session.sample.figures.items()
+    }
+    return replace(session.sample, figures=figures)
+
+
+def _is_time(found: Scalar | None) -> TypeGuard[float]:
+    return isinstance(found, int | float) and 1 <= found < 1e18
 
 
 def _with_references(sample: Sample) -> Sample:

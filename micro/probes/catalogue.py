@@ -17,7 +17,7 @@ from micro.errors import UsageError
 from micro.probes.declaration import Choice, Effort, Probe
 from micro.suites.suite import named
 from runners.machine.environment import usable_cpus
-from runners.model.benchmark import Scalar
+from runners.model.benchmark import Benchmark, Scalar
 from runners.model.job import TEAM_PARAMETERS, TEAMS, Job, Team
 
 if TYPE_CHECKING:
@@ -59,6 +59,19 @@ def first_values(name: str, effort: Effort) -> dict[str, Scalar]:
 def walks_caches(name: str) -> bool:
     """Whether the probe of this name, if there is one, declares that its levels are caches."""
     return any(p.axis is not None and p.axis.walks_caches for p in all_probes() if p.name == name)
+
+
+@cache
+def _clock_bound_up_to(name: str) -> int | None:
+    found = [probe.clock_bound_up_to for probe in all_probes() if probe.name == name]
+    return found[0] if found else 0
+
+
+def is_clock_bound(benchmark: Benchmark) -> bool:
+    """Whether a figure is stated at the best clock of its session; not if no probe has its name."""
+    most = _clock_bound_up_to(benchmark.probe)
+    level = 1 if benchmark.kind == "members" else benchmark.level or 1
+    return most is None or level <= most
 
 
 @cache

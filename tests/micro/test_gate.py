@@ -168,6 +168,17 @@ def test_a_session_at_another_clock_is_not_comparable() -> None:
     assert "sentinel" in found.judgements[0].why
 
 
+@pytest.mark.parametrize(("slower", "verdicts"), [(1.0, {"unchanged"}), (1.1, {"regressed"})])
+def test_a_session_that_saw_only_a_slower_clock_is_compared_at_that_clock(
+    slower: float, verdicts: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "is_clock_bound", lambda benchmark: True)
+    stored = [of_session(at_clock(figures(i), 650.0), Path(f"{i}.json")) for i in range(8)]
+    now = at_clock(figures(9, slower=1.033 * slower), 650.0 * 1.033)
+    found = compare(of_session(now), Baseline(Path("linux"), stored, files=8), DEFAULT)
+    assert {j.verdict for j in found.judgements if j.kind == "point"} == verdicts
+
+
 @pytest.mark.parametrize("path", ["0.json", "a copy.json"])
 def test_a_session_is_not_compared_with_itself(path: str) -> None:
     stored = baseline()
