@@ -9,6 +9,9 @@ from runners.model.job import Promise
 
 _PEERS = Choice(("process", "thread"), usual=("process",), quick=("process",))
 _SIZES = (256, 65536)
+_MESSAGES = Axis(
+    "size", (1, 4096), quick=(1, 4096), rigorous=(1, 64, 1024, 4096, 65536), kind="bytes"
+)
 _THROUGH = ("pipe", "fifo", "unix", "tcp")
 #: Beside powers of two, LEBench's 96,000 bytes and lmbench's 1,437 (bw_tcp).
 _ALL_SIZES = tuple(sorted({*powers_of_two(1, 1 << 20), 96_000, 1437}))
@@ -249,13 +252,7 @@ PROBES = (
         "task; nobody sleeps or is woken.",
         source="libMicro pipe, with one process",
         params={"through": Choice(_THROUGH, _THROUGH, _THROUGH)},
-        axis=Axis(
-            "size",
-            (1, 4096),
-            quick=(1, 4096),
-            rigorous=(1, 64, 1024, 4096, 65536),
-            kind="bytes",
-        ),
+        axis=_MESSAGES,
         bytes_per_op="level",
         least_effort="rigorous",
         promise=_READ_WRITE,
@@ -285,13 +282,7 @@ PROBES = (
             "peer": _PEERS,
             "cpu": Choice(("same", "other"), ("same",), ("same",)),
         },
-        axis=Axis(
-            "size",
-            (1, 4096),
-            quick=(1, 4096),
-            rigorous=(1, 64, 1024, 4096, 65536),
-            kind="bytes",
-        ),
+        axis=_MESSAGES,
         bytes_per_op="level",
         no_team=HAS_PEERS,
         promise=_message,

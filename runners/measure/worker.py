@@ -139,8 +139,8 @@ def point(
     op_ns = min(found["slices"][::SLICE_NUMBERS]) / batch
     traced = single and not order["least_batch"] and not order["long_batch"]
     found["trace"] = trace(workload, order, clock_ns, op_ns) if traced else []
-    counted = noise.since(workload.cpus_used())
-    return found | {"noise": counted, "modules": compiled_modules(), "clock_ns": clock_ns}
+    disturbed = noise.since(workload.cpus_used())
+    return found | {"noise": disturbed, "modules": compiled_modules(), "clock_ns": clock_ns}
 
 
 def compiled_modules() -> "list[str]":
