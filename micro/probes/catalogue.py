@@ -62,16 +62,20 @@ def walks_caches(name: str) -> bool:
 
 
 @cache
-def _clock_bound_up_to(name: str) -> int | None:
-    found = [probe.clock_bound_up_to for probe in all_probes() if probe.name == name]
-    return found[0] if found else 0
+def _declared(name: str) -> Probe | None:
+    return next((probe for probe in all_probes() if probe.name == name), None)
 
 
 def is_clock_bound(benchmark: Benchmark) -> bool:
     """Whether a figure is stated at the best clock of its session; not if no probe has its name."""
-    most = _clock_bound_up_to(benchmark.probe)
-    level = 1 if benchmark.kind == "members" else benchmark.level or 1
-    return most is None or level <= most
+    probe = _declared(benchmark.probe)
+    if probe is None:
+        return False
+    load: Scalar | None = benchmark.level
+    if probe.axis is not None and benchmark.axis != probe.axis.name:  # of a team that was asked for
+        load = dict(benchmark.params).get(probe.axis.name)
+    most = probe.clock_bound_up_to
+    return most is None or ((load if isinstance(load, int) else 0) or 1) <= most
 
 
 @cache

@@ -17,6 +17,7 @@ from micro.probes.catalogue import (
     CannotBeTeam,
     UnknownProbe,
     all_probes,
+    is_clock_bound,
     jobs_with,
     select,
 )
@@ -348,3 +349,13 @@ def test_a_probe_that_cannot_be_a_team_says_why(
 @pytest.mark.parametrize("family", sorted({probe.family for probe in all_probes()}))
 def test_each_family_stands_under_a_heading(family: str) -> None:
     assert any(family in families for _, families in GROUPS)
+
+
+@pytest.mark.parametrize("probe", all_probes(), ids=lambda probe: probe.name)
+def test_whether_a_figure_follows_the_clock_is_told_as_it_was_measured(probe: Probe) -> None:
+    jobs = probe.jobs("rigorous")[:1]
+    if probe.workers == "single" and not probe.no_team:
+        jobs += jobs_with(probe, {"members": "1,2", "as": "threads"}, "quick")
+    for job in jobs:
+        for level in job.points:
+            assert is_clock_bound(job.at(level)) == job.clock_bound(level)
