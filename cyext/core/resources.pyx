@@ -7,8 +7,6 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 from posix.unistd cimport close
 
-from cyext.core.parameters import one_of
-
 
 cdef extern from "os/file.h" nogil:
     int64_t micro_raise_descriptor_limit()
@@ -44,22 +42,6 @@ def mapping_refused(call, error):
     except (OSError, ValueError):
         return reason  # the call that would tell is itself refused
     return reason if soft == resource.RLIM_INFINITY else f"{reason}, RLIMIT_AS {soft}"
-
-
-def wants_huge_pages(pages):
-    """Whether a parameter asks for huge pages: ``4k`` or ``huge``."""
-    return one_of(pages, {"4k": False, "huge": True})
-
-
-def no_huge_pages(name="enabled"):
-    """Why this process gets no transparent huge pages: the system's setting, where it is known."""
-    path = f"/sys/kernel/mm/transparent_hugepage/{name}"
-    try:
-        with open(path, "rb") as file:
-            chosen = file.read().decode().partition("[")[2].partition("]")[0]
-    except OSError:
-        return "no transparent huge pages on this system"
-    return f"no transparent huge page of 2 MiB was given: {path} is {chosen}"
 
 
 cdef class Descriptors:

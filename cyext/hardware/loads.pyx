@@ -6,7 +6,9 @@ from cyext.core.workload cimport Workload
 
 from cyext.core.errors import LimitReached, NotSupported
 from cyext.core.limits import available_bytes
-from cyext.core.resources import mapping_refused, no_huge_pages, wants_huge_pages
+from cyext.core import page_sizes
+from cyext.core.page_sizes import no_huge_pages, wants_huge_pages
+from cyext.core.resources import mapping_refused
 
 
 cdef extern from "os/mapping.h" nogil:
@@ -32,7 +34,7 @@ cdef extern from "hardware/chains.h" nogil:
     void micro_follow(micro_node_t **chains, unsigned count, uint64_t n)
     micro_node_t *micro_follow_one(micro_node_t *at, uint64_t n)
 
-cdef size_t PAGE_BYTES = 4096
+cdef size_t PAGE_BYTES = page_sizes.PAGE_BYTES
 # Where the system does not say how much memory it has.
 MOST_BYTES = 1 << 40
 
@@ -78,13 +80,14 @@ cdef class _Chained(Workload):
 
 
 cdef class TlbReach(_Chained):
-    """One operation: a load whose address the load before it brought, from another 4 KiB.
+    """One operation: a load whose address the load before it brought, from another page.
 
-    The loads follow one random cycle through ``level`` stretches of 4 KiB, a line of 64 bytes in
-    each; ``pages`` says whether these are pages of their own (4k) or lie in huge ones (huge).
+    The loads follow one random cycle through ``level`` stretches of a small page's length, a line
+    of 64 bytes in each; ``pages`` says whether these are pages of their own (4k, or as large as the
+    system has them) or lie in huge ones (huge).
     """
 
-    def __init__(self, pages="4k"):
+    def __init__(self, pages=page_sizes.SMALL_PAGES):
         self.huge = wants_huge_pages(pages)
         self.grow_or_close(1, "no page could be mapped")
         self.level = 0  # nobody asked for this one: a curve that stops at once has reached nothing

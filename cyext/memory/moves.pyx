@@ -10,8 +10,8 @@ from cyext.core.workload cimport Workload
 
 from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import available_bytes
+from cyext.core.page_sizes import no_huge_pages, wants_huge_pages
 from cyext.core.parameters import one_of
-from cyext.core.resources import no_huge_pages, wants_huge_pages
 
 
 cdef extern from "os/mapping.h" nogil:
@@ -271,7 +271,7 @@ cdef class Latency(_Buffers):
     """One operation: a load whose address is what the load before it brought.
 
     The loads follow one random cycle through all 64-byte lines of ``level`` bytes.
-    ``pages`` is huge or 4k.
+    ``pages`` is huge, or 4k where that is the size of the system's pages.
     """
 
     cdef Line *at

@@ -10,7 +10,8 @@ from cyext.core.workload cimport Workload
 
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.core.limits import available_bytes
-from cyext.core.resources import mapping_refused, no_huge_pages, wants_huge_pages
+from cyext.core.page_sizes import SMALL_PAGES, no_huge_pages, wants_huge_pages
+from cyext.core.resources import mapping_refused
 from cyext.core.scratch import MemoryFile, ScratchFile, cached_file
 
 
@@ -96,11 +97,12 @@ cdef class _Faults(Workload):
 cdef class FaultAnon(_Faults):
     """One operation: the first write of one page of anonymous memory, which the system zeroes.
 
-    ``pages`` is 4k (huge ones advised against) or huge (advised). A batch in which the system gave
-    small pages in place of a huge one has failed. Mapping and unmapping are not timed.
+    ``pages`` is 4k, or whatever the system's own size is (huge ones advised against), or huge
+    (advised). A batch in which the system gave small pages in place of a huge one has failed.
+    Mapping and unmapping are not timed.
     """
 
-    def __init__(self, pages="4k"):
+    def __init__(self, pages=SMALL_PAGES):
         self.huge = wants_huge_pages(pages)
         self.stride_bytes = MICRO_HUGE_PAGE_BYTES if self.huge else python_mmap.PAGESIZE
         self.begin(ZEROED_PAGES_A_BATCH, no_huge_pages())
@@ -122,7 +124,7 @@ cdef class FaultFile(_Faults):
 
     cdef object file
 
-    def __init__(self, pages="4k"):
+    def __init__(self, pages=SMALL_PAGES):
         self.huge = wants_huge_pages(pages)
         if self.huge:
             self.stride_bytes = MICRO_HUGE_PAGE_BYTES
@@ -181,9 +183,9 @@ cdef class FaultFile(_Faults):
 cdef class Length(Workload):
     """One operation: mmap ``level`` bytes of anonymous memory, write to each page, munmap.
 
-    ``pages`` is 4k (huge ones advised against) or huge (advised, the length rounded up to whole
-    ones): a madvise() is part of the operation. A batch in which the system gave small pages in
-    place of a huge one has failed.
+    ``pages`` is 4k, or whatever the system's own size is (huge ones advised against), or huge
+    (advised, the length rounded up to whole ones): a madvise() is part of the operation. A batch
+    in which the system gave small pages in place of a huge one has failed.
     """
 
     cdef size_t size
@@ -192,7 +194,7 @@ cdef class Length(Workload):
     cdef uintptr_t hint
     cdef int64_t faults
 
-    def __init__(self, pages="4k"):
+    def __init__(self, pages=SMALL_PAGES):
         self.huge = wants_huge_pages(pages)
         self.page_bytes = python_mmap.PAGESIZE
         self.grow_or_close(1, "no page could be mapped")

@@ -11,8 +11,9 @@ from cyext.core.workload cimport MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, micr
 
 from cyext.core.workload import LimitReached, NotSupported
 from cyext.core.limits import available_bytes, more_tasks
+from cyext.core.page_sizes import SMALL_PAGES, no_huge_pages, wants_huge_pages
 from cyext.core.parameters import one_of
-from cyext.core.resources import mapping_refused, most_maps, no_huge_pages, wants_huge_pages
+from cyext.core.resources import mapping_refused, most_maps
 
 
 cdef extern from "process/parent.h" nogil:
@@ -310,12 +311,13 @@ cdef class Reap(_Alive):
 cdef class ForkRss(Parent):
     """One operation, with ``level`` bytes of the parent's memory touched: fork, _exit(0), waitpid.
 
-    ``pages`` is 4k (huge ones advised against) or huge (advised, the bytes rounded up to whole
-    ones). The parent is the tiny dynamically linked program: in the Python process its own memory
-    and maps would hide the curve's first decades, and change with every import.
+    ``pages`` is 4k, or whatever the system's own size is (huge ones advised against), or huge
+    (advised, the bytes rounded up to whole ones). The parent is the tiny dynamically linked
+    program: in the Python process its own memory and maps would hide the curve's first decades, and
+    change with every import.
     """
 
-    def __init__(self, pages="4k"):
+    def __init__(self, pages=SMALL_PAGES):
         operation = "fork_huge_pages" if wants_huge_pages(pages) else "fork_pages"
         Parent.__init__(self, operation, "dynamic")
         self.grow_or_close(1, "no page could be touched")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from cyext.core.page_sizes import SMALL_PAGES
 from micro.probes.declaration import Choice, Probe
 from micro.probes.fd import PROBES as FD
 from micro.probes.mmap import PROBES as MMAP
@@ -52,7 +53,7 @@ PROBES = (
         "page_fault",
         "PageFault",
         "page fault in control groups",
-        {"pages": "4k"},
+        {"pages": SMALL_PAGES},
     ),
     _contained(
         "process.fork_exit",

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from cyext.core.page_sizes import HUGE_PAGES, SMALL_PAGES
 from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise
@@ -10,6 +11,7 @@ _CPUS = usable_cpus()
 _MATRIX_MOST, _USUAL_MOST = 32, 4
 _MEMBERS = tuple(sorted({1, 2, len(_CPUS)}))
 _PAGES = powers_of_two(16, 1 << 14)
+_BOTH = (SMALL_PAGES, HUGE_PAGES)
 _CHAINS = (1, 2, 4, 8, 16, 32)
 _NOTHING = Promise(page_faults=0)
 _REFERENCE = "a reference for the machine, not for the system"
@@ -86,11 +88,11 @@ PROBES = (
         spends_time_in="memory",
         title="machine: dependent loads from many pages",
         method="One operation is a load whose address comes from the load before it, along one "
-        "random cycle through touched_pages stretches of 4 KiB, with one line of 64 bytes in "
-        "each; the stretches are pages of their own or lie in huge pages, and the difference "
-        f"between the two is the cost of the TLB; the figure is {_REFERENCE}.",
+        "random cycle through touched_pages stretches as long as a small page, with one line of "
+        "64 bytes in each; the stretches are pages of their own or lie in huge pages, and the "
+        f"difference between the two is the cost of the TLB; the figure is {_REFERENCE}.",
         source="lmbench tlb (McVoy and Staelin 1996)",
-        params={"pages": Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))},
+        params={"pages": Choice(_BOTH, usual=_BOTH, quick=(SMALL_PAGES,))},
         axis=Axis(
             "touched_pages",
             (16, 256, 1024, 4096),

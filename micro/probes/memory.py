@@ -1,5 +1,6 @@
 """Memory: moving bytes and waiting for them, from the first cache to the last."""
 
+from cyext.core.page_sizes import HUGE_PAGES, SMALL_PAGES
 from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.job import Promise
@@ -18,6 +19,7 @@ _QUICK_SIZES = (4 * _KIB, 64 * _MIB)
 _CHASED = tuple(
     sorted({size * k // 2 for size in powers_of_two(4 * _KIB, 512 * _MIB) for k in (2, 3)})
 )[:-1]
+_PAGES = Choice((HUGE_PAGES, SMALL_PAGES), usual=(HUGE_PAGES,), quick=(HUGE_PAGES,))
 _ALIGNMENT = Choice(("aligned", "misaligned"), usual=("aligned",), quick=("aligned",))
 _LMBENCH = "lmbench, bw_mem (McVoy and Staelin 1996)"
 _IN_CACHES_OF_THE_CORE = 256 * _KIB
@@ -155,10 +157,10 @@ PROBES = (
         spends_time_in="memory",
         title="wait for memory",
         method="One operation is a load whose address the load before it brought, along one random "
-        "cycle through all 64-byte lines of size bytes, on huge pages or on pages of 4 KiB.",
+        "cycle through all 64-byte lines of size bytes, on huge pages or on small ones.",
         source="lmbench, lat_mem_rd (McVoy and Staelin 1996), in random order (Sattolo 1986), so "
         "that no prefetcher foresees it",
-        params={"pages": Choice(("huge", "4k"), usual=("huge",), quick=("huge",))},
+        params={"pages": _PAGES},
         axis=Axis(
             "size",
             # Every doubling, which is what finds the caches: a visit takes 11 ms a MiB chased.

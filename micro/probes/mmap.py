@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cyext.core.page_sizes import HUGE_PAGE_BYTES, HUGE_PAGES, PAGE_BYTES, SMALL_PAGES
 from micro.probes.declaration import Axis, Choice, Headline, Probe, powers_of_four, powers_of_two
 from runners.machine.environment import usable_cpus
 from runners.model.benchmark import Scalar
@@ -32,7 +33,9 @@ _MANY_MAPS = Axis(
 )
 _TOUCHED = ("no", "read", "written")
 _MAP = Choice(("memory", "shared", "private"), usual=("memory",), quick=("memory",))
-_PAGES = Choice(("4k", "huge"), usual=("4k", "huge"), quick=("4k",))
+_BOTH, _SMALL = (SMALL_PAGES, HUGE_PAGES), (SMALL_PAGES,)
+_PAGES = Choice(_BOTH, usual=_BOTH, quick=_SMALL)
+_SMALL_PAGES = Choice(_BOTH, usual=_SMALL, quick=_SMALL)
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, _CPUS, 4 * _CPUS}))
 _MORE_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
@@ -46,7 +49,7 @@ _ON_CPUS = Axis(
 
 
 def _whole(params: Mapping[str, Scalar], level: int | None) -> Promise:
-    page_bytes = 4 * _KIB if params["pages"] == "4k" else 2 * _MIB
+    page_bytes = HUGE_PAGE_BYTES if params["pages"] == HUGE_PAGES else PAGE_BYTES
     faults = -(-(level or 1) // page_bytes)
     return Promise({"mmap": 1, "madvise": 1, "munmap": 1}, page_faults=faults)
 
@@ -138,7 +141,7 @@ PROBES = (
         name="mmap.unmap_pages",
         workload="cyext.mmap.unmapping:Unmap",
         title="unmap a length",
-        method="One operation is munmap() of a map of pages pages of 4 KiB, either private "
+        method="One operation is munmap() of a map of pages pages, either private "
         "anonymous memory, or a shared or private map of a file in memory; none of its pages was "
         "touched, or each read (without a file, all are the system's one page of zeros), or each "
         "written to (so that each page of a private map is given back); mapping and touching are "
@@ -155,13 +158,13 @@ PROBES = (
         workload="cyext.mmap.page_faults:FaultAnon",
         title="first write of an anonymous page",
         method="One operation is the first write of one byte of one page of private anonymous "
-        "memory, 4 KiB or 2 MiB long, which the system zeroes; page tables are new in each batch; "
+        "memory, small or huge, which the system zeroes; page tables are new in each batch; "
         "mmap() and munmap() are not timed.",
         source="will-it-scale, page_fault1 (Blanchard)",
         params={"pages": _PAGES},
         counts=(PAGE_FAULTS,),
         promise=Promise(page_faults=1),
-        headlines=(Headline("page fault", "Memory", {"pages": "4k"}),),
+        headlines=(Headline("page fault", "Memory", {"pages": SMALL_PAGES}),),
     ),
     Probe(
         name="mmap.fault_file",
@@ -181,7 +184,7 @@ PROBES = (
         name="mmap.fault_copy",
         workload="cyext.mmap.copy_faults:FaultCopy",
         title="first write of a page shared with a file",
-        method="One operation is the first write of one byte of one 4 KiB page of a private map of "
+        method="One operation is the first write of one byte of one page of a private map of "
         "a file in memory, which was read before, so that the fault copies it; mmap(), the reading "
         "and munmap() are not timed.",
         least_effort="rigorous",
@@ -199,7 +202,7 @@ PROBES = (
         "when the last thread ends.",
         least_effort="usual",
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
-        params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
+        params={"pages": _SMALL_PAGES},
         axis=Axis(
             "threads",
             _THREADS,
@@ -259,7 +262,7 @@ PROBES = (
         name="mmap.discard",
         workload="cyext.mmap.discards:Discard",
         title="write, discard and read a page",
-        method="One operation is the first write of one byte of a 4 KiB page, "
+        method="One operation is the first write of one byte of a page, "
         "madvise(MADV_DONTNEED) of that page, and a read of it; the page is of private anonymous "
         "memory, or of a shared or private map of a file in memory, and the read finds zero or, in "
         "a shared map, what was written; each member of a team has pages of its own, and if the "
@@ -278,7 +281,7 @@ PROBES = (
         method="One operation is mmap() of length bytes of private anonymous memory, madvise() of "
         "the size of its pages, a write to each of them and munmap(); bandwidth counts the length.",
         source=_LMBENCH.format("lat_mmap"),
-        params={"pages": Choice(_PAGES.values, usual=("4k",), quick=("4k",))},
+        params={"pages": _SMALL_PAGES},
         axis=Axis(
             "length",
             powers_of_four(8 * _KIB, 8 * _MIB),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cyext.core.page_sizes import HUGE_PAGES, SMALL_PAGES
 from micro.probes.declaration import (
     TIMES_ITSELF,
     Axis,
@@ -20,6 +21,7 @@ _IMAGES = Choice(
     usual=("static", "dynamic", "python"),
     quick=("static", "python"),
 )
+_PAGES = Choice((SMALL_PAGES, HUGE_PAGES), usual=(SMALL_PAGES,), quick=(SMALL_PAGES,))
 _ONE_IMAGE = Choice(_IMAGES.values, usual=("dynamic",), quick=("dynamic",))
 _PROGRAMS = Choice(("static", "dynamic"), usual=("static", "dynamic"), quick=("dynamic",))
 _ALIVE = Axis(
@@ -164,13 +166,13 @@ PROBES = (
         name="process.fork_rss",
         workload="cyext.process.parents:ForkRss",
         title="fork a parent of much memory",
-        method="One operation, with rss bytes of private memory touched in 4 KiB or huge pages, is "
+        method="One operation, with rss bytes of private memory touched in small or huge pages, is "
         "fork(), _exit(0) in the child and waitpid() in the parent, a tiny program that shares one "
         "CPU with its children.",
         least_effort="usual",
         source="POSIX.1-2008, rationale of posix_spawn: fork copies the tables of what exec then "
         "drops",
-        params={"pages": Choice(("4k", "huge"), usual=("4k",), quick=("4k",))},
+        params={"pages": _PAGES},
         axis=Axis(
             "rss",
             (128 * _KIB, 2 * _MIB, 8 * _MIB, 32 * _MIB, 128 * _MIB),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cyext.core.page_sizes import SMALL_PAGES
 from micro.suites.suite import Operation, Suite
 from runners.model.benchmark import Scalar
 
@@ -16,7 +17,7 @@ _WORK = "with four multiply-adds and a count while it is locked"
 _UNCONTENDED = f"two pairs of lock and unlock, each {_WORK}"
 _CLOCK = {"by": "library"}
 _DYNAMIC = {"image": "dynamic", "program": "dynamic"}
-_ANON = {"pages": "4k"}
+_ANON = {"pages": SMALL_PAGES}
 _SLEEP = {"load": "idle", "slack": "default", "scheduler": "other"}
 _LATE = "only the time after the moment that was asked for"
 _LOCK_BYTE, _LOCK_FILE = {"kind": "fcntl", "file": "one"}, {"kind": "flock", "file": "one"}
@@ -324,7 +325,7 @@ SUITE = Suite(
         Operation(
             "execw execw_32nt to execw_128nt",
             "process.fork_rss",
-            {"pages": "4k"},
+            {"pages": SMALL_PAGES},
             1 << 30,
             differs="without execve(), 1 GiB in one map",
         ),

@@ -1,5 +1,6 @@
 """lmbench 3: its programs in the order of its summary, the rest beside their like."""
 
+from cyext.core.page_sizes import SMALL_PAGES
 from micro.suites.suite import Operation, Suite
 from runners.model.benchmark import Scalar
 
@@ -117,7 +118,7 @@ SUITE = Suite(
         Operation(
             "lat_mmap",
             "mmap.length",
-            {"pages": "4k"},
+            {"pages": SMALL_PAGES},
             524288,
             differs="128 pages of memory, each written; lmbench writes one page in forty of a "
             "file: as many of 20 MiB",
@@ -131,7 +132,7 @@ SUITE = Suite(
         Operation(
             "lat_pagefault",
             "mmap.fault_file",
-            {"pages": "4k"},
+            {"pages": SMALL_PAGES},
             differs="each page by a fault of its own; lmbench reads all pages of a file, most of "
             "which a fault nearby has mapped (mmap.fault_around), and unmaps them",
         ),
@@ -258,7 +259,7 @@ SUITE = Suite(
         Operation(
             "tlb",
             "hardware.tlb",
-            {"pages": "4k"},
+            {"pages": SMALL_PAGES},
             1024,
             unit="ns",
             differs="a load from one of 1,024 pages; lmbench prints the number of pages from which "

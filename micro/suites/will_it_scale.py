@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cyext.core.page_sizes import SMALL_PAGES
 from micro.suites.suite import Operation, Suite
 from runners.model.benchmark import Scalar
 
@@ -77,14 +78,14 @@ SUITE = Suite(
         Operation(
             "page_fault1",
             "mmap.length",
-            {"pages": "4k"},
+            {"pages": SMALL_PAGES},
             8388608,
             times=1 / 2048,
             differs="8 MiB at a time instead of 128 MiB, never huge pages",
         ),
         _two(
             "page_fault1_threads",
-            {"pages": "4k"},
+            {"pages": SMALL_PAGES},
             "mmap.fault_threads",
             "without mmap() and munmap()",
         ),
@@ -97,7 +98,7 @@ SUITE = Suite(
         Operation(
             "page_fault3",
             "mmap.fault_file",
-            {"pages": "4k"},
+            {"pages": SMALL_PAGES},
             differs="reads a cached page; will-it-scale writes, and mmap() and munmap() are in it",
         ),
         Operation(
