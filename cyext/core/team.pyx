@@ -13,6 +13,7 @@ from cyext.core.sentinel cimport micro_sense_t
 from cyext.core.workload cimport (
     Workload, MICRO_LOOP_BEGINS, MICRO_LOOP_ENDS, Slice, micro_mark, micro_usage_t)
 
+from cyext.core.placement import Near
 from cyext.core.workload import LimitReached, OperationFailed
 
 
@@ -110,6 +111,11 @@ cdef class Team(SelfTimedWorkload):
         self._start()
         self.team.longest_start_ns = 0
 
+    def _cpu_of(self, i):
+        """The CPU that member ``i`` is pinned to; None where it may run anywhere."""
+        count = self.team.peers.cpu_count
+        return self.member_cpus[i % count] if count else None
+
     def _start(self):
         cdef const char *call = NULL
         cdef int status
@@ -133,14 +139,16 @@ cdef class Team(SelfTimedWorkload):
     def grow(self, uint64_t level):
         """Bring every member to ``level``; where one reaches a limit, all to what it reached.
 
-        The members start anew: those that are processes are copies of the grown workloads.
+        Each grows on its own CPU, so that its memory lies near it. The members start anew: those
+        that are processes are copies of the grown workloads.
         """
         cdef Workload member
         limit = None
         self._stop()
         try:
-            for member in self.workloads:
-                member.grow(level)
+            for i, member in enumerate(self.workloads):
+                with Near(self._cpu_of(i)):
+                    member.grow(level)
         except LimitReached as stop:
             limit = stop
             for member in self.workloads:

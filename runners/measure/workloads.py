@@ -93,12 +93,14 @@ def make(order: "dict[str, Any]", level: "int | None", cpus: "list[int]") -> "Wo
         return alone
     members = level if levels_are_members(order) and level is not None else order["members"]
     team = import_module("cyext.core.team")
+    near = import_module("cyext.core.placement").Near
     workloads: list[Workload] = []
     try:
-        for _ in range(members):
-            workloads.append(workload_class(**order["params"]))
-            if order["load"] is not None:
-                workloads[-1].grow(order["load"])
+        for i in range(members):
+            with near(cpus[i % len(cpus)] if cpus else None):
+                workloads.append(workload_class(**order["params"]))
+                if order["load"] is not None:
+                    workloads[-1].grow(order["load"])
         together: Workload = team.Team(workloads, order["workers"], cpus, order["growth_ns"])
     except BaseException as error:
         for workload in workloads:
