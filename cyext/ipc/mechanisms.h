@@ -427,8 +427,16 @@ static const micro_mechanism_t micro_posix_queue = {
     micro_open_mail, micro_mail_out, micro_mail_in, NULL};
 
 /* A signal that both sides have blocked and take with sigwaitinfo(). It stays blocked in this process,
- * and has a handler that does nothing: two links may be open, and one that is late does no harm. */
+ * and has a handler that does nothing: two links may be open, and one that is late does no harm.
+ *
+ * On Linux it is the call itself: musl's sigwaitinfo() goes on waiting after another signal, also after
+ * that by which a peer is told to leave. */
 #define MICRO_MESSAGE_SIGNAL SIGURG   /* no other probe uses it; it stays blocked */
+#ifdef __mips__
+#define MICRO_KERNEL_SIGNALS 128   /* bits of the kernel's set, whatever room the C library's has */
+#else
+#define MICRO_KERNEL_SIGNALS 64
+#endif
 
 static inline void micro_message_signals(sigset_t *set)
 {
@@ -474,8 +482,12 @@ static int micro_signal_in(micro_link_t *link, int side)
 #else
     sigset_t set;
     micro_message_signals(&set);
-    return sigwaitinfo(&set, NULL) == MICRO_MESSAGE_SIGNAL
-        ? 0 : micro_link_fails(link, side, "sigwaitinfo");
+#if defined(__linux__) && defined(SYS_rt_sigtimedwait)
+    const long taken = syscall(SYS_rt_sigtimedwait, &set, NULL, NULL, MICRO_KERNEL_SIGNALS / 8);
+#else
+    const int taken = sigwaitinfo(&set, NULL);
+#endif
+    return taken == MICRO_MESSAGE_SIGNAL ? 0 : micro_link_fails(link, side, "sigwaitinfo");
 #endif
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 CYEXT = HERE.parents[1] / "cyext"
 COMPILERS = [name for name in ("cc", "clang") if shutil.which(name)]
+MUSL = "musl-gcc"
 TIME_LIMIT_S = 60
 
 
@@ -19,6 +21,10 @@ def built(program: str, compiler: str, level: str, directory: Path) -> Path:
     """The check, compiled as strictly as it can be."""
     binary = directory / program
     flags = ["-std=gnu11", level, "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{CYEXT}"]
+    if compiler == MUSL:  # which leaves out the kernel's headers with those of the C library
+        flags += [
+            f"-idirafter/usr/include{below}" for below in ("", f"/{os.uname().machine}-linux-gnu")
+        ]
     source = HERE / f"{program}.c"
     subprocess.run([compiler, *flags, "-o", str(binary), str(source)], check=True)
     return binary
@@ -59,4 +65,13 @@ def test_all_that_is_handed_over_is_freed_there(cpus: int, tmp_path: Path) -> No
     finally:
         if allowed:
             os.sched_setaffinity(0, allowed)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a link by signals")
+@pytest.mark.parametrize("compiler", [*COMPILERS[:1], MUSL])
+def test_a_peer_that_waits_for_signals_can_be_ended(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    done = ended(built("check_signal_link", compiler, "-O2", tmp_path))
     assert done.returncode == 0, done.stdout
