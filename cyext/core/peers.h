@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -98,6 +99,26 @@ static inline int micro_peers_fail(micro_peers_t *group, const char *call, int e
 static void micro_woken(int number)
 {
     (void)number;
+}
+
+/* A process that the system does not end with its owner looks after it once in a while. */
+#define MICRO_ORPHAN_LOOKS_S 1
+static pid_t micro_owner_of_this_process;
+
+static void micro_leave_if_orphaned(int number)
+{
+    (void)number;
+    if (getppid() != micro_owner_of_this_process)
+        _exit(0);
+}
+
+static inline void micro_look_after_owner(pid_t owner)
+{
+    const struct itimerval looks = {{MICRO_ORPHAN_LOOKS_S, 0}, {MICRO_ORPHAN_LOOKS_S, 0}};
+    const struct sigaction action = {.sa_handler = micro_leave_if_orphaned, .sa_flags = SA_RESTART};
+    micro_owner_of_this_process = owner;
+    if (sigaction(SIGALRM, &action, NULL) == 0)
+        setitimer(ITIMER_REAL, &looks, NULL);
 }
 
 /* Whether the owner wants this peer to end; a body asks after each call that was interrupted. */
@@ -333,7 +354,8 @@ static inline int micro_peers_add(micro_peers_t *group)
             close(group->leash[1]);
             micro_peer_t self = {.group = group, .index = group->count};
             if (group->mail) {
-                micro_die_with_parent();
+                if (!micro_die_with_parent())
+                    micro_look_after_owner(group->owner);
                 self.mail = &group->mail[self.index];
             }
             micro_peer_serves(&self);

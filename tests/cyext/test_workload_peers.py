@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from again import again
-from held import children, eventually, threads
+from held import children, eventually, lives, threads
 from isolated import isolated
 
 from cyext.core import workload as base
 from cyext.core.errors import NotSupported, OperationFailed
 from cyext.event.spread import Spread
-from cyext.ipc.round_trips import Pipe
+from cyext.ipc.round_trips import Futex, Pipe
 from cyext.net.herd import AcceptHerd
 from cyext.sched.wakeups import Wakeup
 
@@ -80,6 +80,32 @@ def test_the_round_trip_with_a_killed_process_fails_by_name() -> None:
         workload.close()
 
     bound(check)
+
+
+def test_a_peer_that_the_system_does_not_end_with_its_owner_ends_by_itself(
+    forbid: Callable[..., None],
+) -> None:
+    def check() -> None:
+        base.run_on(sorted(os.sched_getaffinity(0)))
+        forbid("prctl")
+        workload = Futex("process", "same")  # its peer sleeps, and nothing tells it of the end
+        workload.run(3)
+        os.write(told, b"%d" % children()[0])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    heard, told = os.pipe()
+    owner = os.fork()
+    if owner == 0:
+        try:
+            check()
+        finally:
+            os._exit(1)
+    os.close(told)
+    peer = int(os.read(heard, 20))
+    os.close(heard)
+    _, status = os.waitpid(owner, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert eventually(lambda: not lives(peer))
 
 
 @pytest.mark.parametrize(
