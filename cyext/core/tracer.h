@@ -387,6 +387,7 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
         if (getppid() != caller)
             _exit(1);
         signal(SIGINT, SIG_IGN);   /* the caller gets it, too, and says what to do */
+        signal(SIGCHLD, SIG_DFL);   /* a handler would interrupt our waits, as SIGTERM does */
         sigaction(SIGTERM, &wake, NULL);
         told->failed = micro_trace_here(argv, envp, output, seconds, &told->trace);
         _exit(0);

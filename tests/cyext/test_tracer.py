@@ -38,6 +38,13 @@ def tell(*words):
     os.write(1, " ".join(map(str, words)).encode() + b"\\n")
 """
 
+A_THREAD_RUNS_A_PROGRAM = """
+loop()
+run = lambda: os.execv('/bin/sh', ['sh', '-c', 'exit 3'])
+threading.Thread(target=run).start()
+time.sleep(600)
+"""
+
 Traced = Callable[..., dict[str, Any]]
 
 
@@ -151,12 +158,16 @@ def test_a_spawned_program_is_counted_with_the_loop(traced: Traced) -> None:
     assert record["in_loop"]["exit_group"] == 1
 
 
-def test_a_thread_that_runs_another_program_is_followed(traced: Traced) -> None:
-    record = traced(
-        "loop()\n"
-        "run = lambda: os.execv('/bin/sh', ['sh', '-c', 'exit 3'])\n"
-        "threading.Thread(target=run).start(); time.sleep(600)\n"
-    )
+@pytest.mark.parametrize("heard", [False, True], ids=["usual", "SIGCHLD is handled"])
+def test_a_thread_that_runs_another_program_is_followed(heard: bool, traced: Traced) -> None:
+    # The end of the first thread, which the program replaces, is told before it can be waited for.
+    before = signal.getsignal(signal.SIGCHLD)
+    signal.signal(signal.SIGCHLD, (lambda *_: None) if heard else signal.SIG_DFL)
+    signal.siginterrupt(signal.SIGCHLD, True)
+    try:
+        record = traced(A_THREAD_RUNS_A_PROGRAM)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
     assert (record["exit_code"], record["left_over"]) == (3, 0)
     assert record["in_loop"]["execve"] == 1
 
