@@ -1,13 +1,13 @@
 """Waits that hand over everything watched each time: select and poll."""
 
-from libc.errno cimport EBADMSG, EINVAL, ENOENT, ETIMEDOUT
+from libc.errno cimport EBADMSG, EINVAL, ENOENT
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from cyext.core.workload cimport Workload
 from cyext.core.resources cimport Descriptors
-from cyext.event.watched_sockets cimport Watched
+from cyext.event.watched_sockets cimport Watched, wrong_count
 
 from cyext.core.workload import LimitReached
 
@@ -64,9 +64,7 @@ cdef class Poll(Watched):
         for wait in range(n):
             found = micro_poll(self.watched, self.count)
             if found != self.ready:
-                return self.fail(
-                    b"poll", -found if found < 0 else EBADMSG if found else ETIMEDOUT,
-                    after + wait)
+                return self.fail(b"poll", wrong_count(found), after + wait)
             for i in range(self.ready):
                 if not self.watched[self.at(i)].revents & POLLIN:
                     return self.fail(b"poll", EBADMSG, after + wait)
@@ -140,9 +138,7 @@ cdef class Select(Watched):
             memcpy(self.answer, self.interest, self.set_bytes)
             found = micro_select(self.answer, self.highest, MICRO_WAIT_MS)
             if found != self.ready:
-                return self.fail(
-                    b"select", -found if found < 0 else EBADMSG if found else ETIMEDOUT,
-                    after + wait)
+                return self.fail(b"select", wrong_count(found), after + wait)
             for i in range(self.ready):
                 if not micro_set_has(self.answer, self.sockets.fds[self.at(i)]):
                     return self.fail(b"select", EBADMSG, after + wait)

@@ -3,11 +3,11 @@
 import os
 
 from cython cimport final
-from libc.errno cimport EBADMSG, ETIMEDOUT
+from libc.errno cimport EBADMSG
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 
-from cyext.event.watched_sockets cimport Watched
+from cyext.event.watched_sockets cimport Watched, wrong_count
 
 from cyext.core.parameters import one_of
 from cyext.core.workload import NotSupported, OperationFailed
@@ -96,9 +96,7 @@ cdef class _Queue(Watched):
             self.serial += 1
             found = micro_queue_wait(self.queue, self.events, <int>self.ready)
             if not self.heard(found):
-                return self.fail(
-                    MICRO_QUEUE_WAIT, -found if found < 0 else EBADMSG if found else ETIMEDOUT,
-                    after + wait)
+                return self.fail(MICRO_QUEUE_WAIT, wrong_count(found), after + wait)
         return 0
 
     def close(self):
@@ -160,8 +158,7 @@ cdef class Dequeue(_Queue):
             while heard < self.ready:
                 found = micro_queue_wait(self.queue, self.events, most)
                 if found <= 0:
-                    return self.fail(
-                        MICRO_QUEUE_WAIT, -found if found else ETIMEDOUT, after + told)
+                    return self.fail(MICRO_QUEUE_WAIT, wrong_count(found), after + told)
                 for i in range(found):
                     if not self.expected(micro_event_index(&self.events[i])):
                         return self.fail(MICRO_QUEUE_WAIT, EBADMSG, after + told)

@@ -1,5 +1,6 @@
 """Sockets to wait for; watched_sockets.pyx explains it."""
 
+from libc.errno cimport EBADMSG, ETIMEDOUT
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cyext.core.workload cimport Workload
@@ -9,6 +10,11 @@ from cyext.core.resources cimport Descriptors
 cdef inline int64_t turned(int64_t index, int64_t active) noexcept nogil:
     """The index within the ring of ``active`` sockets."""
     return index if index < active else index - active
+
+
+cdef inline int64_t wrong_count(int64_t found) noexcept nogil:
+    """Why a wait that ``found`` so many events is wrong: its own error, none in time, or others."""
+    return -found if found < 0 else EBADMSG if found else ETIMEDOUT
 
 
 cdef class Watched(Workload):
