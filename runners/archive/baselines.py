@@ -45,7 +45,7 @@ ACCEPTED = "accepted_because"
 #: What may differ within a key, and should be known where it does.
 COVARIATES = (
     *("cpu_model", "os_release", "libc", "virtualization", "container", "distribution"),
-    "allocator",
+    *("page_bytes", "allocator", "micro_worker"),
 )
 #: What is meant where a session does not say.
 _UNSAID = {"allocator": "the C library's"}

@@ -14,6 +14,11 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+#: The Python modules that run in a measuring process beside those of the workloads.
+WORKER = (
+    *(f"runners.measure.{name}" for name in ("start", "lean", "worker", "workloads", "noise")),
+    "runners.machine.cpu_stat",
+)
 _LETTERS = 16
 _LOADED, _NOTE, _NO_BITS = 0x2, 7, 8
 
@@ -37,6 +42,22 @@ def code_hash(modules: tuple[str, ...], rule: str = "", root: Path = ROOT) -> st
             total.update(f"{module} {path.name}\n".encode())
             for part in loaded_parts(path.read_bytes()):
                 total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()[:_LETTERS]
+
+
+def worker_hash(root: Path = ROOT) -> str | None:
+    """The hash of the Python code around the measured loops; None where it cannot be read.
+
+    It is not part of a figure's identity: no loop runs it. Yet what it maps and allocates can move
+    a figure, so a session says which one it had.
+    """
+    total = hashlib.sha256()
+    sources = [root / f"{module.replace('.', '/')}.py" for module in WORKER]
+    try:
+        for path in (*sources, *sorted(root.glob("cyext/*/*.py"))):
+            total.update(path.read_bytes())
+    except OSError:
+        return None
     return total.hexdigest()[:_LETTERS]
 
 

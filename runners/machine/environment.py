@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from cyext.core import cgroups
+from cyext.core.page_sizes import PAGE_BYTES
+from runners.machine.code import worker_hash
 from runners.machine.files import read as read  # noqa: PLC0414 - also for who reads more facts
 from runners.machine.kernel import kernel_facts
 
@@ -99,6 +101,7 @@ def describe(root: Path = ROOT) -> dict[str, Fact]:
         "cpu_model": cpu_model(cpuinfo),
         "cpu_identity": cpu_identity(cpuinfo, root),
         "memory_bytes": memory_bytes(root),
+        "page_bytes": PAGE_BYTES,
         "libc": libc(root),
         "virtualization": virtualization(system, arch, cpuinfo, root),
         "container": container(root),
@@ -251,10 +254,10 @@ def libc(root: Path) -> str:
 
 
 def build() -> dict[str, str]:
-    """Which version of micro this is, and what compiled its workloads."""
+    """Which version of micro this is, the code around its loops, and what compiled them."""
     import importlib.metadata  # noqa: PLC0415 - slow, and `micro list` imports this module
 
-    facts = {}
+    facts = {"micro_worker": worker_hash() or ""}
     with suppress(importlib.metadata.PackageNotFoundError):
         facts["micro_version"] = importlib.metadata.version("osmicro")
     with suppress(ImportError):

@@ -23,6 +23,7 @@ _UNLIKE = (
     ("compiler", "compilers"),
     ("compiler_flags", "compiler flags"),
     ("micro_version", "versions of micro"),
+    ("micro_worker", "versions of the code around micro's loops"),
 )
 
 

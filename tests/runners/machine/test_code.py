@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.machine.code import code_hash
+from runners.machine.code import ROOT, code_hash, worker_hash
 
 SOURCE = "int operation(int x) { return x * 3; }\n"
 
@@ -52,3 +52,21 @@ def test_a_program_that_the_module_starts_counts(tmp_path: Path) -> None:
 
 def test_what_is_not_compiled_has_none() -> None:
     assert code_hash(("cyext.core.no_such_module",)) is None
+
+
+def test_the_code_around_the_loops_has_a_hash_of_its_own(tmp_path: Path) -> None:
+    for folder in ("runners/measure", "runners/machine", "cyext/core"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    known = {worker_hash(tmp_path)}
+    for changed in (
+        "runners/measure/noise.py",
+        "runners/machine/cpu_stat.py",
+        "cyext/core/scratch.py",
+    ):
+        path = tmp_path / changed
+        path.write_bytes(path.read_bytes() + b"\n_READ = bytearray(1 << 17)\n")
+        known.add(worker_hash(tmp_path))
+    assert len(known - {None}) == 4
+    path = tmp_path / "runners/measure/noise.py"
+    path.unlink()
+    assert worker_hash(tmp_path) is None

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micro.probes.catalogue import all_probes
+from runners.machine.code import WORKER
 from runners.measure import lean, noise
 
 ROOT = Path(lean.__file__).parents[2]
@@ -147,6 +148,16 @@ def run_python(code: str) -> str:
         check=True,
     )
     return done.stdout.strip()
+
+
+def test_the_hash_of_the_worker_covers_all_that_it_imports() -> None:
+    code = """
+from runners.measure import start, lean
+lean.import_module("runners.measure.worker")
+ours = [n for n in sys.modules if n.startswith(("runners.", "micro."))]
+print(*sorted(n for n in ours if not sys.modules[n].__file__.endswith("__init__.py")))
+"""
+    assert run_python(code).split() == sorted(WORKER)
 
 
 def test_the_stand_in_for_inspect_does_not_stay() -> None:
