@@ -205,9 +205,9 @@ def compare(current: Summary, baseline: Baseline, chosen: Configuration) -> Outc
     like = replace(baseline, sessions=known).like(
         current.environment, current.settings.get(baselines.CLOCK), _RULES.least_sessions
     )
-    now = _with_references(current.sample)
+    now = with_references(current.sample)
     clock_ns = current.settings.get(baselines.CLOCK)
-    samples = [_with_references(_at_clock(session, clock_ns)) for session in like]
+    samples = [with_references(at_clock(session, clock_ns)) for session in like]
     kept = comparable(samples, now, _RULES) or range(len(like))  # of older code: told as such
     used, samples = [like[i] for i in kept], [samples[i] for i in kept]
     judged = judge(samples, now, _RULES, chosen.least_effect_of, place_of)
@@ -297,7 +297,7 @@ def _rounds(session: Summary) -> float:
     return rounds if isinstance(rounds, int | float) else 0
 
 
-def _at_clock(session: Summary, clock_ns: Scalar | None) -> Sample:
+def at_clock(session: Summary, clock_ns: Scalar | None) -> Sample:
     """A stored session's figures as today's session would state them.
 
     Each session states clock-bound figures at the best clock that it saw or remembers. A machine
@@ -320,7 +320,7 @@ def _is_time(found: Scalar | None) -> TypeGuard[float]:
     return isinstance(found, int | float) and 1 <= found < 1e18
 
 
-def _with_references(sample: Sample) -> Sample:
+def with_references(sample: Sample) -> Sample:
     """References tell of the machine: they are compared with, not judged."""
     judged = {name: f for name, f in sample.figures.items() if name not in REFERENCES}
     found = {str(name): f for name, f in sample.figures.items() if name in REFERENCES}

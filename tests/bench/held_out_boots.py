@@ -2,8 +2,9 @@
 
 Micro's own code changed between these boots, so they would not be pooled: here the hashes of the
 code are ignored, and only benchmarks that all boots have are used. A boot is judged against those
-of its kind of machine: with a CPU of the same name and a clock that differs by at most 3 %. What is
-told of these is an upper bound of what boots differ by, as changes of micro are in it.
+of its kind of machine: with a CPU of the same name and, as in the gate, a clock that differs by at
+most 5 %; clock-bound figures are restated at one clock, as there. What is told of these is an upper
+bound of what boots differ by, as changes of micro are in it.
 Prints; judges nothing: ``python tests/bench/held_out_boots.py [DIRECTORY]``.
 """
 
@@ -20,7 +21,7 @@ from boots import SHIPPED, by_boot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from micro.app.comparing import place_of
+from micro.app.comparing import at_clock, place_of
 from runners.archive.baselines import CLOCK, Summary, summarize
 from runners.gate.boots import PLACES
 from runners.gate.evidence import Sample
@@ -28,14 +29,17 @@ from runners.gate.judge import Judgement, judge
 from runners.gate.pooling import pool
 from runners.model.benchmark import Benchmark
 
-SAME_CLOCK = np.log(1.03)
+SAME_CLOCK = np.log(1.05)
 
 
-def sample_of(session: Summary, boot: str, shared: set[Benchmark]) -> Sample:
-    """The session's shared figures as if one code had measured them all, in the boot so named."""
+def sample_of(session: Summary, boot: str, shared: set[Benchmark], clock_ns: float) -> Sample:
+    """The session's shared figures as if one code had measured them all, in the boot so named.
+
+    They are stated at the clock with which the sentinel takes so many nanoseconds.
+    """
     figures = {
         name: replace(figure, code=None, counts=())
-        for name, figure in session.sample.figures.items()
+        for name, figure in at_clock(session, clock_ns).figures.items()
         if name in shared
     }
     return Sample(figures, {}, boot)
@@ -44,12 +48,6 @@ def sample_of(session: Summary, boot: str, shared: set[Benchmark]) -> Sample:
 def clock_ns(sessions: list[Summary]) -> float:
     """The sentinel's time at the best clock."""
     return float(np.median([float(session.settings[CLOCK]) for session in sessions]))
-
-
-def at_clock(sample: Sample, log: float) -> Sample:
-    """The same, at a clock that is slower by this much."""
-    figures = {n: replace(f, log_s=f.log_s - log) for n, f in sample.figures.items()}
-    return replace(sample, figures=figures)
 
 
 def one_kind(one: list[Summary], other: list[Summary]) -> bool:
@@ -75,15 +73,15 @@ def main(directory: Path) -> None:
         *({n for s in sessions for n in s.sample.figures} for sessions in boots.values())
     )
     print(f"{len(shared)} benchmarks in all {len(boots)} boots; hashes of micro's code are ignored")
-    clocks = {boot: np.log(clock_ns(sessions)) for boot, sessions in boots.items()}
-    samples = {
-        boot: [at_clock(sample_of(s, boot, shared), clocks[boot]) for s in sessions]
-        for boot, sessions in boots.items()
-    }
-    pooled = {boot: pool(sessions).figures for boot, sessions in samples.items()}
+    clocks = {boot: clock_ns(sessions) for boot, sessions in boots.items()}
+
+    def samples(boot: str, clock_of: str) -> list[Sample]:
+        return [sample_of(s, boot, shared, clocks[clock_of]) for s in boots[boot]]
+
     for one, other in itertools.combinations(boots, 2):
         kind = "one kind" if one_kind(boots[one], boots[other]) else "other machines"
-        clock = f"{np.expm1(clocks[other] - clocks[one]):+.1%}"
+        clock = f"{clocks[other] / clocks[one] - 1:+.1%}"
+        pooled = {boot: pool(samples(boot, one)).figures for boot in (one, other)}
         print(f"{one} to {other} ({kind}): clock {clock}; at one clock:")
         for place in PLACES:
             moved = [
@@ -102,14 +100,15 @@ def main(directory: Path) -> None:
                 )
     for boot, sessions in boots.items():
         others = [o for o in boots if o != boot and one_kind(sessions, boots[o])]
-        rest = [sample for other in others for sample in samples[other]]
+        rest = [sample for other in others for sample in samples(other, boot)]
         if not rest:
             print(f"{boot}: no other boot is of its kind")
             continue
         print(f"{boot} held out, judged against {', '.join(others)} ({len(rest)} sessions):")
-        for number, sample in enumerate(samples[boot], 1):
+        own = samples(boot, boot)
+        for number, sample in enumerate(own, 1):
             print(f"  session {number}, {verdicts(judge(rest, sample, place_of=place_of))}")
-        print(f"  all as one, {verdicts(judge(rest, pool(samples[boot]), place_of=place_of))}")
+        print(f"  all as one, {verdicts(judge(rest, pool(own), place_of=place_of))}")
 
 
 if __name__ == "__main__":
