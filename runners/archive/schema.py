@@ -239,6 +239,8 @@ _COUNTS = Kind(_write_counts, _read_counts)
 _LINE = Kind(tidy, _read_line)
 _TEXT = Kind(str, text)
 _NUMBER = Kind(float, number)
+#: One of many times, which differ in the third or fourth digit.
+_TIME = Kind(rounded, number)
 _WHOLE = Kind(int, whole)
 _CPU = Kind(int, functools.partial(whole, least=-1))
 _NANOSECONDS = Kind(rounded, nanoseconds)
@@ -286,12 +288,12 @@ POINT = Record(
 VISIT = Record(
     (
         _visit("round", _WHOLE),
-        *(_visit(f"{way}_s", _NUMBER) for way in ("plain", "minimum", "gated", "scaled")),
+        *(_visit(f"{way}_s", _TIME) for way in ("plain", "minimum", "gated", "scaled")),
         _visit("clean", _WHOLE),
         _visit("slices", _WHOLE),
         _visit("cpu", _CPU),
-        _visit("chain_ns", _NUMBER),
-        _visit("handover_s", _NUMBER, optional=True),
+        _visit("chain_ns", _TIME),
+        _visit("handover_s", _TIME, optional=True),
         _visit("doubt", Kind(lambda doubt: tidy(doubt) or "?", _read_line), optional=True),
     )
 )

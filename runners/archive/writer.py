@@ -58,7 +58,7 @@ def _runs(result: Result, common: Mapping[str, Any]) -> list[pyperf.Run]:
     shared = {**common, **_metadata(point)}
     return [
         pyperf.Run(
-            [visit.value_s],
+            [schema.rounded(visit.value_s)],
             metadata={**shared, **schema.VISIT.write(visit)},
             collect_metadata=False,
         )

@@ -12,6 +12,7 @@ import pytest
 
 from runners.archive.bad_file import BadFile
 from runners.archive.reader import read
+from runners.archive.schema import rounded
 from runners.model.benchmark import Benchmark
 from runners.model.count import SWITCHES, Count, CountEstimate
 from runners.model.profile import Profile, Run, Symbol
@@ -19,15 +20,15 @@ from runners.model.session import Curve, Result, Session, Visit
 
 
 def visits(base_s: float, count: int = 10) -> list[Visit]:
-    """Rounds of which one does not count."""
+    """Rounds of which one does not count; with no more digits than a file keeps of them."""
     return [
         Visit(
             round=number + 1,
-            value_s=base_s * (1 + number / 1000),
-            plain_s=base_s * 1.3,
-            minimum_s=base_s * 0.9,
-            gated_s=base_s * 1.01,
-            scaled_s=base_s * (1 + number / 1000),
+            value_s=rounded(base_s * (1 + number / 1000)),
+            plain_s=rounded(base_s * 1.3),
+            minimum_s=rounded(base_s * 0.9),
+            gated_s=rounded(base_s * 1.01),
+            scaled_s=rounded(base_s * (1 + number / 1000)),
             clean=15 - number % 3,
             slices=20,
             cpu=number % 2,

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from session_files import assert_printable, session
 
 from runners.archive import writer
 from runners.archive.reader import read
+from runners.archive.schema import rounded
 from runners.archive.writer import write
 from runners.model.count import Count, CountEstimate
 from runners.model.session import Curve, Result, Session, Visit
@@ -38,6 +40,15 @@ def test_what_is_written_is_read(stored: Path) -> None:
     assert read(stored) == session()
 
 
+def test_times_of_visits_are_kept_with_six_digits(tmp_path: Path) -> None:
+    exact = session()
+    visit = exact.results[0].visits[0]
+    exact.results[0].visits[0] = replace(visit, value_s=1.23456789e-7, chain_ns=7763.41234)
+    write(exact, tmp_path / "exact.json")
+    kept = read(tmp_path / "exact.json").results[0].visits[0]
+    assert kept == replace(visit, value_s=1.23457e-7, chain_ns=7763.41)
+
+
 # pyperf strips the texts it keeps, and takes no empty ones.
 PRINTABLE = st.characters(exclude_categories=["C", "Z"])
 TEXT = st.text(PRINTABLE | st.just(" "), max_size=20).map(lambda text: f"<{text}>") | st.text(
@@ -47,9 +58,11 @@ SECONDS = st.floats(0, 1e9, exclude_min=True, exclude_max=True)
 COUNT = st.integers(0, 1 << 62)
 SCALAR = TEXT | st.integers(-(1 << 62), 1 << 62) | st.floats(allow_nan=False, allow_infinity=False)
 PARAMS = st.dictionaries(TEXT, SCALAR, max_size=3)
+#: Of a visit, six digits are kept.
+SIX_DIGITS = st.floats(0, 1e8, exclude_min=True).map(rounded)
 VISIT = st.builds(
     Visit,
-    *[COUNT, *[SECONDS] * 5, COUNT, COUNT, st.integers(-1, 4096), SECONDS],
+    *[COUNT, *[SIX_DIGITS] * 5, COUNT, COUNT, st.integers(-1, 4096), SIX_DIGITS],
     doubt=st.none() | TEXT,
 )
 NAMED = st.dictionaries(st.sampled_from(["p50", "p90", "p99", "p99.9", "max"]), SECONDS, min_size=1)
@@ -256,6 +269,7 @@ def test_a_full_disk_leaves_the_old_file(stored: Path) -> None:
     code = f"""
 import resource, sys
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parents[1])!r}]
+from dataclasses import replace
 from pathlib import Path
 from session_files import session
 from runners.archive.writer import write
