@@ -85,6 +85,30 @@ def test_what_was_too_noisy_in_every_baseline_session_is_said_so() -> None:
     assert "9 × unstable in every baseline session that has it" in " ".join(sentences(found))
 
 
+@pytest.mark.parametrize(
+    ("slower", "boots", "told"),
+    [
+        (1.3, ["b"] * 9, True),
+        (1.0, ["b"] * 9, False),
+        (1.3, ["b"] * 8 + ["c"], False),
+        (1.3, ["a"] + ["b"] * 8, False),
+        (1.3, [None] * 9, False),
+    ],
+)
+def test_of_one_boot_the_kernel_is_no_cause(
+    slower: float, boots: list[str | None], told: bool
+) -> None:
+    of = outcome(slower=slower, only="a.x")
+    stored, now = boots[:8], boots[8]
+    used = [
+        replace(s, sample=replace(s.sample, boot=boot))
+        for s, boot in zip(of.used, stored, strict=True)
+    ]
+    current = replace(of.current, sample=replace(of.current.sample, boot=now))
+    said = " ".join(sentences(replace(of, used=used, current=current)))
+    assert ("of one boot, so the kernel is the same" in said) == told
+
+
 def test_the_summary_counts_verdicts_and_says_what_could_be_found() -> None:
     lines = sentences(outcome(slower=1.3, only="a.x"))
     assert lines[0].startswith("Against 8 sessions of linux-x86_64-2cpu: 1 regressed, ")

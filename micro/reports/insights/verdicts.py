@@ -229,6 +229,11 @@ def sentences(outcome: Outcome) -> list[str]:
         lines.append(f"Advisory only, no time fails: {outcome.advisory}.")
     if outcome.slower and (lacking := hint(outcome.sides, ("the baseline", "this session"))):
         lines.append(lacking)
+    if outcome.slower and _all_of_one_boot(outcome):
+        lines.append(
+            "All these sessions are of one boot, so the kernel is the same: a program or library "
+            "has changed, or the system's state (memory, caches, what else runs)."
+        )
     if differing := differences(outcome):
         lines.append(f"Unlike the baseline: {'; '.join(differing)}.")
     elif MEMORY_REFUTED not in outcome.current.settings:
@@ -242,6 +247,13 @@ def differences(outcome: Outcome) -> list[str]:
         return [*outcome.differences]
     before, now = outcome.used[-1].environment, outcome.current.environment
     return [*outcome.differences, *environment_differences(before, now, KERNEL_FACTS)]
+
+
+def _all_of_one_boot(outcome: Outcome) -> bool:
+    """Whether a known boot is that of all sessions, the judged and those compared with."""
+    sessions = (*outcome.current.sessions, *outcome.used)
+    boots = {session.sample.boot for session in sessions}
+    return len(boots) == 1 and None not in boots
 
 
 def _judged_as_one(outcome: Outcome) -> str:
