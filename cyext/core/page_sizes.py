@@ -21,18 +21,28 @@ def wants_huge_pages(pages: object) -> bool:
     Raises `NotSupported` where the system's huge pages are known to have another size.
     """
     huge = bool(one_of(pages, {SMALL_PAGES: False, HUGE_PAGES: True}))
-    given = _read("hpage_pmd_size")
-    if huge and given.isdecimal() and int(given) != HUGE_PAGE_BYTES:
-        raise NotSupported(f"huge pages are of {int(given) >> 20} MiB here, not of 2 MiB")
+    if huge and (other := _another_size()):
+        raise NotSupported(other)
     return huge
 
 
 def no_huge_pages(name: str = "enabled") -> str:
-    """Why this process gets no transparent huge pages: the system's setting, where it is known."""
+    """Why this process gets no transparent huge pages of 2 MiB: their size, or the setting."""
     chosen = _read(name).partition("[")[2].partition("]")[0]
     if not chosen:
         return "no transparent huge pages on this system"
-    return f"no transparent huge page of 2 MiB was given: {_FOLDER}/{name} is {chosen}"
+    return (
+        _another_size()
+        or f"no transparent huge page of 2 MiB was given: {_FOLDER}/{name} is {chosen}"
+    )
+
+
+def _another_size() -> str:
+    """That the system's huge pages have another size than those that micro measures, if so."""
+    given = _read("hpage_pmd_size")
+    if given.isdecimal() and int(given) != HUGE_PAGE_BYTES:
+        return f"huge pages are of {int(given) >> 20} MiB here, not of 2 MiB"
+    return ""
 
 
 def _read(name: str) -> str:

@@ -32,9 +32,11 @@ def settings(directory: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> 
 def test_huge_pages_of_another_size_are_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings(tmp_path, monkeypatch, hpage_pmd_size="33554432\n")
-    with pytest.raises(NotSupported, match=r"^huge pages are of 32 MiB here, not of 2 MiB$"):
+    settings(tmp_path, monkeypatch, hpage_pmd_size="33554432\n", enabled="[always] never\n")
+    why = "huge pages are of 32 MiB here, not of 2 MiB"
+    with pytest.raises(NotSupported, match=f"^{why}$"):
         page_sizes.wants_huge_pages("huge")
+    assert page_sizes.no_huge_pages() == why
     assert not page_sizes.wants_huge_pages(page_sizes.SMALL_PAGES)
 
 
