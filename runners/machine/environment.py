@@ -48,6 +48,8 @@ FREE_TEXT = {
 }
 #: What an emulated processor is called of which each instruction takes a nanosecond.
 INSTRUCTION_CPU = "QEMU TCG: an instruction a nanosecond"
+#: Of Arm's numbers, the one that no maker of processors has: QEMU's own ("max") calls itself so.
+SOFTWARE_IMPLEMENTER = "implementer 0x00 "
 #: The build date that every release of gVisor claims.
 GVISOR_DATE = "Sun Jan 10 15:06:54 PST 2016"
 #: Facts that systems without /proc tell through sysctl; where that lies, and by what name.
@@ -143,6 +145,7 @@ def key(environment: Mapping[str, Fact]) -> str:
     """The name of the folder for such machines' baselines: ``linux-x86_64-2cpu``.
 
     An emulated processor's figures say nothing of a real one's: ``linux-x86_64-2cpu-emulated``.
+    (QEMU may also pretend to be a processor that exists.)
     """
     parts = [str(environment.get(name, "")).lower()[:40] for name in ("os", "arch", "cpu_count")]
     safe = [re.sub(r"[^a-z0-9_.+-]", "_", part).lstrip(".-") or "unknown" for part in parts]
@@ -305,7 +308,8 @@ def cpu_model(cpuinfo: Fields) -> str:
         if name in cpuinfo:
             return cpu_name() if cpuinfo[name][0] == "unknown" else cpuinfo[name][0]
     cores = zip(cpuinfo.get("CPU implementer", []), cpuinfo.get("CPU part", []), strict=False)
-    return " + ".join(f"implementer {who} part {part}" for who, part in dict.fromkeys(cores))
+    named = " + ".join(f"implementer {who} part {part}" for who, part in dict.fromkeys(cores))
+    return f"QEMU, {named}" if SOFTWARE_IMPLEMENTER in named else named
 
 
 def cpu_identity(cpuinfo: Fields, root: Path) -> str:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("named_linux")
         (X86.format("") * 2, "AMD EPYC 9R14"),
         ("model name : AMD Ryzen 5 PRO 2500U w/ Radeon @ 2.0GHz", None),
         ("CPU implementer : 0x41\nCPU part : 0xd0c\n" * 4, "implementer 0x41 part 0xd0c"),
+        ("CPU implementer : 0x00\nCPU part : 0x051\n" * 2, "QEMU, implementer 0x00 part 0x051"),
         (
             "CPU implementer : 0x41\nCPU part : 0xd05\nCPU implementer : 0x41\nCPU part : 0xd0b\n",
             "implementer 0x41 part 0xd05 + implementer 0x41 part 0xd0b",
