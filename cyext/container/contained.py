@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from cyext.core.cgroups import CONTROLLERS, Groups
 from cyext.core.errors import NotSupported
+from cyext.core.page_sizes import SMALL_PAGES
 from cyext.core.parameters import one_of
 from cyext.fd.descriptors import SocketCreate
 from cyext.mmap.page_faults import FaultAnon
@@ -49,7 +50,7 @@ class NullCall(_InGroups, Getppid):  # type: ignore[misc]  # a compiled class
 class PageFault(_InGroups, FaultAnon):  # type: ignore[misc]  # a compiled class
     """One operation: that of `mmap.fault_anon` with small pages."""
 
-    plain: ClassVar = {"pages": "4k"}
+    plain: ClassVar = {"pages": SMALL_PAGES}
 
 
 class ForkExit(_InGroups, PlainForkExit):  # type: ignore[misc]  # a compiled class

@@ -1,6 +1,7 @@
 """Where memory lies: near the CPU of whoever touches it first."""
 
 import os
+from contextlib import suppress
 
 
 class Near:
@@ -26,4 +27,5 @@ class Near:
 
     def __exit__(self, *failure: object) -> None:
         if self.before is not None:
-            os.sched_setaffinity(0, self.before)
+            with suppress(OSError):  # of CPUs that were taken away meanwhile
+                os.sched_setaffinity(0, self.before)

@@ -151,8 +151,9 @@ cdef class Team(SelfTimedWorkload):
                     member.grow(level)
         except LimitReached as stop:
             limit = stop
-            for member in self.workloads:
-                member.grow(limit.reached)
+            for i, member in enumerate(self.workloads):
+                with Near(self._cpu_of(i)):
+                    member.grow(limit.reached)
         self.level = level if limit is None else limit.reached
         self.max_batch = min(member.max_batch for member in self.workloads)
         self._start()

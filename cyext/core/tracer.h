@@ -380,14 +380,20 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
         return -errno;
     told->trace = *trace;
     told->failed = -EIO;   /* unless it says otherwise: somebody killed it */
+    /* The end of another child is no reason to stop: a handler of SIGCHLD would end our wait. */
+    sigset_t children, before;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &children, &before);
     const pid_t caller = getpid(), tracer = fork();
     if (tracer == 0) {
+        signal(SIGCHLD, SIG_DFL);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
         const struct sigaction wake = {.sa_handler = micro_wake};
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != caller)
             _exit(1);
         signal(SIGINT, SIG_IGN);   /* the caller gets it, too, and says what to do */
-        signal(SIGCHLD, SIG_DFL);   /* a handler would interrupt our waits, as SIGTERM does */
         sigaction(SIGTERM, &wake, NULL);
         told->failed = micro_trace_here(argv, envp, output, seconds, &told->trace);
         _exit(0);
@@ -398,6 +404,7 @@ static int micro_trace(char *const argv[], char *const envp[], int output, unsig
             kill(tracer, SIGTERM);   /* somebody wants this to end */
         else
             failed = -errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!failed)
         failed = told->failed;
     *trace = told->trace;

@@ -117,7 +117,7 @@ cdef class Parallelism(_Chained):
 
     def __init__(self, size=1 << 27):
         cdef uint64_t lines = max(size // MICRO_LOADED_LINE_BYTES, MICRO_CHAINS_MOST)
-        self.huge = True
+        self.huge = wants_huge_pages(page_sizes.HUGE_PAGES)
         reason = self.map(lines * MICRO_LOADED_LINE_BYTES)
         if reason is not None:
             raise NotSupported(f"no {size} bytes of memory: {reason}")

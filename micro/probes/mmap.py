@@ -33,9 +33,9 @@ _MANY_MAPS = Axis(
 )
 _TOUCHED = ("no", "read", "written")
 _MAP = Choice(("memory", "shared", "private"), usual=("memory",), quick=("memory",))
-_BOTH, _SMALL = (SMALL_PAGES, HUGE_PAGES), (SMALL_PAGES,)
-_PAGES = Choice(_BOTH, usual=_BOTH, quick=_SMALL)
-_SMALL_PAGES = Choice(_BOTH, usual=_SMALL, quick=_SMALL)
+_BOTH_SIZES, _SMALL = (SMALL_PAGES, HUGE_PAGES), (SMALL_PAGES,)
+_PAGES = Choice(_BOTH_SIZES, usual=_BOTH_SIZES, quick=_SMALL)
+_USUALLY_SMALL = Choice(_BOTH_SIZES, usual=_SMALL, quick=_SMALL)
 _CPUS = len(usable_cpus())
 _THREADS = tuple(sorted({1, 2, _CPUS, 4 * _CPUS}))
 _MORE_THREADS = tuple(sorted({1, 2, *(_CPUS * k for k in (1, 2, 3, 4))} | {max(1, _CPUS // 2)}))
@@ -202,7 +202,7 @@ PROBES = (
         "when the last thread ends.",
         least_effort="usual",
         source="will-it-scale, page_fault1 (Blanchard): one address space, one lock",
-        params={"pages": _SMALL_PAGES},
+        params={"pages": _USUALLY_SMALL},
         axis=Axis(
             "threads",
             _THREADS,
@@ -281,7 +281,7 @@ PROBES = (
         method="One operation is mmap() of length bytes of private anonymous memory, madvise() of "
         "the size of its pages, a write to each of them and munmap(); bandwidth counts the length.",
         source=_LMBENCH.format("lat_mmap"),
-        params={"pages": _SMALL_PAGES},
+        params={"pages": _USUALLY_SMALL},
         axis=Axis(
             "length",
             powers_of_four(8 * _KIB, 8 * _MIB),

@@ -47,6 +47,8 @@ COVARIATES = (
     *("cpu_model", "os_release", "libc", "virtualization", "container", "distribution"),
     *("page_bytes", "allocator", "micro_worker"),
 )
+#: What sessions of older versions do not say: there, it does not differ.
+_ADDED_LATER = ("page_bytes", "micro_worker")
 #: What is meant where a session does not say.
 _UNSAID = {"allocator": "the C library's"}
 
@@ -287,6 +289,8 @@ def differences(sessions: Iterable[Summary], environment: Mapping[str, Scalar]) 
         unsaid = _UNSAID.get(name, "unknown")
         before = {str(s.environment.get(name, unsaid)) for s in known}
         now = str(environment.get(name, unsaid))
+        if name in _ADDED_LATER:
+            before.discard("unknown")
         if before and now not in before:
             found.append(f"{name}: {now}, was {' or '.join(sorted(before)[:3])}")
     return found

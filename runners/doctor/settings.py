@@ -67,7 +67,7 @@ def _pages(facts: Mapping[str, Scalar]) -> Iterator[Finding]:
         yield Finding(
             "huge pages",
             "note",
-            "never: memory and fault figures are those of 4 KiB pages",
+            "never: memory and fault figures are those of small pages",
             "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (root)",
         )
     elif thp:

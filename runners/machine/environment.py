@@ -48,7 +48,7 @@ FREE_TEXT = {
 }
 #: What an emulated processor is called of which each instruction takes a nanosecond.
 INSTRUCTION_CPU = "QEMU TCG: an instruction a nanosecond"
-#: Of Arm's numbers, the one that no maker of processors has: QEMU's own ("max") calls itself so.
+#: Arm reserves this number for software; QEMU's processor "max" has it.
 SOFTWARE_IMPLEMENTER = "implementer 0x00 "
 #: The build date that every release of gVisor claims.
 GVISOR_DATE = "Sun Jan 10 15:06:54 PST 2016"
@@ -145,7 +145,7 @@ def key(environment: Mapping[str, Fact]) -> str:
     """The name of the folder for such machines' baselines: ``linux-x86_64-2cpu``.
 
     An emulated processor's figures say nothing of a real one's: ``linux-x86_64-2cpu-emulated``.
-    (QEMU may also pretend to be a processor that exists.)
+    QEMU that imitates an existing Arm processor is not recognised.
     """
     parts = [str(environment.get(name, "")).lower()[:40] for name in ("os", "arch", "cpu_count")]
     safe = [re.sub(r"[^a-z0-9_.+-]", "_", part).lstrip(".-") or "unknown" for part in parts]

@@ -45,7 +45,7 @@ def sample_of(session: Summary, boot: str, shared: set[Benchmark], clock_ns: flo
     return Sample(figures, {}, boot)
 
 
-def clock_ns(sessions: list[Summary]) -> float:
+def median_clock_ns(sessions: list[Summary]) -> float:
     """The sentinel's time at the best clock."""
     return float(np.median([float(session.settings[CLOCK]) for session in sessions]))
 
@@ -53,7 +53,10 @@ def clock_ns(sessions: list[Summary]) -> float:
 def one_kind(one: list[Summary], other: list[Summary]) -> bool:
     """Whether two boots are of one kind of machine."""
     models = {session.environment.get("cpu_model") for session in (*one, *other)}
-    return len(models) == 1 and abs(np.log(clock_ns(one) / clock_ns(other))) <= SAME_CLOCK
+    return (
+        len(models) == 1
+        and abs(np.log(median_clock_ns(one) / median_clock_ns(other))) <= SAME_CLOCK
+    )
 
 
 def verdicts(judged: list[Judgement]) -> str:
@@ -73,7 +76,7 @@ def main(directory: Path) -> None:
         *({n for s in sessions for n in s.sample.figures} for sessions in boots.values())
     )
     print(f"{len(shared)} benchmarks in all {len(boots)} boots; hashes of micro's code are ignored")
-    clocks = {boot: clock_ns(sessions) for boot, sessions in boots.items()}
+    clocks = {boot: median_clock_ns(sessions) for boot, sessions in boots.items()}
 
     def samples(boot: str, clock_of: str) -> list[Sample]:
         return [sample_of(s, boot, shared, clocks[clock_of]) for s in boots[boot]]

@@ -78,7 +78,7 @@ def found(cases: Sequence[tuple[Summary, list[Summary]]], restated: bool, share:
         rng = np.random.default_rng([7, number])
         for probe in rng.choice(probes, min(PROBES, len(probes)), replace=False):
             for j in judged(longer(now, str(probe), share), stored, restated):
-                if j.benchmark.probe == probe and j.verdict not in ("new", "inconclusive"):
+                if j.benchmark.probe == probe and j.verdict != "new":
                     counts[j.verdict] += 1
     total = max(1, counts.total())
     regressed, either = counts["regressed"], sum(counts[verdict] for verdict in BAD)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,18 +158,34 @@ def test_a_spawned_program_is_counted_with_the_loop(traced: Traced) -> None:
     assert record["in_loop"]["exit_group"] == 1
 
 
-@pytest.mark.parametrize("heard", [False, True], ids=["usual", "SIGCHLD is handled"])
-def test_a_thread_that_runs_another_program_is_followed(heard: bool, traced: Traced) -> None:
-    # The end of the first thread, which the program replaces, is told before it can be waited for.
-    before = signal.getsignal(signal.SIGCHLD)
-    signal.signal(signal.SIGCHLD, (lambda *_: None) if heard else signal.SIG_DFL)
-    signal.siginterrupt(signal.SIGCHLD, True)
-    try:
-        record = traced(A_THREAD_RUNS_A_PROGRAM)
-    finally:
-        signal.signal(signal.SIGCHLD, before)
+def test_a_thread_that_runs_another_program_is_followed(traced: Traced) -> None:
+    record = traced(A_THREAD_RUNS_A_PROGRAM)
     assert (record["exit_code"], record["left_over"]) == (3, 0)
     assert record["in_loop"]["execve"] == 1
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """This process handles SIGCHLD, and the signal interrupts what it waits for."""
+    before = signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.siginterrupt(signal.SIGCHLD, True)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("heard")
+def test_where_ends_of_children_are_handled_the_command_goes_on(traced: Traced) -> None:
+    # The end of the first thread, which the program replaces, is told before it can be waited for.
+    record = traced(A_THREAD_RUNS_A_PROGRAM)
+    assert (record["exit_code"], record["left_over"]) == (3, 0)
+
+
+@pytest.mark.usefixtures("heard")
+def test_the_end_of_another_child_does_not_end_the_command() -> None:
+    other = subprocess.Popen(["sleep", "0.3"])
+    record = run([sys.executable, "-I", "-S", "-c", f"{PRELUDE}time.sleep(1.5); tell('on')"])
+    assert other.wait() == 0
+    assert (record["exit_code"], record["output"]) == (0, ["on"])
 
 
 def test_signals_reach_the_command(traced: Traced) -> None:

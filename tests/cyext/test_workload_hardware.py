@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from cyext.core.page_sizes import SMALL_PAGES
 from cyext.core.team import Team
 from cyext.core.workload import LimitReached, NotSupported, run_on
 from cyext.hardware.lines import Add, CoreToCore
@@ -66,7 +67,7 @@ def test_there_are_no_more_chains_than_micro_follows() -> None:
 
 
 def test_a_curve_that_cannot_grow_keeps_its_pages() -> None:
-    workload = TlbReach(pages="4k")
+    workload = TlbReach(pages=SMALL_PAGES)
     workload.grow(100)
     with pytest.raises(LimitReached, match=r"^stopped at 100: half of .+ MiB available memory$"):
         workload.grow(1 << 40)

@@ -18,6 +18,7 @@ from held import Held, children, descriptors, leave_address_space, leave_descrip
 from isolated import isolated
 
 import cyext.process.parents
+from cyext.core.page_sizes import SMALL_PAGES
 from cyext.core.resources import mapping_refused
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.memory.moves import Latency
@@ -100,7 +101,7 @@ def test_without_huge_pages_the_setting_is_named(workload_class: Any, scratch: P
         before = Held.now(scratch)
         with pytest.raises(NotSupported, match="transparent huge page"):
             workload_class(pages="huge")
-        workload = workload_class(pages="4k")
+        workload = workload_class(pages=SMALL_PAGES)
         assert workload.run(2) > 0
         workload.close()
         same_as(before, scratch)
@@ -121,7 +122,7 @@ def test_a_latency_of_small_pages_is_no_figure_of_huge_ones() -> None:
             assert caught.value.reached == 1 << 12
             assert workload.run(8) > 0
             workload.grow(1 << 12)
-        small = Latency(pages="4k")
+        small = Latency(pages=SMALL_PAGES)
         small.grow(1 << 20)
         assert small.run(8) > 0
 
@@ -220,7 +221,7 @@ def status_kib(process: int, key: str, file: str = "status") -> int:
 
 
 @needs_proc
-@pytest.mark.parametrize("pages", ["4k", "huge"])
+@pytest.mark.parametrize("pages", [SMALL_PAGES, "huge"])
 def test_the_parent_holds_the_memory_that_the_level_says(pages: str) -> None:
     def check() -> None:
         try:
@@ -321,7 +322,7 @@ def test_a_length_that_is_refused_is_named_and_the_last_one_stays() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 5000, 3 * MIB])
-@pytest.mark.parametrize("pages", ["4k", "huge"])
+@pytest.mark.parametrize("pages", [SMALL_PAGES, "huge"])
 def test_any_length_can_be_mapped_and_is_unmapped(length: int, pages: str) -> None:
     def check() -> None:
         try:

@@ -13,6 +13,7 @@ from again import again
 from held import STATM, address_space_bytes, leave_address_space
 from isolated import isolated
 
+from cyext.core.page_sizes import SMALL_PAGES
 from cyext.core.team import Team
 from cyext.core.workload import LimitReached, NotSupported, OperationFailed
 from cyext.malloc.allocator import Churn, Pair, RemoteFree
@@ -32,7 +33,7 @@ def latency(pages: str = "huge") -> Any:
 
 
 @pytest.mark.parametrize("lines", [1, 2, 3, 64, 1000])
-@pytest.mark.parametrize("pages", ["huge", "4k"])
+@pytest.mark.parametrize("pages", ["huge", SMALL_PAGES])
 def test_the_chase_comes_by_every_line_once(lines: int, pages: str) -> None:
     workload = latency(pages)
     try:
@@ -63,7 +64,7 @@ def huge_bytes() -> int:
 def test_pages_are_of_the_kind_asked_for() -> None:
     def check() -> None:
         before = huge_bytes()
-        small = latency("4k")
+        small = latency(SMALL_PAGES)
         small.grow(16 * MIB)
         assert huge_bytes() - before < 8 * MIB  # the interpreter's own memory may be on some
         small.close()
@@ -98,7 +99,7 @@ def test_buffers_were_touched_before_they_are_timed(workload_class: Any) -> None
 def test_a_buffer_grows_in_place() -> None:
     def check() -> None:
         def faults() -> int:
-            workload = latency("4k")
+            workload = latency(SMALL_PAGES)
             workload.grow(8 * MIB)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
             workload.grow(9 * MIB)

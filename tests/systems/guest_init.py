@@ -1,7 +1,7 @@
 """The first and only program of the guest that `qemu.py` boots: set the system up, run micro, end.
 
-``/order.json`` holds micro's arguments, the folder to run it in and Python's path. Standard output
-is the console; the session file goes out, whole, through the second serial port.
+``/order.json`` holds micro's arguments, the folder to run it in, Python's path, and the name of the
+serial port through which the session file goes out, whole. Standard output is the console.
 """
 
 import ctypes
@@ -38,9 +38,9 @@ def set_up(libc: ctypes.CDLL) -> None:
         fcntl.ioctl(interfaces, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", up))
 
 
-def hand_out(path: str) -> None:
-    """Send a file through the second serial port."""
-    with open("/dev/ttyS1", "wb", buffering=0) as port, open(path, "rb") as file:
+def hand_out(path: str, serial: str) -> None:
+    """Send a file through a serial port."""
+    with open(f"/dev/{serial}", "wb", buffering=0) as port, open(path, "rb") as file:
         tty.setraw(port.fileno())
         while chunk := file.read(4096):
             while chunk:
@@ -58,10 +58,15 @@ def main() -> None:
         environment = {"HOME": SCRATCH, "TMPDIR": SCRATCH, "LC_ALL": "C.UTF-8", "COLUMNS": "100"}
         environment["PYTHONPATH"] = os.pathsep.join(order["path"])
         started = time.monotonic()
-        command = [sys.executable, "-m", "micro", *order["arguments"], "-q", "-o", SESSION]
-        code = subprocess.call(command, env=environment, cwd=order["folder"])
+        command = [sys.executable, "-m", "micro", *order["arguments"]]
+        if order["arguments"][0] in ("all", "run"):
+            command += ["-q", "-o", SESSION]
+            code = subprocess.call(command, env=environment, cwd=order["folder"])
+        else:
+            with open(SESSION, "wb") as out:
+                code = subprocess.call(command, env=environment, cwd=order["folder"], stdout=out)
         print(f"micro ended with {code} after {time.monotonic() - started:.0f} s", flush=True)
-        hand_out(SESSION)
+        hand_out(SESSION, order["port"])
     except BaseException as error:
         print(f"init: {type(error).__name__}: {error}", flush=True)
     finally:

@@ -1,4 +1,4 @@
-"""An initramfs of the running Python, this checkout and what micro needs; for `qemu.py`."""
+"""The guest's initramfs: of files that are given, or of the running Python and this checkout."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 INIT = Path(__file__).with_name("guest_init.py")
@@ -25,21 +25,32 @@ class NotInstalled(Exception):
     """A distribution that micro needs is not here."""
 
 
-def write(out: Path, arguments: list[str]) -> None:
-    """Write the archive; the guest will run micro with these arguments."""
-    files = set(guest_files())
-    files |= libraries(files)
-    order = {"folder": str(ROOT), "path": sys.path[1:], "arguments": arguments}
+class Order(NamedTuple):
+    """How the guest runs micro: with which Python, where, and where the session file goes."""
+
+    python: str
+    folder: str
+    path: list[str]
+    arguments: list[str]
+    port: str
+
+
+def write(out: Path, files: Mapping[Path, Path], order: Order) -> None:
+    """Write the archive of ``files``, by their paths in the guest, and of what the order needs."""
     with out.open("wb") as opened:
-        for folder in sorted({parent for file in files for parent in file.parents[:-1]}):
+        for folder in sorted({parent for path in files for parent in path.parents[:-1]}):
             entry(opened, folder, stat.S_IFDIR | 0o755)
-        for file in sorted(files):
-            mode = stat.S_IFREG | stat.S_IMODE(file.stat().st_mode)
-            entry(opened, file, mode, file.read_bytes())
+        for path, file in sorted(files.items()):
+            if file.is_symlink():
+                entry(opened, path, stat.S_IFLNK | 0o777, os.fsencode(os.readlink(file)))
+            else:
+                mode = stat.S_IFREG | stat.S_IMODE(file.stat().st_mode)
+                entry(opened, path, mode, file.read_bytes())
         entry(opened, Path("/dev"), stat.S_IFDIR | 0o755)
         entry(opened, Path("/dev/console"), stat.S_IFCHR | 0o600, device=CONSOLE)
-        entry(opened, Path("/order.json"), stat.S_IFREG | 0o644, json.dumps(order).encode())
-        init = f"#!{sys.executable} -u\n".encode() + INIT.read_bytes()
+        told = json.dumps(order._asdict()).encode()
+        entry(opened, Path("/order.json"), stat.S_IFREG | 0o644, told)
+        init = f"#!{order.python} -u\n".encode() + INIT.read_bytes()
         entry(opened, Path("/init"), stat.S_IFREG | 0o755, init)
         entry(opened, Path("/TRAILER!!!"), 0)
 
@@ -56,8 +67,19 @@ def entry(
         out.write(part + bytes(-len(part) % 4))
 
 
-def guest_files() -> Iterator[Path]:
-    """What the guest's Python needs but for shared libraries, under the same paths as here."""
+def own_files() -> dict[Path, Path]:
+    """The running Python, this checkout and what both need, under the same paths as here."""
+    paths = set(own_paths())
+    return {path: path.resolve() for path in paths | libraries(paths)}
+
+
+def own_order(arguments: list[str]) -> Order:
+    """How the guest runs the same Python and checkout with these arguments."""
+    return Order(sys.executable, str(ROOT), sys.path[1:], arguments, "ttyS1")
+
+
+def own_paths() -> Iterator[Path]:
+    """What the running Python needs but for shared libraries."""
     yield Path(sys.executable)
     yield from walk(Path(os.__file__).parent)
     for package in PACKAGES:

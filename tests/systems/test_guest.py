@@ -36,7 +36,25 @@ APT = [
     ],
 )
 def test_the_newest_kernel_of_a_version(version: str, package: str | None) -> None:
-    assert qemu.newest(version, APT) == package
+    assert qemu.newest(version, "amd64", APT) == package
+
+
+ARM = [
+    "linux-image-arm64-16k",
+    "linux-image-6.12.107+deb13-arm64-16k",
+    "linux-image-6.12.117+deb13-arm64-16k",
+    "linux-image-6.12.117+deb13-arm64-16k-dbg",
+    "linux-image-6.12.117+deb13-arm64",
+    "linux-image-6.12.117+deb13-cloud-arm64",
+    "linux-image-6.12.117+deb13-rt-arm64",
+]
+
+
+@pytest.mark.parametrize(
+    ("version", "ending"), [("6.12", "arm64"), ("6.12-16k", "arm64-16k"), ("6.12-rt", "rt-arm64")]
+)
+def test_the_newest_kernel_for_arm(version: str, ending: str) -> None:
+    assert qemu.newest(version, "arm64", ARM) == f"linux-image-6.12.117+deb13-{ending}"
 
 
 def members(archive: bytes) -> dict[str, tuple[int, bytes]]:
@@ -65,6 +83,22 @@ def test_an_archive_holds_what_was_put_in() -> None:
     assert [content for _, content in found.values()] == [b"x" * n for n in range(9)] + [b""]
     assert found["a/a"] == (stat.S_IFREG | 0o644, b"x")
     assert stat.S_ISCHR(found["dev/console"][0])
+
+
+def test_an_archive_has_the_files_of_the_guest_under_their_paths_there(tmp_path: Path) -> None:
+    (tmp_path / "library.so").write_bytes(b"code")
+    (tmp_path / "link.so").symlink_to("library.so")
+    inside = Path("/usr/lib")
+    files = {inside / name: tmp_path / name for name in ("library.so", "link.so")}
+    order = initramfs.Order("/usr/bin/python3.13", "/micro", ["/micro"], ["all"], "ttyS0")
+    initramfs.write(tmp_path / "archive", files, order)
+    found = members((tmp_path / "archive").read_bytes())
+    assert found["usr/lib/library.so"][1] == b"code"
+    mode, target = found["usr/lib/link.so"]
+    assert (stat.S_ISLNK(mode), target) == (True, b"library.so")
+    assert stat.S_ISDIR(found["usr"][0])
+    assert found["init"][1].startswith(b"#!/usr/bin/python3.13 -u\n")
+    assert b'"port": "ttyS0"' in found["order.json"][1]
 
 
 def test_what_is_missing_is_said() -> None:

@@ -231,8 +231,8 @@ def sentences(outcome: Outcome) -> list[str]:
         lines.append(lacking)
     if outcome.slower and _all_of_one_boot(outcome):
         lines.append(
-            "All these sessions are of one boot, so the kernel is the same: a program or library "
-            "has changed, or the system's state (memory, caches, what else runs)."
+            "All these sessions are of one boot, so the kernel is the same. What changed is a "
+            "program, a library, a setting, or the system's state (memory, caches, other load)."
         )
     if differing := differences(outcome):
         lines.append(f"Unlike the baseline: {'; '.join(differing)}.")

@@ -4,7 +4,7 @@
 #include "reference.h"
 
 static char **page;
-static long held, file;
+static long held, file, page_bytes;
 
 static void setup(void)
 {
@@ -12,12 +12,14 @@ static void setup(void)
     char name[4096];
     snprintf(name, sizeof name, "%s/reference-XXXXXX", directory ? directory : "/tmp");
     held = given("level", 1000);
+    page_bytes = sysconf(_SC_PAGESIZE);
     file = mkstemp(name);
-    if (file < 0 || unlink(name) != 0 || ftruncate((int)file, (held + 100000) * 8192) != 0)
+    if (file < 0 || unlink(name) != 0
+        || ftruncate((int)file, (held + 100000) * 2 * page_bytes) != 0)
         die("file");
     page = calloc((size_t)held + 100000, sizeof *page);
     for (long i = 0; i < held; i++)
-        page[i] = mmap(NULL, 4096, PROT_READ, MAP_SHARED, (int)file, i * 8192);
+        page[i] = mmap(NULL, page_bytes, PROT_READ, MAP_SHARED, (int)file, i * 2 * page_bytes);
 }
 
 static void before(long n)
@@ -28,7 +30,7 @@ static void before(long n)
 static void once(long n)
 {
     for (long i = held; i < held + n; i++) {
-        page[i] = mmap(NULL, 4096, PROT_READ, MAP_SHARED, (int)file, i * 8192);
+        page[i] = mmap(NULL, page_bytes, PROT_READ, MAP_SHARED, (int)file, i * 2 * page_bytes);
         if (page[i] == MAP_FAILED)
             die("mmap");
     }
@@ -37,5 +39,5 @@ static void once(long n)
 static void after(long n)
 {
     for (long i = held + n - 1; i >= held; i--)
-        munmap(page[i], 4096);
+        munmap(page[i], page_bytes);
 }

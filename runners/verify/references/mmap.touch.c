@@ -4,11 +4,11 @@
 #include "reference.h"
 
 static char **page;
-static long held, file;
+static long held, file, page_bytes;
 
 static char *map(long i)
 {
-    char *one = mmap(NULL, 4096, PROT_READ, MAP_SHARED, (int)file, i * 8192);
+    char *one = mmap(NULL, page_bytes, PROT_READ, MAP_SHARED, (int)file, i * 2 * page_bytes);
     if (one == MAP_FAILED)
         die("mmap");
     return one;
@@ -20,8 +20,10 @@ static void setup(void)
     char name[4096];
     snprintf(name, sizeof name, "%s/reference-XXXXXX", directory ? directory : "/tmp");
     held = given("level", 1000);
+    page_bytes = sysconf(_SC_PAGESIZE);
     file = mkstemp(name);
-    if (file < 0 || unlink(name) != 0 || ftruncate((int)file, (held + 100000) * 8192) != 0)
+    if (file < 0 || unlink(name) != 0
+        || ftruncate((int)file, (held + 100000) * 2 * page_bytes) != 0)
         die("file");
     page = calloc((size_t)held + 100000, sizeof *page);
     for (long i = 0; i < held; i++)
@@ -32,7 +34,7 @@ static void before(long n)
 {
     for (long i = held; i < held + n; i++) {
         /* Written, not read: a read of a hole brings large folios, whose pages map otherwise. */
-        if (pwrite((int)file, "", 1, i * 8192) != 1)
+        if (pwrite((int)file, "", 1, i * 2 * page_bytes) != 1)
             die("pwrite");
         page[i] = map(i);
     }
@@ -56,5 +58,5 @@ static void once(long n)
 static void after(long n)
 {
     for (long i = held + n - 1; i >= held; i--)
-        munmap(page[i], 4096);
+        munmap(page[i], page_bytes);
 }

@@ -366,6 +366,10 @@ def test_what_differs_from_the_baseline_is_told(folder: Path) -> None:
         "allocator: libjemalloc.so.2, was the C library's"
     ]
     assert baselines.differences([], now) == []
+    later = {**ENVIRONMENT, "os_release": "6.1", "micro_worker": "a1"}
+    assert baselines.differences(sessions, later) == []
+    sessions.append(summarize(stored(folder, 2, micro_worker="b2")))
+    assert baselines.differences(sessions, later) == ["micro_worker: a1, was b2"]
 
 
 def test_sessions_of_the_same_processor_are_preferred(folder: Path) -> None:

@@ -269,7 +269,6 @@ def test_a_full_disk_leaves_the_old_file(stored: Path) -> None:
     code = f"""
 import resource, sys
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parents[1])!r}]
-from dataclasses import replace
 from pathlib import Path
 from session_files import session
 from runners.archive.writer import write
