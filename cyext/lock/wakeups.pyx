@@ -318,11 +318,14 @@ cdef class FutexRequeue(Sleepers):
 
     def grow(self, uint64_t level):
         """Let ``level`` waiters sleep at the first futex."""
-        limit = None
+        cdef int64_t moved = 0
         if self.at == 1:
-            micro_futex_requeue(
+            moved = micro_futex_requeue(
                 &self.bed.words[1], &self.bed.words[0], self.bed.between_processes)
+        if moved < 0:
+            raise OperationFailed("futex", -moved, 0)
         self.at = 0
+        limit = None
         try:
             Sleepers.grow(self, level)
         except LimitReached as reached:

@@ -19,7 +19,7 @@ import initramfs
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILER = "aarch64-linux-gnu-gcc"
-PACKAGES = ("python3-minimal", "libpython3-stdlib", "dash")
+PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "dash")
 #: Of the newest wheels, by the oldest C library that they run with.
 PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
 #: Where the guest has this checkout, and what it requires.
