@@ -18,7 +18,13 @@ import tty
 
 SCRATCH = "/scratch"
 SESSION = f"{SCRATCH}/session.json"
-MOUNTS = ("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", SCRATCH)
+MOUNTS = (
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("devtmpfs", "/dev"),
+    ("tmpfs", "/dev/shm"),
+    ("tmpfs", SCRATCH),
+)
 #: What systemd gives every program; a bare kernel gives 4096.
 DESCRIPTORS = 524_288
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
