@@ -1,7 +1,6 @@
 """Where memory lies: near the CPU of whoever touches it first."""
 
 import os
-from contextlib import suppress
 
 
 class Near:
@@ -27,5 +26,7 @@ class Near:
 
     def __exit__(self, *failure: object) -> None:
         if self.before is not None:
-            with suppress(OSError):  # of CPUs that were taken away meanwhile
+            try:  # noqa: SIM105 - contextlib would bring ten more modules into a worker
                 os.sched_setaffinity(0, self.before)
+            except OSError:
+                pass  # these CPUs were taken away meanwhile

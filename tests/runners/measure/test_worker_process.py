@@ -160,6 +160,17 @@ print(*sorted(n for n in ours if not sys.modules[n].__file__.endswith("__init__.
     assert run_python(code).split() == sorted(WORKER)
 
 
+def test_a_worker_of_a_team_stays_small() -> None:
+    code = """
+from runners.measure import start, lean
+lean.import_module("runners.measure.worker")
+lean.import_module("cyext.core.team")
+lean.import_module("cyext.core.placement")
+print(*sorted({"contextlib", "functools", "inspect", "json", "re", "typing"} & set(sys.modules)))
+"""
+    assert run_python(code) == ""
+
+
 def test_the_stand_in_for_inspect_does_not_stay() -> None:
     code = """
 from runners.measure import lean
